@@ -1,0 +1,41 @@
+/**
+ * Bytes and text. The one place where floors 0–2 meet the host's text codecs (no I/O in them): the platform's
+ * `Buffer` decodes and measures three to five times faster than `TextDecoder` (`docs/adr`).
+ */
+interface HostBytes extends Uint8Array {
+  latin1Slice(start: number, end: number): string
+  utf8Slice(start: number, end: number): string
+}
+interface Host {
+  readonly Buffer: {
+    from(buffer: ArrayBufferLike, byteOffset: number, length: number): HostBytes
+    from(text: string, encoding: 'latin1' | 'utf8'): Uint8Array
+    byteLength(text: string): number
+    concat(parts: readonly Uint8Array[]): Uint8Array
+  }
+  readonly TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string }
+}
+const host = globalThis as unknown as Host
+const strict = new host.TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const view = (bytes: Uint8Array): HostBytes => host.Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** One character a byte, so that offsets in the text are offsets in the bytes. */
+export const latin1Text = (bytes: Uint8Array, start = 0, end = bytes.length): string => view(bytes).latin1Slice(start, end)
+
+/** Strict UTF-8; undefined when the bytes are not (overlong, surrogate, truncated). A BOM is kept as U+FEFF. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
+  try {
+    return strict.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** UTF-8 with U+FFFD for what is not: for logs and display only. */
+export const lossyUtf8Text = (bytes: Uint8Array): string => view(bytes).utf8Slice(0, bytes.length)
+
+export const utf8Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'utf8')
+export const latin1Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'latin1')
+export const utf8Length = (text: string): number => host.Buffer.byteLength(text)
+export const concatBytes = (parts: readonly Uint8Array[]): Uint8Array => host.Buffer.concat(parts)

@@ -1,1 +1,8 @@
-export {}
+export { XmlElement, el, namespaceOf, localNameOf, attrOf, isElement, childrenOf, childOf, textOf } from './element.ts'
+export { DEFAULT_XML_LIMITS } from './limits.ts'
+export type { XmlLimits } from './limits.ts'
+export type { XmlCondition, XmlFailure } from './failure.ts'
+export { XmlStreamReader } from './stream-reader.ts'
+export type { XmlEvent } from './stream-reader.ts'
+export { parseXmlDocument } from './document.ts'
+export { serializeXml, serializeStartTag, sanitizeText, escapeText, escapeAttribute } from './write.ts'

@@ -1,1 +1,55 @@
-export {}
+export * as ns from './namespaces.ts'
+export { parseDomain, domainToAscii } from './domain.ts'
+export type { DomainName, JidFailure } from './domain.ts'
+export { parseJid, formatJid, bareJid, formatBareJid, sameBareJid, prepLocal, prepResource } from './jid.ts'
+export type { Jid } from './jid.ts'
+export { escapeLocal, unescapeLocal } from './jid-escape.ts'
+export type {
+  LangText,
+  MessageType,
+  PresenceType,
+  IqType,
+  Show,
+  MessageStanza,
+  PresenceStanza,
+  IqStanza,
+  Stanza,
+} from './stanza.ts'
+export { ERROR_TYPE_OF, stanzaErrorElement, parseStanzaError, errorReply } from './stanza-error.ts'
+export type { StanzaErrorInfo } from './stanza-error.ts'
+export { parseStanza, parseStanzaText } from './parse-stanza.ts'
+export type { StanzaFailure } from './parse-stanza.ts'
+export { formatStanza } from './format-stanza.ts'
+export { newMessage, newPresence, newIq, iqResult } from './build-stanza.ts'
+export type { NewMessage, NewPresence, NewIq } from './build-stanza.ts'
+export { STREAM_CONDITIONS, streamErrorElement, formatStreamError, parseStreamError } from './stream-error.ts'
+export type { StreamCondition, StreamErrorInfo } from './stream-error.ts'
+export { parseStreamHeader, formatStreamHeader, STREAM_END } from './stream-header.ts'
+export type { StreamHeader, StreamVersion } from './stream-header.ts'
+export { delayElement, parseDelay } from './payloads/delay.ts'
+export type { Delay } from './payloads/delay.ts'
+export { chatStateElement, parseChatState } from './payloads/chat-states.ts'
+export type { ChatState } from './payloads/chat-states.ts'
+export { receiptRequestElement, receiptReceivedElement, asksForReceipt, parseReceipt } from './payloads/receipts.ts'
+export { nickElement, parseNick } from './payloads/nick.ts'
+export { discoInfoElement, parseDiscoInfo, discoItemsElement, parseDiscoItems } from './payloads/disco.ts'
+export type { DiscoIdentity, DiscoInfo, DiscoItem, DiscoItems } from './payloads/disco.ts'
+export { pingElement, isPing } from './payloads/ping.ts'
+export { isDialback, parseDialback, formatDialback } from './payloads/dialback.ts'
+export type { Dialback, DialbackCondition, DialbackFailure, DialbackVerdict } from './payloads/dialback.ts'
+export {
+  SASL_CONDITIONS,
+  isSasl,
+  parseSasl,
+  formatSaslAuth,
+  formatSaslChallenge,
+  formatSaslResponse,
+  formatSaslAbort,
+  formatSaslSuccess,
+  formatSaslFailure,
+} from './payloads/sasl.ts'
+export type { SaslCondition, SaslElement } from './payloads/sasl.ts'
+export { parseStartTls, formatStartTls } from './payloads/starttls.ts'
+export type { StartTls } from './payloads/starttls.ts'
+export { isFeatures, parseFeatures, formatFeatures } from './payloads/features.ts'
+export type { StreamFeatures } from './payloads/features.ts'

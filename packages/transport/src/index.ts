@@ -1,1 +1,2 @@
-export {}
+export { systemClock, systemTimers, cryptoIds, nodeHashes } from './system.ts'
+export { TimerWheel } from './timer-wheel.ts'

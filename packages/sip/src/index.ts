@@ -1,1 +1,57 @@
-export {}
+export { NO_PARAMS } from './params.ts'
+export type { SipParams } from './params.ts'
+export { headerText, isToken, quote, unquote } from './grammar.ts'
+export type { SipGrammarFailure } from './grammar.ts'
+export {
+  formatSipUri,
+  newSipUri,
+  parseSipUri,
+  sameSipUri,
+  textToImUser,
+  textToUriParam,
+  textToUser,
+  uriParamToText,
+  userToText,
+} from './uri.ts'
+export type { SipUri, SipUriFailure } from './uri.ts'
+export { formatNameAddr, nameAddr, parseNameAddr, withTag } from './name-addr.ts'
+export type { NameAddr } from './name-addr.ts'
+export { BRANCH_COOKIE, formatVia, parseVia, responseTarget, withReceived, withVia } from './via.ts'
+export type { Via } from './via.ts'
+export { SipHeaders, canonicalHeaderName } from './headers.ts'
+export { REASONS, newSipRequest, newSipResponse, reasonOf } from './message.ts'
+export type {
+  NewSipRequest,
+  NewSipResponseOptions,
+  SipAnswer,
+  SipCore,
+  SipHeaderEntry,
+  SipMessage,
+  SipRequest,
+  SipResponse,
+  SipSyntaxFailure,
+} from './message.ts'
+export { DEFAULT_SIP_LIMITS, parseSipMessage } from './parse.ts'
+export type { SipFraming, SipLimits } from './parse.ts'
+export { formatSipMessage } from './format.ts'
+export { SipStreamFramer } from './stream-framer.ts'
+export type { SipStreamEvent } from './stream-framer.ts'
+export { parseRoutes, routeRequest } from './route.ts'
+export type { RouteEntry } from './route.ts'
+export {
+  accepts,
+  contactOf,
+  formatEvent,
+  formatSubscriptionState,
+  formatWarning,
+  parseDeltaSeconds,
+  parseEvent,
+  parseMediaType,
+  parseRetryAfter,
+  parseSubscriptionState,
+  parseWarnings,
+  tokensOf,
+} from './header-values.ts'
+export type { EventHeader, MediaType, SubscriptionState, Warning } from './header-values.ts'
+export { PIDF_TYPE, formatPidf, parsePidf } from './bodies/pidf.ts'
+export type { Pidf, PidfFailure, PidfNote, PidfPerson, PidfShow, PidfTuple } from './bodies/pidf.ts'

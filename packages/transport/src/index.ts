@@ -1,2 +1,22 @@
 export { systemClock, systemTimers, cryptoIds, nodeHashes } from './system.ts'
 export { TimerWheel } from './timer-wheel.ts'
+export { XmppEndpoint } from './xmpp-endpoint.ts'
+export type {
+  PartnerRules,
+  PartnerJudgement,
+  StreamTimes,
+  StreamPolicy,
+  StanzaContext,
+  StreamUp,
+  StreamDown,
+  XmppEndpointEvents,
+  XmppEndpointLimits,
+  XmppEndpointOptions,
+  SendOutcome,
+  StreamInfo,
+  StreamFailureInfo,
+} from './xmpp-endpoint-types.ts'
+export { TlsIdentity } from './tls-identity.ts'
+export type { CertificateEntry, CertificateProblem } from './tls-identity.ts'
+export { NodeDnsResolver } from './dns-resolver.ts'
+export type { DnsResolver, DnsFailure, SrvRecord, NodeDnsResolverOptions } from './dns-resolver.ts'

@@ -1,1 +1,5 @@
-export {}
+export type { Proof, ProvenPeer } from './proven-peer.ts'
+export type { Need, StreamRules, Judgement } from './rules.ts'
+export { failureOf } from './stream-failure.ts'
+export type { StreamFailure } from './stream-failure.ts'
+export type { RefusalKind } from './refusal.ts'

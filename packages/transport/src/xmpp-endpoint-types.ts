@@ -1,0 +1,138 @@
+import type { Clock, Failure, Hashes, Ids, Log, Timers } from '@stox/kernel'
+import type { DomainName, Stanza, StreamCondition } from '@stox/xmpp'
+import type { Proof, ProvenPeer, RefusalKind, StreamRules } from '@stox/xmpp-engine'
+import type { DnsResolver } from './dns-resolver.ts'
+import type { TlsIdentity } from './tls-identity.ts'
+
+/** What the federation model says about one partner, as far as streams go. */
+export interface PartnerRules extends StreamRules {
+  /** The key of the partner's record; connections are counted by it. */
+  readonly partner: string
+  readonly connectionLimit: number
+  /** In place of SRV. */
+  readonly proxy: { readonly host: string; readonly port: number } | undefined
+  /** White space on an idle outbound stream, as often as the settings say. */
+  readonly keepAlive: boolean
+}
+
+export type PartnerJudgement =
+  | { readonly allowed: true; readonly rules: PartnerRules }
+  /** The peer hears the condition alone (`policy-violation` when left out); senders inside hear the reason. */
+  | { readonly allowed: false; readonly reason: string; readonly condition?: StreamCondition }
+
+export interface StreamTimes {
+  readonly establishmentTimeoutMs: number
+  readonly inactivityTimeoutMs: number
+  readonly keepAliveIntervalMs: number
+}
+
+/** Live: asked on every use, so that a new replica counts at once (and `policyChanged` ends what it no longer allows). */
+export interface StreamPolicy {
+  isServed(domain: DomainName): boolean
+  judge(local: DomainName, remote: DomainName): PartnerJudgement
+  dialbackSecret(): string
+  times(): StreamTimes
+  connectionLimit(): number
+}
+
+export interface StanzaContext {
+  readonly streamId: string
+  /** The served domain in the stanza's `to`. */
+  readonly local: DomainName
+  /** The domain in the stanza's `from`; it is what the peer has proven. */
+  readonly peer: ProvenPeer
+  readonly bytes: number
+}
+
+export interface StreamUp {
+  readonly streamId: string
+  readonly direction: 'in' | 'out'
+  readonly local: DomainName
+  readonly remote: DomainName
+  readonly provenBy: Proof
+}
+
+export interface StreamDown extends StreamUp {
+  readonly reason: string
+}
+
+export interface XmppEndpointEvents {
+  /**
+   * A stanza whose sender has proven its domain. What is returned settles when the stanza is dealt with; a stream with
+   * more than `limits.stanzasInHand` unsettled ones is not read from. It must not throw or reject.
+   */
+  stanza(stanza: Stanza, context: StanzaContext): void | Promise<void>
+  /** A hostile or broken input was refused; `kind` is a stable name for the metrics. */
+  refused(kind: RefusalKind, detail: string): void
+  streamUp(stream: StreamUp): void
+  streamDown(stream: StreamDown): void
+}
+
+export interface XmppEndpointLimits {
+  /** Unsettled stanzas of one inbound stream. */
+  readonly stanzasInHand: number
+  /** Waiting for one outbound stream. */
+  readonly queueEntries: number
+  readonly queueBytes: number
+  /** Handed to one socket and not yet taken by it. */
+  readonly writeBufferBytes: number
+  readonly unauthenticated: number
+  readonly unauthenticatedPerAddress: number
+  readonly connectTimeoutMs: number
+  readonly closeTimeoutMs: number
+  readonly backOffFirstMs: number
+  readonly backOffCapMs: number
+}
+
+export interface XmppEndpointOptions {
+  /** `host:port`, `[::1]:5269`; port 0 takes a free one. */
+  readonly listen: readonly string[]
+  readonly tls: TlsIdentity
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly log: Log
+  readonly resolver: DnsResolver
+  readonly policy: StreamPolicy
+  readonly limits?: Partial<XmppEndpointLimits>
+  readonly on: XmppEndpointEvents
+  /** May we connect there because DNS said so? Not asked for a partner's fixed proxy. @see mapping F.6 point 9 */
+  readonly mayConnect?: (address: string, remote: DomainName) => boolean
+}
+
+export type SendOutcome =
+  { readonly kind: 'sent'; readonly streamId: string } | { readonly kind: 'failed'; readonly failure: Failure }
+
+export interface StreamInfo {
+  readonly id: string
+  readonly direction: 'in' | 'out'
+  /** `verify`: a connection that only asks whether a dialback key is right. */
+  readonly purpose: 'stanzas' | 'verify'
+  readonly state: string
+  readonly local: string | undefined
+  readonly remote: string | undefined
+  /** Domain pairs that have proven themselves on this stream. */
+  readonly pairs: readonly { readonly local: string; readonly remote: string; readonly provenBy: Proof }[]
+  readonly encrypted: boolean
+  readonly tlsVersion: string | undefined
+  readonly remoteAddress: string
+  readonly openedAtMs: number
+  readonly quietMs: number
+  readonly stanzasIn: number
+  readonly stanzasOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Written by us and not yet taken by the socket. */
+  readonly waitingBytes: number
+}
+
+/** One of the last streams that could not be had or ended badly. */
+export interface StreamFailureInfo {
+  readonly atMs: number
+  readonly direction: 'in' | 'out'
+  readonly local: string | undefined
+  readonly remote: string | undefined
+  readonly kind: string
+  readonly detail: string
+}

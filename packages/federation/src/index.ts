@@ -1,1 +1,21 @@
-export {}
+export { normaliseDomain, domainToAscii } from './domain.ts'
+export { formatPath, problemsOf } from './problem.ts'
+export type { Problem } from './problem.ts'
+export { NEGOTIATIONS, PARTNER_TYPES, domainSchema, xmppPartnerSchema } from './partner.ts'
+export type { Negotiation, PartnerFeatures, PartnerLimits, PartnerType, XmppPartner } from './partner.ts'
+export { DEFAULT_SETTINGS, settingsSchema } from './settings.ts'
+export type { Settings } from './settings.ts'
+export { localDomainSchema } from './local-domain.ts'
+export type { LocalDomain } from './local-domain.ts'
+export { EMPTY_MODEL, federationFileSchema, federationModelSchema } from './model.ts'
+export type { FederationFile, FederationModel } from './model.ts'
+export { NEGOTIATION_MATRIX, matrixRowOf } from './negotiation-matrix.ts'
+export type { MatrixRow, Method } from './negotiation-matrix.ts'
+export { FederationIndex } from './federation-index.ts'
+export { PARTNER_TYPE_GATES, decideInbound, decideOutbound, decideStream, mayShowNote, refusalOf } from './decide.ts'
+export type {
+  Decision, InboundQuestion, OutboundQuestion, PartnerTypeGates, PresenceType, RuleAsked, RuleName, StanzaKind, StreamQuestion,
+} from './decide.ts'
+export { checkModel, warningsOf } from './verification.ts'
+export { mergePatch } from './merge-patch.ts'
+export type { Json } from './merge-patch.ts'

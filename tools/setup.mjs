@@ -37,7 +37,8 @@ export function run(command, args, { quiet = false, env = process.env } = {}) {
 /** What the installed packages were made from: when it changes, install again. */
 function fingerprint() {
   const hash = createHash('sha256')
-  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']) hash.update(readFileSync(join(root, file)))
+  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml'])
+    hash.update(readFileSync(join(root, file)))
   return hash.digest('hex')
 }
 
@@ -49,7 +50,9 @@ export async function setUp() {
   const install = ['--yes', 'pnpm@10', 'install', '--frozen-lockfile', '--prefer-offline']
   const { code, output } = await run('npx', install, { quiet: true })
   if (code !== 0 || !existsSync(node24)) {
-    process.stderr.write(`${output}\nstox: the packages could not be installed (pnpm ended with ${code}). Is the npm registry reachable?\n`)
+    process.stderr.write(
+      `${output}\nstox: the packages could not be installed (pnpm ended with ${code}). Is the npm registry reachable?\n`,
+    )
     process.exit(1)
   }
   mkdirSync(nodeModules, { recursive: true })

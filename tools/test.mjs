@@ -15,7 +15,16 @@ let worst = 0
 
 async function suite(project, ...args) {
   const file = join(tmpdir(), `stox-jest-${process.pid}-${project}.json`)
-  const { code } = await run(node24, [...source, jest, '--selectProjects', project, '--json', '--outputFile', file, ...args])
+  const { code } = await run(node24, [
+    ...source,
+    jest,
+    '--selectProjects',
+    project,
+    '--json',
+    '--outputFile',
+    file,
+    ...args,
+  ])
   worst = Math.max(worst, code)
   try {
     const result = JSON.parse(readFileSync(file, 'utf8'))

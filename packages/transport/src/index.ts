@@ -20,3 +20,17 @@ export { TlsIdentity } from './tls-identity.ts'
 export type { CertificateEntry, CertificateProblem } from './tls-identity.ts'
 export { NodeDnsResolver } from './dns-resolver.ts'
 export type { DnsResolver, DnsFailure, SrvRecord, NodeDnsResolverOptions } from './dns-resolver.ts'
+export { LinkServer } from './link-server.ts'
+export { LinkClient } from './link-client.ts'
+export type {
+  EdgeInfo,
+  LinkClientEvents,
+  LinkClientOptions,
+  LinkClientPort,
+  LinkGauges,
+  LinkLimits,
+  LinkServerEvents,
+  LinkServerOptions,
+  LinkServerPort,
+  LinkTls,
+} from './link-types.ts'

@@ -1,0 +1,27 @@
+import type { ProvenBy } from './envelope.ts'
+
+/** One s2s stream as the administrator sees it: a row of `/v1/sessions`. */
+export interface SessionRow {
+  /** Unique over all edges: `edge/stream`. */
+  readonly id: string
+  readonly edge: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly localDomain: string
+  readonly remoteDomain: string
+  readonly state: string
+  readonly provenBy: ProvenBy | undefined
+  /** As `TLSv1.3`; undefined on plain TCP. */
+  readonly tls: string | undefined
+  readonly remoteAddress: string
+  readonly establishedAtMs: number
+  readonly stanzasIn: number
+  readonly stanzasOut: number
+}
+
+/** An authenticated stream came up or went away: what a gateway needs to know to heal presence and to choose an edge. */
+export interface StreamNotice {
+  readonly streamId: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly localDomain: string
+  readonly remoteDomain: string
+}

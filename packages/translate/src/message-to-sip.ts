@@ -1,0 +1,208 @@
+import { fail, ok, utf8Length } from '@stox/kernel'
+import type { AbsorbedReason, Failure, Hashes, Result } from '@stox/kernel'
+import { formatSipMessage, newSipRequest } from '@stox/sip'
+import type { NameAddr, SipRequest } from '@stox/sip'
+import { bareJid, formatJid, ns, parseDelay, parseNick } from '@stox/xmpp'
+import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
+import { childOf, childrenOf, namespaceOf } from '@stox/xml'
+import { jidToSipText, jidToSipUri } from './address.ts'
+import type { GruuPolicy } from './address.ts'
+import { headerText } from './failure-to-sip.ts'
+
+/** What the road to a SIP domain takes. */
+export interface SipRouteRules {
+  /** No hop on the road loses packets under load, so the 1300-byte rule may be lifted. @see RFC 3428 §8 */
+  readonly congestionSafe: boolean
+  /** The whole request, start line and headers included. Counts only above 1300, and only when `congestionSafe`. */
+  readonly maxMessageBytes: number
+  readonly gruu: GruuPolicy
+}
+
+/** The conversation a MESSAGE belongs to; the caller keeps one per thread. @see mapping C.2, Call-ID reuse */
+export interface SipCall {
+  readonly callId: string
+  readonly fromTag: string
+  readonly cseq: number
+}
+
+export type MessageVerdict =
+  | { readonly kind: 'send'; readonly body: LangText }
+  | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
+  | { readonly kind: 'bounce'; readonly failure: Failure }
+
+const NS_OMEMO = ['eu.siacs.conversations.axolotl', 'urn:xmpp:omemo:2', 'urn:xmpp:openpgp:0', 'jabber:x:encrypted']
+const NS_ENCRYPTION_HINT = 'urn:xmpp:eme:0'
+const NS_MAM = 'urn:xmpp:mam:2'
+const NS_RETRACT = 'urn:xmpp:message-retract:1'
+const NS_FALLBACK = 'urn:xmpp:fallback:0'
+const NS_NICK = ns.NS_NICK
+
+const refuse = (
+  condition: Failure['condition'],
+  errorType: NonNullable<Failure['errorType']>,
+  status: number,
+  text: string,
+): MessageVerdict => ({
+  kind: 'bounce',
+  failure: { fault: 'sender', retry: 'after-change', condition, errorType, status, text, detail: text },
+})
+
+/** What becomes of a message stanza, in the order of mapping C.1. */
+export function judgeMessage(message: MessageStanza): MessageVerdict {
+  // An error never answers an error, and is never a MESSAGE. @see RFC 6120 §8.3.1
+  if (message.type === 'error') return { kind: 'absorb', reason: 'error-stanza' }
+  // A person cannot take part in a room by himself. @see RFC 6121 §8.5.2
+  if (message.type === 'groupchat')
+    return refuse('service-unavailable', 'cancel', 403, 'Group chat is not available to this user')
+
+  let encrypted = false
+  let retracted = false
+  let fallback = false
+  for (const child of childrenOf(message.element)) {
+    const space = namespaceOf(child)
+    // Copies of one's own messages come from one's own server: over a server-to-server stream they are forged. @see XEP-0280 §11
+    if (space === ns.NS_CARBONS || space === ns.NS_FORWARD || space === NS_MAM)
+      return { kind: 'absorb', reason: 'forged-carbon' }
+    if (space === ns.NS_PUBSUB_EVENT) return { kind: 'absorb', reason: 'pubsub-event' }
+    if (space === NS_ENCRYPTION_HINT || NS_OMEMO.includes(space)) encrypted = true
+    if (space === NS_RETRACT) retracted = true
+    if (space === NS_FALLBACK) fallback = true
+  }
+  // "I sent you an encrypted message" is not the message.
+  if (encrypted) return refuse('not-acceptable', 'modify', 406, 'Encrypted messages cannot reach this user: send plain text')
+  if (retracted && fallback) return { kind: 'absorb', reason: 'no-content' }
+
+  const body = chooseBody(message)
+  // Chat states, receipts and subjects alone: never an empty MESSAGE.
+  if (body === undefined || body.text.trim() === '') return { kind: 'absorb', reason: 'no-content' }
+  return { kind: 'send', body }
+}
+
+/** The body without a language of its own, else the first. @see mapping C.2 */
+function chooseBody(message: MessageStanza): LangText | undefined {
+  return message.bodies.find((body) => body.lang === message.lang) ?? message.bodies[0]
+}
+
+/** `word ["@" word]`. @see RFC 3261 §25.1 */
+const CALL_ID = /^[A-Za-z0-9\-.!%*_+`'~()<>:\\"/[\]?{}]+(?:@[A-Za-z0-9\-.!%*_+`'~()<>:\\"/[\]?{}]+)?$/
+const LONGEST_CALL_ID = 128
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
+
+function base32OfHex(hex: string, length: number): string {
+  let bits = 0
+  let held = 0
+  let text = ''
+  for (const digit of hex) {
+    held = (held << 4) | Number.parseInt(digit, 16)
+    bits += 4
+    if (bits >= 5) {
+      bits -= 5
+      text += BASE32[(held >> bits) & 31]
+      held &= (1 << bits) - 1
+    }
+    if (text.length === length) break
+  }
+  return text
+}
+
+/** Keeps the thread as the Call-ID, so replies find their conversation. @see RFC 7572 §4, table 1 */
+export function callIdForThread(
+  thread: string | undefined,
+  from: Jid,
+  to: Jid,
+  hashes: Hashes,
+  freshCallId: () => string,
+): string {
+  if (thread === undefined || thread === '') return freshCallId()
+  if (thread.length <= LONGEST_CALL_ID && CALL_ID.test(thread)) return thread
+  const hash = hashes.sha256Hex(`${thread}\n${formatJid(bareJid(from))}\n${formatJid(bareJid(to))}`)
+  return `x2s-${base32OfHex(hash, 26)}`
+}
+
+/** MIME's line end is CRLF. @see RFC 2046 §4.1.1 */
+const toCrlf = (text: string): string => (/[\r\n]/.test(text) ? text.replace(/\r\n|\r|\n/g, '\r\n') : text)
+
+/** Cut so that the UTF-8 has at most `maxBytes`. */
+function cutToBytes(text: string, maxBytes: number): string {
+  if (utf8Length(text) <= maxBytes) return text
+  let cut = ''
+  let bytes = 0
+  for (const character of text) {
+    bytes += utf8Length(character)
+    if (bytes > maxBytes) break
+    cut += character
+  }
+  return cut.trimEnd()
+}
+
+const LONGEST_SUBJECT_BYTES = 256
+/** The whole request must fit unless the road is congestion-safe. @see RFC 3428 §8, RFC 7572 §6 */
+export const PAGER_LIMIT_BYTES = 1300
+/** The Via that the transport puts on: protocol, host, port, branch, rport. */
+const VIA_BYTES = 110
+
+/** The whole request must fit in 1300 bytes. @see RFC 7572 §6 */
+const tooLongForSip = (requestBytes: number, limit: number): Failure => ({
+  fault: 'sender',
+  retry: 'after-change',
+  condition: 'policy-violation',
+  errorType: 'modify',
+  status: 513,
+  text: `The message is too long: ${requestBytes} bytes as a SIP request, at most ${limit} can be sent`,
+  detail: `MESSAGE would be ${requestBytes} bytes, limit ${limit}`,
+})
+
+// Bidirectional controls can make a name read as another. @see mapping C.12
+const withoutBidi = (text: string): string => text.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
+
+const LANGUAGE_TAG = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*$/
+const LONGEST_LANGUAGE_TAG = 35
+export const isLanguageTag = (text: string): boolean => text.length <= LONGEST_LANGUAGE_TAG && LANGUAGE_TAG.test(text)
+
+/** One stanza as one MESSAGE; `to` may carry a resource only when the SIP side taught us it. @see RFC 7572 §4 */
+export function messageToSip(
+  message: MessageStanza,
+  body: LangText,
+  call: SipCall,
+  rules: SipRouteRules,
+): Result<SipRequest, Failure> {
+  const nick = childOf(message.element, 'nick', NS_NICK) === undefined ? undefined : parseNick(message.element)
+  const displayName = nick === undefined ? undefined : headerText(withoutBidi(nick), 64)
+  const from: NameAddr = {
+    displayName: displayName === '' ? undefined : displayName,
+    uri: jidToSipUri(message.from, rules.gruu),
+    params: new Map([['tag', call.fromTag]]),
+  }
+  const toUri = jidToSipUri(message.to, rules.gruu)
+  const to: NameAddr = { displayName: undefined, uri: toUri, params: new Map() }
+
+  const headers: [string, string][] = []
+  const subject = message.subject === undefined ? '' : cutToBytes(headerText(message.subject, 512), LONGEST_SUBJECT_BYTES)
+  if (subject !== '') headers.push(['Subject', subject])
+  const lang = body.lang ?? message.lang
+  if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])
+  const delay = childOf(message.element, 'delay', ns.NS_DELAY) === undefined ? undefined : parseDelay(message.element)
+  if (delay !== undefined) headers.push(['Date', new Date(delay.stampMs).toUTCString()])
+  // No Contact: MESSAGE makes no dialog. @see RFC 3428 §4
+  headers.push(['User-Agent', 'stox'])
+
+  const request = newSipRequest({
+    method: 'MESSAGE',
+    uri: jidToSipText(message.to, rules.gruu),
+    from,
+    to,
+    callId: call.callId,
+    cseq: call.cseq,
+    maxForwards: 70,
+    headers,
+    contentType: 'text/plain;charset=UTF-8',
+    body: toCrlf(body.text),
+  })
+
+  const limit = rules.congestionSafe ? Math.max(PAGER_LIMIT_BYTES, rules.maxMessageBytes) : PAGER_LIMIT_BYTES
+  const bytes = bytesOf(request)
+  return bytes > limit ? fail(tooLongForSip(bytes, limit)) : ok(request)
+}
+
+/** As it will be on the wire. */
+const bytesOf = (request: SipRequest): number => formatSipMessage(request).length + VIA_BYTES

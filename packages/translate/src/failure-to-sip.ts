@@ -1,5 +1,6 @@
 import type { Failure, StanzaCondition, StanzaErrorType } from '@stox/kernel'
-import { REASONS, parseSipUri } from '@stox/sip'
+import { formatWarning, headerText, parseSipUri, reasonOf } from '@stox/sip'
+import type { SipAnswer, SipHeaderEntry } from '@stox/sip'
 import type { StanzaErrorInfo } from '@stox/xmpp'
 import { parseJid } from '@stox/xmpp'
 import { jidToSipText } from './address.ts'
@@ -97,33 +98,16 @@ export function stanzaErrorToFailure(error: StanzaErrorInfo, about: 'fullJid' | 
   }
 }
 
-export interface SipAnswer {
-  readonly status: number
-  readonly reason: string
-  readonly headers: readonly (readonly [name: string, value: string])[]
+/** Free text from the other side, fit for one header value and not too long. @see mapping B.0, C.12 */
+export function shortHeaderText(text: string, maxCharacters: number): string {
+  const clean = headerText(text).trim()
+  return clean.length <= maxCharacters ? clean : [...clean].slice(0, maxCharacters).join('').trimEnd()
 }
-
-/** No CR, LF, control or quote leaves in a header value. @see mapping B.0, C.12 */
-export function headerText(text: string, maxCharacters: number): string {
-  let clean = ''
-  let count = 0
-  for (const character of text) {
-    if (count >= maxCharacters) break
-    const code = character.codePointAt(0) ?? 0
-    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0) || code === 0x2028 || code === 0x2029
-    if (isControl && (clean === '' || clean.endsWith(' '))) continue
-    clean += isControl ? ' ' : character
-    count += 1
-  }
-  return clean.trim()
-}
-
-const quoted = (text: string): string => `"${text.replace(/[\\"]/g, (character) => `\\${character}`)}"`
 
 /** What a SIP sender hears of a failure. 408 cannot leave here, nor a 401 or 407 without its challenge. */
 export function failureToSip(failure: Failure | SipFailure): SipAnswer {
   const status = legalStatus(failure.status)
-  const headers: (readonly [string, string])[] = 'headers' in failure ? [...(failure.headers ?? [])] : []
+  const headers: SipHeaderEntry[] = 'headers' in failure ? [...(failure.headers ?? [])] : []
   const has = (name: string): boolean => headers.some(([other]) => other.toLowerCase() === name)
   if (status === 405 && !has('allow')) headers.push(['Allow', ALLOWED_METHODS])
   if (failure.retryAfterS !== undefined && !has('retry-after'))
@@ -135,10 +119,10 @@ export function failureToSip(failure: Failure | SipFailure): SipAnswer {
   }
   // The reason phrase stays the standard one; the words for people go into a Warning. @see RFC 3261 §20.43
   if (failure.text !== undefined && !has('warning')) {
-    const text = headerText(failure.text, 128)
-    if (text !== '') headers.push(['Warning', `399 stox ${quoted(text)}`])
+    const text = shortHeaderText(failure.text, 128)
+    if (text !== '') headers.push(['Warning', formatWarning({ code: 399, agent: 'stox', text })])
   }
-  return { status, reason: REASONS[status] ?? 'Failure', headers }
+  return { status, reason: reasonOf(status), headers }
 }
 
 /** @see RFC 4320 §4.2, RFC 3261 §22.2–3 */

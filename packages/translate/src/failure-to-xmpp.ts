@@ -1,5 +1,5 @@
 import type { Failure, Fault, Retry, StanzaCondition, StanzaErrorType } from '@stox/kernel'
-import { headerText } from './failure-to-sip.ts'
+import { shortHeaderText } from './failure-to-sip.ts'
 import type { SipFailure } from './sip-failure.ts'
 
 interface ConditionRow {
@@ -108,7 +108,7 @@ export function sipStatusToFailure(status: number, hints: SipAnswerHints = {}): 
 function answerText(status: number, hints: SipAnswerHints): string {
   const said = [hints.reason, hints.warning].filter((part) => part !== undefined && part !== '').join(': ')
   const wait = hints.retryAfterS === undefined ? '' : ` (try again in ${hints.retryAfterS} s)`
-  return headerText(said === '' ? (wait === '' ? '' : `SIP ${status}${wait}`) : `${said}${wait}`, 256)
+  return shortHeaderText(said === '' ? (wait === '' ? '' : `SIP ${status}${wait}`) : `${said}${wait}`, 256)
 }
 
 interface TroubleRow {

@@ -1,1 +1,29 @@
-export {}
+export { jidToInstantUri, jidToSipText, jidToSipUri, sipAddressToJid, sipUriToJid } from './address.ts'
+export type { GruuPolicy } from './address.ts'
+export type { SipFailure } from './sip-failure.ts'
+export {
+  ALLOWED_METHODS,
+  STATUS_FOR_CONDITION,
+  failureToSip,
+  shortHeaderText,
+  stanzaErrorToFailure,
+  statusForCondition,
+} from './failure-to-sip.ts'
+export {
+  CONDITION_FOR_STATUS,
+  SIP_TROUBLE,
+  STREAM_TROUBLE,
+  sipStatusToFailure,
+  sipTroubleToFailure,
+  streamTroubleToFailure,
+} from './failure-to-xmpp.ts'
+export type { SipAnswerHints, SipTrouble, StreamTrouble } from './failure-to-xmpp.ts'
+export { PAGER_LIMIT_BYTES, callIdForThread, isLanguageTag, judgeMessage, messageToSip } from './message-to-sip.ts'
+export type { MessageVerdict, SipCall, SipRouteRules } from './message-to-sip.ts'
+export { ACCEPTED_TYPES, messageToXmpp, partiesOfRequest, textOfMessage } from './message-to-xmpp.ts'
+export type { SipParties, SipText, SipTextVerdict } from './message-to-xmpp.ts'
+export { ACTIVITY_FOR_SHOW, SHOW_FOR_ACTIVITY, contactToPriority, priorityToContact } from './presence-tables.ts'
+export { presenceToPidf, resourceOfPresence, tupleIdOf } from './presence-to-sip.ts'
+export type { PresenceDocument, ResourcePresence } from './presence-to-sip.ts'
+export { devicesOfPidf, deviceToPresence, presenceChanges, unavailableFrom } from './presence-to-xmpp.ts'
+export type { DevicePresence, PresenceAddresses } from './presence-to-xmpp.ts'

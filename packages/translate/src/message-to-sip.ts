@@ -1,13 +1,13 @@
 import { fail, ok, utf8Length } from '@stox/kernel'
 import type { AbsorbedReason, Failure, Hashes, Result } from '@stox/kernel'
-import { formatSipMessage, newSipRequest } from '@stox/sip'
-import type { NameAddr, SipRequest } from '@stox/sip'
+import { formatSipMessage, nameAddr, newSipRequest } from '@stox/sip'
+import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import { bareJid, formatJid, ns, parseDelay, parseNick } from '@stox/xmpp'
 import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
 import { childOf, childrenOf, namespaceOf } from '@stox/xml'
 import { jidToSipText, jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
-import { headerText } from './failure-to-sip.ts'
+import { shortHeaderText } from './failure-to-sip.ts'
 
 /** What the road to a SIP domain takes. */
 export interface SipRouteRules {
@@ -69,7 +69,8 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
     if (space === NS_FALLBACK) fallback = true
   }
   // "I sent you an encrypted message" is not the message.
-  if (encrypted) return refuse('not-acceptable', 'modify', 406, 'Encrypted messages cannot reach this user: send plain text')
+  if (encrypted)
+    return refuse('not-acceptable', 'modify', 406, 'Encrypted messages cannot reach this user: send plain text')
   if (retracted && fallback) return { kind: 'absorb', reason: 'no-content' }
 
   const body = chooseBody(message)
@@ -167,17 +168,17 @@ export function messageToSip(
   rules: SipRouteRules,
 ): Result<SipRequest, Failure> {
   const nick = childOf(message.element, 'nick', NS_NICK) === undefined ? undefined : parseNick(message.element)
-  const displayName = nick === undefined ? undefined : headerText(withoutBidi(nick), 64)
-  const from: NameAddr = {
-    displayName: displayName === '' ? undefined : displayName,
-    uri: jidToSipUri(message.from, rules.gruu),
-    params: new Map([['tag', call.fromTag]]),
-  }
-  const toUri = jidToSipUri(message.to, rules.gruu)
-  const to: NameAddr = { displayName: undefined, uri: toUri, params: new Map() }
+  const displayName = nick === undefined ? undefined : shortHeaderText(withoutBidi(nick), 64)
+  const from = nameAddr(
+    jidToSipUri(message.from, rules.gruu),
+    displayName === '' ? undefined : displayName,
+    call.fromTag,
+  )
+  const to = nameAddr(jidToSipUri(message.to, rules.gruu))
 
-  const headers: [string, string][] = []
-  const subject = message.subject === undefined ? '' : cutToBytes(headerText(message.subject, 512), LONGEST_SUBJECT_BYTES)
+  const headers: SipHeaderEntry[] = []
+  const subject =
+    message.subject === undefined ? '' : cutToBytes(shortHeaderText(message.subject, 512), LONGEST_SUBJECT_BYTES)
   if (subject !== '') headers.push(['Subject', subject])
   const lang = body.lang ?? message.lang
   if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])

@@ -1,7 +1,7 @@
 import { fail, latin1Text, ok, utf8Text } from '@stox/kernel'
 import type { AbsorbedReason, Hashes, Result } from '@stox/kernel'
 import type { SipRequest } from '@stox/sip'
-import { parseSipUri } from '@stox/sip'
+import { parseDeltaSeconds, parseMediaType, parseSipUri, unquote } from '@stox/sip'
 import { delayElement, newMessage } from '@stox/xmpp'
 import type { Jid, MessageStanza } from '@stox/xmpp'
 import { sanitizeText } from '@stox/xml'
@@ -66,15 +66,6 @@ const unsupported = (text: string, headers: readonly (readonly [string, string])
   detail: text,
 })
 
-/** Type and charset of a Content-Type, lower case; only what we ask of it. */
-function mediaTypeOf(value: string): { readonly type: string; readonly charset: string | undefined } {
-  const [type = '', ...params] = value.split(';')
-  const charset = params
-    .map((param) => param.split('='))
-    .find(([name]) => name?.trim().toLowerCase() === 'charset')?.[1]
-  return { type: type.trim().toLowerCase(), charset: charset?.trim().replace(/^"|"$/g, '').toLowerCase() }
-}
-
 // What windows-1252 has where iso-8859-1 has C1 controls (0x80–0x9F).
 const WINDOWS_1252 = '€\uFFFD‚ƒ„…†‡ˆ‰Š‹Œ\uFFFDŽ\uFFFD\uFFFD‘’“”•–—˜™š›œ\uFFFDžŸ'
 
@@ -95,7 +86,7 @@ function decodeBody(body: Uint8Array, charset: string | undefined): Result<strin
         latin1Text(body).replace(/[\u0080-\u009F]/g, (byte) => WINDOWS_1252[byte.charCodeAt(0) - 0x80] ?? '\uFFFD'),
       )
     default:
-      return fail(unsupported(`Unsupported charset`, [['Accept', 'text/plain;charset=UTF-8']]))
+      return fail(unsupported('Unsupported charset', [['Accept', 'text/plain;charset=UTF-8']]))
   }
 }
 
@@ -109,17 +100,19 @@ export function textOfMessage(request: SipRequest, hashes: Hashes, nowMs: number
     return fail(unsupported('Unsupported content encoding', [['Accept-Encoding', 'identity']]))
   const contentType = request.headers.get('Content-Type')
   if (contentType === undefined && request.body.length > 0) return fail(badRequest('Missing Content-Type'))
-  const media = mediaTypeOf(contentType ?? 'text/plain')
-  if (media.type !== 'text/plain') return fail(unsupported('Unsupported content type', [['Accept', ACCEPTED_TYPES]]))
-  const decoded = decodeBody(request.body, media.charset)
+  const media = parseMediaType(contentType ?? 'text/plain')
+  if (!media.ok) return fail(badRequest('Malformed Content-Type'))
+  if (media.value.type !== 'text/plain')
+    return fail(unsupported('Unsupported content type', [['Accept', ACCEPTED_TYPES]]))
+  const charset = media.value.params.get('charset')
+  const decoded = decodeBody(request.body, charset === undefined ? undefined : unquote(charset).toLowerCase())
   if (!decoded.ok) return decoded
 
   const dateMs = parseHttpDate(request.headers.get('Date'))
-  const expiresS = request.headers.get('Expires')
+  const expiresS = parseDeltaSeconds(request.headers.get('Expires') ?? '')
   // @see RFC 3428 §7
-  if (expiresS !== undefined && /^\d{1,10}$/.test(expiresS.trim()) && dateMs !== undefined) {
-    if (dateMs + Number(expiresS) * 1000 < nowMs) return ok({ kind: 'absorb', reason: 'expired' })
-  }
+  if (expiresS !== undefined && dateMs !== undefined && dateMs + expiresS * 1000 < nowMs)
+    return ok({ kind: 'absorb', reason: 'expired' })
 
   // An illegal character would end the stream for every user on it. @see mapping C.12
   const text = sanitizeText(decoded.value)
@@ -127,23 +120,20 @@ export function textOfMessage(request: SipRequest, hashes: Hashes, nowMs: number
   if (text.trim() === '') return ok({ kind: 'absorb', reason: 'no-content' })
 
   const { callId, cseq, from } = request.core
-  const subject = headerUtf8(request.headers.get('Subject'))
+  const subject = request.headers.get('Subject')
   const lang = request.headers.get('Content-Language')?.split(',')[0]?.trim()
   return ok({
     kind: 'text',
     content: {
       text,
       id: hashes.sha256Hex(`${callId}\n${from.params.get('tag') ?? ''}\n${cseq.number}`).slice(0, 32),
-      thread: sanitizeText(headerUtf8(callId) ?? callId),
+      thread: sanitizeText(callId),
       subject: subject === undefined || subject.trim() === '' ? undefined : sanitizeText(subject),
       lang: lang !== undefined && isLanguageTag(lang) ? lang : undefined,
       sentAtMs: dateMs !== undefined && nowMs - dateMs > OLD_MS ? dateMs : undefined,
     },
   })
 }
-
-/** Header values are UTF-8. */
-const headerUtf8 = (value: string | undefined): string | undefined => value
 
 const DATE = /^(?:[A-Z][a-z]{2}), \d{2} (?:[A-Z][a-z]{2}) \d{4} \d{2}:\d{2}:\d{2} GMT$/
 function parseHttpDate(value: string | undefined): number | undefined {
@@ -168,8 +158,6 @@ export function messageToXmpp(
     bodies: [{ lang: undefined, text: content.text }],
     subject: content.subject,
     thread: content.thread,
-    ...(content.sentAtMs === undefined
-      ? {}
-      : { extra: [delayElement({ from: gateway, stampMs: content.sentAtMs })] }),
+    ...(content.sentAtMs === undefined ? {} : { extra: [delayElement({ from: gateway, stampMs: content.sentAtMs })] }),
   })
 }

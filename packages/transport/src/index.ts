@@ -34,3 +34,21 @@ export type {
   LinkServerPort,
   LinkTls,
 } from './link-types.ts'
+export { SipEndpoint } from './sip-endpoint.ts'
+export type {
+  IncomingSipRequest,
+  SipAddress,
+  SipCounts,
+  SipEndpointEvents,
+  SipEndpointLimits,
+  SipEndpointOptions,
+  SipFlow,
+  SipRefusal,
+  SipRefusalKind,
+  SipReply,
+  SipRequestOptions,
+  SipTarget,
+  SipTransport,
+} from './sip-endpoint-types.ts'
+export { locateSip } from './locate-sip.ts'
+export type { LocateOptions } from './locate-sip.ts'

@@ -1,0 +1,132 @@
+import type { Clock, Ids, Log, Timers } from '@stox/kernel'
+import type { SipLimits, SipRequest, SipResponse } from '@stox/sip'
+
+/** TLS comes with a later issue. */
+export type SipTransport = 'udp' | 'tcp'
+
+/** Where to send: an address, not a name. IPv6 without brackets. */
+export interface SipTarget {
+  readonly transport: SipTransport
+  readonly host: string
+  readonly port: number
+}
+
+export interface SipAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** The way a request came, and its answer goes. */
+export interface SipFlow {
+  readonly transport: SipTransport
+  readonly local: SipAddress
+  readonly remote: SipAddress
+  /** Streams only. */
+  readonly connectionId?: number
+}
+
+/** How a request of ours ended. */
+export type SipReply =
+  | { readonly kind: 'response'; readonly response: SipResponse }
+  | {
+      readonly kind: 'failed'
+      /** `timeout`: no final response (Timer F); `transport`: nothing could be sent; `overload`: our own table is full. */
+      readonly cause: 'timeout' | 'transport' | 'no-target' | 'overload'
+      readonly detail: string
+      /** A 100 came before the timeout: the server has the request, so it is not tried elsewhere. @see RFC 3263 §4.3 */
+      readonly provisional?: boolean
+    }
+
+export interface SipRequestOptions {
+  /**
+   * The path to this target takes large datagrams. Otherwise a request over 1300 bytes goes by TCP even to a UDP target,
+   * and by UDP only when no TCP connection can be had. @see RFC 3261 §18.1.1
+   */
+  readonly congestionSafe?: boolean
+}
+
+export interface IncomingSipRequest {
+  /** Its top Via carries `received` and `rport` already. */
+  readonly request: SipRequest
+  readonly flow: SipFlow
+  /**
+   * The final response, once; later calls do nothing. Due within 32 s of arrival: after that nobody waits for it, and the
+   * transaction ends by itself (`sip-unanswered`). Retransmissions and the 100 are the endpoint's. @see RFC 4320 §4
+   */
+  respond(response: SipResponse): void
+}
+
+/** What was not taken, for the metric of that name. Each was answered where the protocol has an answer. */
+export type SipRefusalKind =
+  | 'sip-malformed' // no SIP message, or a broken one
+  | 'sip-truncated' // shorter than its Content-Length
+  | 'sip-too-long' // head, body or header count over the limit
+  | 'sip-version'
+  | 'sip-untrusted' // from an address nobody vouched for
+  | 'sip-unknown-method'
+  | 'sip-extension-required'
+  | 'sip-scheme'
+  | 'sip-looped' // Max-Forwards used up, or our own Via in it
+  | 'sip-merged'
+  | 'sip-response-stray' // no transaction of ours waits for it, or it is not for us
+  | 'sip-overload'
+  | 'sip-connection-limit'
+  | 'sip-unanswered' // the application let a request die
+
+export interface SipRefusal {
+  readonly detail: string
+  readonly transport: SipTransport
+  readonly remote: SipAddress
+  /** What we answered; undefined: nothing. */
+  readonly status: number | undefined
+}
+
+export interface SipEndpointEvents {
+  /** Only MESSAGE, SUBSCRIBE, NOTIFY, OPTIONS and what `methods` adds; each exactly once, retransmissions are kept away. */
+  request(incoming: IncomingSipRequest): void
+  refused(kind: SipRefusalKind, refusal: SipRefusal): void
+}
+
+export interface SipEndpointLimits {
+  readonly message: SipLimits
+  /** Requests we have taken and not forgotten (32 s on UDP): beyond it 503 with Retry-After. */
+  readonly maxServerTransactions: number
+  /** Of these, requests not answered yet. */
+  readonly maxUnanswered: number
+  readonly maxClientTransactions: number
+  readonly maxConnections: number
+  /** Bytes waiting to be written on one connection; a peer that does not read loses it. */
+  readonly maxUnsentBytes: number
+  readonly connectMs: number
+  readonly idleMs: number
+  /** Answers to strangers on UDP, per address and second. */
+  readonly strangerAnswersPerS: number
+}
+
+export interface SipEndpointOptions {
+  /** `udp:127.0.0.1:5098`, `tcp:[::1]:5098`. Port 0 takes a free one; `tcp` with port 0 after `udp` on the same host tries the same port. */
+  readonly listen: readonly string[]
+  /** The host to write into Via when we listen on a wildcard address. */
+  readonly advertisedHost?: string
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly log: Log
+  trusted(remoteHost: string): boolean
+  /** Methods handed to `request` besides the four; the rest is answered 405 or 501. */
+  readonly methods?: readonly string[]
+  readonly on: SipEndpointEvents
+  readonly limits?: Partial<SipEndpointLimits>
+}
+
+export interface SipCounts {
+  readonly serverTransactions: number
+  readonly unanswered: number
+  readonly clientTransactions: number
+  readonly connections: number
+  /** Since the start. */
+  readonly received: number
+  readonly sent: number
+  readonly retransmitted: number
+  readonly absorbed: number
+}

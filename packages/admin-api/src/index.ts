@@ -29,11 +29,17 @@ export interface AdminPorts {
   deleteSubscription(id: string): Promise<boolean>
   /** After a change was stored: publish it. */
   onModelChanged(model: FederationModel): void
-  ready(): Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>> | Promise<Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>>
+  ready():
+    | Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>
+    | Promise<Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>>
   metrics: { text(): Promise<string>; readonly contentType: string }
 }
 
-export interface AdminApi { readonly address: string; readonly port: number; close(): Promise<void> }
+export interface AdminApi {
+  readonly address: string
+  readonly port: number
+  close(): Promise<void>
+}
 export declare function startAdminApi(options: {
   readonly listen: string
   readonly store: Store

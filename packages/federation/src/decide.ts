@@ -31,14 +31,7 @@ export interface Decision {
 
 export type StanzaKind = 'message' | 'presence' | 'iq'
 export type PresenceType =
-  | 'available'
-  | 'unavailable'
-  | 'subscribe'
-  | 'subscribed'
-  | 'unsubscribe'
-  | 'unsubscribed'
-  | 'probe'
-  | 'error'
+  'available' | 'unavailable' | 'subscribe' | 'subscribed' | 'unsubscribe' | 'unsubscribed' | 'probe' | 'error'
 
 export interface StreamQuestion {
   readonly localDomain: string
@@ -115,7 +108,11 @@ interface Refusal {
   readonly retry?: Failure['retry']
 }
 
-const NOT_FEDERATED: Refusal = { condition: 'not-allowed', status: 403, text: 'There is no federation with this domain' }
+const NOT_FEDERATED: Refusal = {
+  condition: 'not-allowed',
+  status: 403,
+  text: 'There is no federation with this domain',
+}
 
 /** All refusals that depend on the partner list sound alike: who is listed is nobody's business. */
 const REFUSALS: Readonly<Record<RuleName, Refusal>> = {
@@ -162,21 +159,33 @@ function pairRules(trail: Trail, index: FederationIndex, local: string, remote: 
   const served = index.isLocal(local)
   trail.ask('local-domain', served, served ? `${local} is served here` : `${local} is not served here`)
   const twice = index.isLocal(remote)
-  trail.ask('one-side-only', !twice, twice ? `${remote} is served here and cannot be a partner` : `${remote} is not ours`)
+  trail.ask(
+    'one-side-only',
+    !twice,
+    twice ? `${remote} is served here and cannot be a partner` : `${remote} is not ours`,
+  )
   const partner = index.partnerOf(remote)
   if (partner === undefined) return trail.ask('partner-listed', false, `${remote} is on no partner's list`)
   const { methods } = matrixRowOf(partner)
   return trail
     .ask('partner-listed', true, `${remote} belongs to partner ${partner.domain}`)
     .ask('partner-enabled', partner.enabled, partner.enabled ? 'the partner is enabled' : 'the partner is disabled')
-    .ask('negotiation', methods.length > 0, methods.length > 0 ? methods.join(', ') : 'no method of authentication is left')
+    .ask(
+      'negotiation',
+      methods.length > 0,
+      methods.length > 0 ? methods.join(', ') : 'no method of authentication is left',
+    )
 }
 
 /** Everything but messages and presence is answered here, and needs no feature. */
 function featureRule(trail: Trail, partner: XmppPartner, kind: StanzaKind): Trail {
   if (kind === 'iq') return trail
   const on = kind === 'message' ? partner.features.im : partner.features.presence
-  return trail.ask('feature', on, `${kind === 'message' ? 'messages are' : 'presence is'} ${on ? 'on' : 'off'} for ${partner.domain}`)
+  return trail.ask(
+    'feature',
+    on,
+    `${kind === 'message' ? 'messages are' : 'presence is'} ${on ? 'on' : 'off'} for ${partner.domain}`,
+  )
 }
 
 /** Taking leave needs nobody's consent, and an error is nothing that a user gets to see unasked. */
@@ -186,13 +195,11 @@ function strangerRule(trail: Trail, partner: XmppPartner, question: InboundQuest
   if (question.kind === 'iq') return trail
   if (question.kind === 'presence' && NEEDS_NO_CONSENT.has(question.presenceType ?? 'subscribe')) return trail
   const type = partner.partnerType
-  if (PARTNER_TYPE_GATES[type].strangersMayStart) return trail.ask('partner-type', true, `${type}: either side may start`)
-  switch (question.authorizedByLocalUser) {
-    case true:
-      return trail.ask('partner-type', true, `${type}: the local user has added the remote one`)
-    case false:
-      return trail.ask('partner-type', false, `${type}: the local user has not added the remote one`)
-    default:
-      return trail.ask('partner-type', true, `${type}: not known here whether the local user has added the remote one`)
+  if (PARTNER_TYPE_GATES[type].strangersMayStart)
+    return trail.ask('partner-type', true, `${type}: either side may start`)
+  const added = question.authorizedByLocalUser
+  if (added === undefined) {
+    return trail.ask('partner-type', true, `${type}: not known here whether the local user has added the remote one`)
   }
+  return trail.ask('partner-type', added, `${type}: the local user has ${added ? '' : 'not '}added the remote one`)
 }

@@ -1,6 +1,12 @@
 import { toASCII, toUnicode } from 'tr46'
 
-const RULES = { checkBidi: true, checkHyphens: true, checkJoiners: true, useSTD3ASCIIRules: true, transitionalProcessing: false } as const
+const RULES = {
+  checkBidi: true,
+  checkHyphens: true,
+  checkJoiners: true,
+  useSTD3ASCIIRules: true,
+  transitionalProcessing: false,
+} as const
 
 /**
  * The one spelling under which a domain is stored and looked up: the U-label form, lower case, without a trailing dot.

@@ -14,7 +14,15 @@ export type { MatrixRow, Method } from './negotiation-matrix.ts'
 export { FederationIndex } from './federation-index.ts'
 export { PARTNER_TYPE_GATES, decideInbound, decideOutbound, decideStream, mayShowNote, refusalOf } from './decide.ts'
 export type {
-  Decision, InboundQuestion, OutboundQuestion, PartnerTypeGates, PresenceType, RuleAsked, RuleName, StanzaKind, StreamQuestion,
+  Decision,
+  InboundQuestion,
+  OutboundQuestion,
+  PartnerTypeGates,
+  PresenceType,
+  RuleAsked,
+  RuleName,
+  StanzaKind,
+  StreamQuestion,
 } from './decide.ts'
 export { checkModel, warningsOf } from './verification.ts'
 export { mergePatch } from './merge-patch.ts'

@@ -10,7 +10,8 @@ export interface LocalDomain {
   readonly acceptedStatus: 200 | 202
 }
 
-const ROUTE = /^sips?:(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:;(?:lr|transport=(?:udp|tcp|tls)))*$/i
+const ROUTE =
+  /^sips?:(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:;(?:lr|transport=(?:udp|tcp|tls)))*$/i
 
 const isRoute = (text: string): boolean => {
   const match = ROUTE.exec(text)
@@ -24,17 +25,23 @@ export const localDomainSchema = z
       .string()
       .max(512)
       .refine(isRoute, 'not a SIP route')
-      .describe('The SIP server of the domain: sip:host:port;transport=udp, tcp or tls. Without a port it is looked up in DNS (RFC 3263).'),
+      .describe(
+        'The SIP server of the domain: sip:host:port;transport=udp, tcp or tls. Without a port it is looked up in DNS (RFC 3263).',
+      ),
     congestionSafe: z
       .boolean()
       .default(false)
-      .describe('Whether every hop to the users of the domain is known to run over TCP or TLS, so that a MESSAGE may exceed 1300 bytes (RFC 3428 §8).'),
+      .describe(
+        'Whether every hop to the users of the domain is known to run over TCP or TLS, so that a MESSAGE may exceed 1300 bytes (RFC 3428 §8).',
+      ),
     maxMessageBytes: z
       .int()
       .min(1300)
       .max(1_048_576)
       .default(16_384)
-      .describe('Largest MESSAGE request sent on a congestion-safe route, in bytes; on any other route the limit is 1300.'),
+      .describe(
+        'Largest MESSAGE request sent on a congestion-safe route, in bytes; on any other route the limit is 1300.',
+      ),
     acceptedStatus: z
       .union([z.literal(200), z.literal(202)])
       .default(202)

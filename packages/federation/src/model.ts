@@ -18,8 +18,16 @@ export const EMPTY_MODEL: FederationModel = { partners: [], settings: DEFAULT_SE
 export const federationFileSchema = z
   .strictObject({
     settings: settingsSchema.prefault({}),
-    localDomains: z.array(localDomainSchema).max(10_000).default([]).describe('The domains served here, each with its SIP route.'),
-    partners: z.array(xmppPartnerSchema).max(100_000).default([]).describe('The XMPP partners with which messages and presence may be exchanged.'),
+    localDomains: z
+      .array(localDomainSchema)
+      .max(10_000)
+      .default([])
+      .describe('The domains served here, each with its SIP route.'),
+    partners: z
+      .array(xmppPartnerSchema)
+      .max(100_000)
+      .default([])
+      .describe('The XMPP partners with which messages and presence may be exchanged.'),
   })
   .describe('The federation model as a file.')
 export type FederationFile = z.output<typeof federationFileSchema>

@@ -29,7 +29,14 @@ const SASL: Method = 'sasl-external-over-tls'
 const TLS_DB: Method = 'dialback-over-tls'
 const TCP_DB: Method = 'dialback-over-tcp'
 
-const row = (number: number, tls: Negotiation, sasl: Negotiation, dialback: boolean, methods: readonly Method[], remarks: Remarks = {}): MatrixRow => ({
+const row = (
+  number: number,
+  tls: Negotiation,
+  sasl: Negotiation,
+  dialback: boolean,
+  methods: readonly Method[],
+  remarks: Remarks = {},
+): MatrixRow => ({
   row: number,
   tls,
   sasl,
@@ -62,7 +69,9 @@ export const NEGOTIATION_MATRIX: readonly MatrixRow[] = [
   row(12, 'notSupported', 'optional', false, [], { warning: NEEDS_TLS }),
   row(13, 'required', 'notSupported', true, [TLS_DB], { note: 'the configuration allows dialback over TLS' }),
   row(14, 'required', 'notSupported', false, [], { error: NOTHING_LEFT }),
-  row(15, 'optional', 'notSupported', true, [TLS_DB, TCP_DB], { note: 'the other end decides whether dialback runs over TLS' }),
+  row(15, 'optional', 'notSupported', true, [TLS_DB, TCP_DB], {
+    note: 'the other end decides whether dialback runs over TLS',
+  }),
   row(16, 'optional', 'notSupported', false, [], { error: NOTHING_LEFT }),
   row(17, 'notSupported', 'notSupported', true, [TCP_DB], { note: 'dialback over TCP is the only method' }),
   row(18, 'notSupported', 'notSupported', false, [], { error: NOTHING_LEFT }),

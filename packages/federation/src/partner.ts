@@ -69,15 +69,21 @@ export const xmppPartnerSchema = z
     tlsNegotiation: z
       .enum(NEGOTIATIONS)
       .default('required')
-      .describe('Whether the stream must, may or must not be encrypted with STARTTLS: required, optional or notSupported.'),
+      .describe(
+        'Whether the stream must, may or must not be encrypted with STARTTLS: required, optional or notSupported.',
+      ),
     saslNegotiation: z
       .enum(NEGOTIATIONS)
       .default('required')
-      .describe('Whether the partner must, may or must not authenticate with its certificate (SASL EXTERNAL): required, optional or notSupported. Needs TLS.'),
+      .describe(
+        'Whether the partner must, may or must not authenticate with its certificate (SASL EXTERNAL): required, optional or notSupported. Needs TLS.',
+      ),
     dialback: switchedOn(
       'Whether server dialback (XEP-0220) may authenticate the partner where SASL does not. When false, a dialback request from the partner is ignored.',
     ),
-    keepAlive: switchedOn('Whether the partner is expected to send something within keepAliveIntervalS; a stream silent for longer is closed.'),
+    keepAlive: switchedOn(
+      'Whether the partner is expected to send something within keepAliveIntervalS; a stream silent for longer is closed.',
+    ),
     connectionLimit: z
       .int()
       .min(1)
@@ -97,8 +103,12 @@ export const xmppPartnerSchema = z
       })
       .nullable()
       .default(null)
-      .describe('Fixed host and port for streams to this partner, in place of the SRV lookup; null looks the partner up in DNS.'),
-    enabled: switchedOn('Whether anything is exchanged with the partner; false keeps the entry but refuses everything.'),
+      .describe(
+        'Fixed host and port for streams to this partner, in place of the SRV lookup; null looks the partner up in DNS.',
+      ),
+    enabled: switchedOn(
+      'Whether anything is exchanged with the partner; false keeps the entry but refuses everything.',
+    ),
     features: z
       .strictObject({
         im: switchedOn('Messages in both directions.'),
@@ -115,7 +125,9 @@ export const xmppPartnerSchema = z
           .min(10_000)
           .max(16_777_216)
           .default(262_144)
-          .describe('Largest stanza accepted from the partner, in bytes; every server must take at least 10000 (RFC 6120 §13.12).'),
+          .describe(
+            'Largest stanza accepted from the partner, in bytes; every server must take at least 10000 (RFC 6120 §13.12).',
+          ),
         stanzasPerSecond: z
           .number()
           .positive()
@@ -127,4 +139,6 @@ export const xmppPartnerSchema = z
       .prefault({})
       .describe('Bounds on what the partner may send.'),
   })
-  .describe('An XMPP partner: a domain with which messages and presence may be exchanged.') satisfies z.ZodType<XmppPartner>
+  .describe(
+    'An XMPP partner: a domain with which messages and presence may be exchanged.',
+  ) satisfies z.ZodType<XmppPartner>

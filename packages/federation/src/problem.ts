@@ -17,7 +17,11 @@ export function formatPath(path: readonly PropertyKey[]): string {
 }
 
 /** Every issue of a zod error as a problem, with the description of the field it is about as its hint. */
-export function problemsOf(schema: z.ZodType, error: z.ZodError, prefix: readonly PropertyKey[] = []): readonly Problem[] {
+export function problemsOf(
+  schema: z.ZodType,
+  error: z.ZodError,
+  prefix: readonly PropertyKey[] = [],
+): readonly Problem[] {
   return error.issues.flatMap((issue) => {
     const at = schemaAt(schema, issue.path)
     if (issue.code === 'unrecognized_keys') {
@@ -28,12 +32,15 @@ export function problemsOf(schema: z.ZodType, error: z.ZodError, prefix: readonl
         hint: known.length === 0 ? 'remove it' : `known keys: ${known.join(', ')}`,
       }))
     }
-    const missing = issue.code === 'invalid_type' && issue.input === undefined && /received undefined$/.test(issue.message)
-    return [{
-      path: formatPath([...prefix, ...issue.path]),
-      problem: missing ? 'missing' : issue.message.replace(/^Invalid (input|option): /, ''),
-      hint: (at === undefined ? undefined : hintOf(at)) ?? 'see the configuration reference',
-    }]
+    const missing =
+      issue.code === 'invalid_type' && issue.input === undefined && /received undefined$/.test(issue.message)
+    return [
+      {
+        path: formatPath([...prefix, ...issue.path]),
+        problem: missing ? 'missing' : issue.message.replace(/^Invalid (input|option): /, ''),
+        hint: (at === undefined ? undefined : hintOf(at)) ?? 'see the configuration reference',
+      },
+    ]
   })
 }
 
@@ -70,5 +77,7 @@ function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | 
   if (next === undefined) return undefined
   const found = schemaAt(next, rest)
   // An element of a described list is explained by the list when it says nothing itself.
-  return found !== undefined && hintOf(found) === undefined && hintOf(schema) !== undefined && rest.length === 0 ? schema : found
+  return found !== undefined && hintOf(found) === undefined && hintOf(schema) !== undefined && rest.length === 0
+    ? schema
+    : found
 }

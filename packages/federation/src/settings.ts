@@ -19,10 +19,21 @@ export interface Settings {
 
 export const settingsSchema = z
   .strictObject({
-    federation: z.boolean().default(false).describe('Master switch: false refuses every message and presence to and from other organisations.'),
+    federation: z
+      .boolean()
+      .default(false)
+      .describe('Master switch: false refuses every message and presence to and from other organisations.'),
     xmpp: z.boolean().default(true).describe('Switch for XMPP federation; counts only while federation is on.'),
-    discovery: z.boolean().default(false).describe('Whether partners that are on no list may be discovered; false admits listed partners only.'),
-    connectionLimit: z.int().min(1).max(1_000_000).default(1000).describe('Most simultaneous XMPP connections, all partners together.'),
+    discovery: z
+      .boolean()
+      .default(false)
+      .describe('Whether partners that are on no list may be discovered; false admits listed partners only.'),
+    connectionLimit: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1000)
+      .describe('Most simultaneous XMPP connections, all partners together.'),
     partnerConnectionLimit: z
       .int()
       .min(1)
@@ -35,7 +46,12 @@ export const settingsSchema = z
       .max(3600)
       .default(60)
       .describe('Seconds within which a stream must be authenticated; otherwise its connection is dropped.'),
-    inactivityTimeoutS: z.int().min(1).max(604_800).default(600).describe('Seconds after which a stream that carries nothing is closed.'),
+    inactivityTimeoutS: z
+      .int()
+      .min(1)
+      .max(604_800)
+      .default(600)
+      .describe('Seconds after which a stream that carries nothing is closed.'),
     keepAliveIntervalS: z
       .int()
       .min(1)
@@ -54,8 +70,13 @@ export const settingsSchema = z
       .max(1024)
       .nullable()
       .default(null)
-      .describe('Secret from which dialback keys are made, at least 16 characters; write-only. null: one is made up at first start and kept.'),
-    logBodies: z.boolean().default(false).describe('Whether the text of messages goes to the log. Off: only who, when, where and how it ended.'),
+      .describe(
+        'Secret from which dialback keys are made, at least 16 characters; write-only. null: one is made up at first start and kept.',
+      ),
+    logBodies: z
+      .boolean()
+      .default(false)
+      .describe('Whether the text of messages goes to the log. Off: only who, when, where and how it ended.'),
     journalRetentionDays: z.int().min(1).max(3650).default(30).describe('Days for which the message journal is kept.'),
   })
   .describe('Settings for the whole system.') satisfies z.ZodType<Settings>

@@ -14,7 +14,13 @@ export function warningsOf(model: FederationModel): readonly Problem[] {
   return model.partners.flatMap((partner, at) => {
     const { warning, row } = matrixRowOf(partner)
     if (warning === undefined) return []
-    return [{ path: `partners[${at}]`, problem: `${partner.domain}: ${warning}`, hint: `row ${row} of the negotiation matrix` }]
+    return [
+      {
+        path: `partners[${at}]`,
+        problem: `${partner.domain}: ${warning}`,
+        hint: `row ${row} of the negotiation matrix`,
+      },
+    ]
   })
 }
 
@@ -22,11 +28,13 @@ function negotiationProblems(model: FederationModel): Problem[] {
   return model.partners.flatMap((partner, at) => {
     const { verdict, error, warning, row } = matrixRowOf(partner)
     if (verdict === 'valid') return []
-    return [{
-      path: `partners[${at}].saslNegotiation`,
-      problem: `${partner.domain}: ${error ?? warning ?? 'no method of authentication is left'}`,
-      hint: `switch dialback on, or SASL together with TLS (row ${row} of the negotiation matrix)`,
-    }]
+    return [
+      {
+        path: `partners[${at}].saslNegotiation`,
+        problem: `${partner.domain}: ${error ?? warning ?? 'no method of authentication is left'}`,
+        hint: `switch dialback on, or SASL together with TLS (row ${row} of the negotiation matrix)`,
+      },
+    ]
   })
 }
 
@@ -40,12 +48,18 @@ function domainProblems(model: FederationModel): Problem[] {
       owners.set(domain, owner)
       return
     }
-    problems.push({ path, problem: `${domain} is already ${other}`, hint: 'a domain belongs to one partner or is served here, and is listed once' })
+    problems.push({
+      path,
+      problem: `${domain} is already ${other}`,
+      hint: 'a domain belongs to one partner or is served here, and is listed once',
+    })
   }
   model.localDomains.forEach(({ domain }, at) => claim(`localDomains[${at}].domain`, domain, 'a local domain'))
   model.partners.forEach(({ domain }, at) => claim(`partners[${at}].domain`, domain, `the partner ${domain}`))
   model.partners.forEach(({ domain, additionalDomains }, at) =>
     additionalDomains.forEach((each, index) =>
-      claim(`partners[${at}].additionalDomains[${index}]`, each, `a domain of the partner ${domain}`)))
+      claim(`partners[${at}].additionalDomains[${index}]`, each, `a domain of the partner ${domain}`),
+    ),
+  )
   return problems
 }

@@ -109,7 +109,9 @@ export interface AuditRow extends AuditEntry {
 export interface AuditStore {
   append(entry: AuditEntry): Promise<void>
   /** Newest first. */
-  find(query: PageQuery & { readonly object?: string | undefined; readonly who?: string | undefined }): Promise<Page<AuditRow>>
+  find(
+    query: PageQuery & { readonly object?: string | undefined; readonly who?: string | undefined },
+  ): Promise<Page<AuditRow>>
 }
 
 // --- tokens ---------------------------------------------------------------------------------------------------------

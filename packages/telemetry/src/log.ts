@@ -1,0 +1,33 @@
+import type { Log, LogFields } from '@stox/kernel'
+import { destination, pino } from 'pino'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export interface LogDestination {
+  write(line: string): void
+}
+
+/** One JSON object a line: level, time, name, event, then the fields of the event. To standard output unless told otherwise. */
+export function createLog(options: {
+  readonly level: LogLevel
+  readonly name: string
+  readonly destination?: LogDestination
+}): Log {
+  const sink = pino(
+    {
+      level: options.level,
+      base: { name: options.name },
+      messageKey: 'event',
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    options.destination ?? destination({ fd: 1, sync: false }),
+  )
+  return {
+    debug: (event: string, fields?: LogFields) => sink.debug(fields ?? {}, event),
+    info: (event: string, fields?: LogFields) => sink.info(fields ?? {}, event),
+    warn: (event: string, fields?: LogFields) => sink.warn(fields ?? {}, event),
+    error: (event: string, fields?: LogFields) => sink.error(fields ?? {}, event),
+  }
+}

@@ -1,0 +1,239 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+
+export type MessageDirection = 'xmpp-to-sip' | 'sip-to-xmpp'
+
+export interface StreamLabels {
+  readonly direction: 'inbound' | 'outbound'
+  readonly partner: string
+  readonly method: string
+  /** `TLSv1.3`, or `none`. */
+  readonly tls: string
+}
+
+export interface SubscriptionCount {
+  readonly direction: string
+  readonly state: string
+  readonly count: number
+}
+
+/** Everything that is counted, by what happened. Label values come from fixed sets or from the list of partners. */
+export interface Metrics {
+  streamOpened(labels: StreamLabels): void
+  streamClosed(labels: StreamLabels): void
+  streamFailed(direction: StreamLabels['direction'], reason: string): void
+  messageEnded(direction: MessageDirection, outcome: 'delivered' | 'bounced' | 'absorbed', durationMs: number): void
+  presencePassed(direction: MessageDirection, kind: string): void
+  linkFrames(way: 'sent' | 'received', kind: string, count?: number): void
+  linkRoundTrip(durationMs: number): void
+  sipTransactionEnded(role: 'client' | 'server', method: string, ending: number | 'timeout' | 'transport'): void
+  inputRefused(kind: string): void
+  /** Read when somebody asks. The same queue or peer again replaces its reader; undefined takes it off. */
+  watchQueue(queue: string, read: (() => number) | undefined): void
+  watchLinkCredit(peer: string, read: (() => number) | undefined): void
+  watchSubscriptions(read: () => Iterable<SubscriptionCount>): void
+  /** A count kept elsewhere: rows of the journal that were dropped since the start. */
+  watchJournalDropped(read: () => number): void
+  /** In the Prometheus text format. */
+  text(): Promise<string>
+  readonly contentType: string
+  close(): void
+}
+
+const SIP_METHODS = new Set([
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'INFO',
+  'INVITE',
+  'MESSAGE',
+  'NOTIFY',
+  'OPTIONS',
+  'PRACK',
+  'PUBLISH',
+  'REFER',
+  'REGISTER',
+  'SUBSCRIBE',
+  'UPDATE',
+])
+
+/** From below a millisecond inside one machine to Timer F. @see RFC 3261 §17.1.2.2 */
+const MESSAGE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 32, 64]
+const LINK_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]
+
+export function createMetrics(options: { readonly node: string }): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ node: options.node })
+  const registers = [registry]
+  const loopDelay = monitorEventLoopDelay({ resolution: 10 })
+  loopDelay.enable()
+  collectDefaultMetrics({ register: registry })
+
+  const streams = new Gauge({
+    name: 'stox_streams',
+    help: 'XMPP streams that are established now',
+    labelNames: ['direction', 'partner', 'method', 'tls'],
+    registers,
+  })
+  const streamsOpened = new Counter({
+    name: 'stox_streams_established_total',
+    help: 'XMPP streams that were established',
+    labelNames: ['direction', 'partner', 'method', 'tls'],
+    registers,
+  })
+  const streamFailures = new Counter({
+    name: 'stox_stream_failures_total',
+    help: 'XMPP streams that failed, by reason',
+    labelNames: ['direction', 'reason'],
+    registers,
+  })
+  const messages = new Counter({
+    name: 'stox_messages_total',
+    help: 'Messages by the way they ended',
+    labelNames: ['direction', 'outcome'],
+    registers,
+  })
+  const messageSeconds = new Histogram({
+    name: 'stox_message_duration_seconds',
+    help: 'Time from accepting a message to its outcome',
+    labelNames: ['direction', 'outcome'],
+    buckets: MESSAGE_SECONDS,
+    registers,
+  })
+  const presence = new Counter({
+    name: 'stox_presence_total',
+    help: 'Presence passed on, by kind',
+    labelNames: ['direction', 'kind'],
+    registers,
+  })
+  const frames = new Counter({
+    name: 'stox_link_frames_total',
+    help: 'Frames on the link between edge and gateway',
+    labelNames: ['way', 'kind'],
+    registers,
+  })
+  const roundTrip = new Histogram({
+    name: 'stox_link_round_trip_seconds',
+    help: 'Time from a frame on the link to its answer',
+    buckets: LINK_SECONDS,
+    registers,
+  })
+  const transactions = new Counter({
+    name: 'stox_sip_transactions_total',
+    help: 'SIP transactions by method and class of the final response, or how they failed',
+    labelNames: ['role', 'method', 'class'],
+    registers,
+  })
+  const refused = new Counter({
+    name: 'stox_refused_inputs_total',
+    help: 'Inputs from outside that were refused, by kind',
+    labelNames: ['kind'],
+    registers,
+  })
+
+  const queues = new Map<string, () => number>()
+  const credits = new Map<string, () => number>()
+  let subscriptions: () => Iterable<SubscriptionCount> = noSubscriptions
+  let journalDropped = nothingDropped
+  const loopDelaySeconds = {
+    name: 'stox_event_loop_delay_seconds',
+    help: 'Delay of the event loop since the last reading, beyond the 10 ms between samples',
+    labelNames: ['quantile'],
+  }
+  // Gauges that collect themselves; the registry keeps them.
+  void [
+    new Gauge({
+      name: 'stox_queue_depth',
+      help: 'Entries waiting in a bounded queue',
+      labelNames: ['queue'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [queue, read] of queues) this.set({ queue }, read())
+      },
+    }),
+    new Gauge({
+      name: 'stox_link_credit',
+      help: 'Frames that may still be sent to a peer before it answers',
+      labelNames: ['peer'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [peer, read] of credits) this.set({ peer }, read())
+      },
+    }),
+    new Gauge({
+      name: 'stox_subscriptions',
+      help: 'Presence subscriptions by state',
+      labelNames: ['direction', 'state'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { direction, state, count } of subscriptions()) this.set({ direction, state }, count)
+      },
+    }),
+    new Counter({
+      name: 'stox_journal_dropped_total',
+      help: 'Rows of the message journal that were dropped because too many waited for the disk',
+      registers,
+      collect() {
+        this.reset()
+        this.inc(journalDropped())
+      },
+    }),
+    new Gauge({
+      ...loopDelaySeconds,
+      registers,
+      collect() {
+        for (const [quantile, percent] of [
+          ['0.5', 50],
+          ['0.99', 99],
+          ['1', 100],
+        ] as const) {
+          const beyondNs = loopDelay.percentile(percent) - 10e6
+          this.set({ quantile }, Math.max(0, beyondNs) / 1e9)
+        }
+        loopDelay.reset()
+      },
+    }),
+  ]
+
+  return {
+    streamOpened(labels) {
+      streams.inc({ ...labels })
+      streamsOpened.inc({ ...labels })
+    },
+    streamClosed: (labels) => streams.dec({ ...labels }),
+    streamFailed: (direction, reason) => streamFailures.inc({ direction, reason }),
+    messageEnded(direction, outcome, durationMs) {
+      messages.inc({ direction, outcome })
+      messageSeconds.observe({ direction, outcome }, durationMs / 1000)
+    },
+    presencePassed: (direction, kind) => presence.inc({ direction, kind }),
+    linkFrames: (way, kind, count = 1) => frames.inc({ way, kind }, count),
+    linkRoundTrip: (durationMs) => roundTrip.observe(durationMs / 1000),
+    sipTransactionEnded(role, method, ending) {
+      const of = typeof ending === 'number' ? `${Math.floor(ending / 100)}xx` : ending
+      transactions.inc({ role, method: SIP_METHODS.has(method) ? method : 'other', class: of })
+    },
+    inputRefused: (kind) => refused.inc({ kind }),
+    watchQueue: (queue, read) => watch(queues, queue, read),
+    watchLinkCredit: (peer, read) => watch(credits, peer, read),
+    watchSubscriptions: (read) => void (subscriptions = read),
+    watchJournalDropped: (read) => void (journalDropped = read),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+    close() {
+      loopDelay.disable()
+      registry.clear()
+    },
+  }
+}
+
+const noSubscriptions = (): readonly SubscriptionCount[] => []
+const nothingDropped = (): number => 0
+
+function watch(readers: Map<string, () => number>, name: string, read: (() => number) | undefined): void {
+  if (read === undefined) readers.delete(name)
+  else readers.set(name, read)
+}

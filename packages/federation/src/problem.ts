@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 
 /** One thing that is wrong with what somebody wrote: where, what, and what to do about it. */
 export interface Problem {
@@ -33,7 +33,7 @@ export function problemsOf(
       }))
     }
     const missing =
-      issue.code === 'invalid_type' && issue.input === undefined && /received undefined$/.test(issue.message)
+      issue.code === 'invalid_type' && issue.input === undefined && issue.message.endsWith('received undefined')
     return [
       {
         path: formatPath([...prefix, ...issue.path]),
@@ -44,40 +44,54 @@ export function problemsOf(
   })
 }
 
-/** What zod keeps about a schema, as far as the walk below needs it. */
-interface Shape {
-  readonly def: {
-    readonly innerType?: z.ZodType
-    readonly element?: z.ZodType
-    readonly shape?: Readonly<Record<string, z.ZodType>>
-    readonly valueType?: z.ZodType
-    readonly in?: z.ZodType
-  }
+/** What an optional, defaulted, nullable, read-only or piped schema is made from. */
+function innerOf(schema: z.ZodType): z.ZodType | undefined {
+  const inner =
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodReadonly
+      ? schema.unwrap()
+      : schema instanceof z.ZodPipe
+        ? schema.in
+        : undefined
+  return inner instanceof z.ZodType ? inner : undefined
 }
-const defOf = (schema: z.ZodType): Shape['def'] => (schema as unknown as Shape).def
 
-/** Takes off optional, default, nullable, readonly and pipe. */
 function unwrap(schema: z.ZodType): z.ZodType {
-  const inner = defOf(schema).innerType ?? defOf(schema).in
+  const inner = innerOf(schema)
   return inner === undefined ? schema : unwrap(inner)
 }
 
 function hintOf(schema: z.ZodType): string | undefined {
-  const inner = defOf(schema).innerType ?? defOf(schema).in
+  const inner = innerOf(schema)
   return schema.description ?? (inner === undefined ? undefined : hintOf(inner))
 }
 
-const keysOf = (schema: z.ZodType): readonly string[] => Object.keys(defOf(unwrap(schema)).shape ?? {})
+function keysOf(schema: z.ZodType): readonly string[] {
+  const bare = unwrap(schema)
+  return bare instanceof z.ZodObject ? Object.keys(bare.shape) : []
+}
+
+function stepInto(schema: z.ZodType, part: PropertyKey): z.ZodType | undefined {
+  const bare = unwrap(schema)
+  const next: unknown =
+    bare instanceof z.ZodArray
+      ? bare.element
+      : bare instanceof z.ZodObject
+        ? bare.shape[part]
+        : bare instanceof z.ZodRecord
+          ? bare.valueType
+          : undefined
+  return next instanceof z.ZodType ? next : undefined
+}
 
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
   const [first, ...rest] = path
   if (first === undefined) return schema
-  const def = defOf(unwrap(schema))
-  const next = typeof first === 'number' ? def.element : (def.shape?.[String(first)] ?? def.valueType)
-  if (next === undefined) return undefined
-  const found = schemaAt(next, rest)
+  const next = stepInto(schema, first)
+  const found = next === undefined ? undefined : schemaAt(next, rest)
   // An element of a described list is explained by the list when it says nothing itself.
-  return found !== undefined && hintOf(found) === undefined && hintOf(schema) !== undefined && rest.length === 0
-    ? schema
-    : found
+  return found !== undefined && hintOf(found) === undefined && rest.length === 0 ? schema : found
 }

@@ -80,7 +80,7 @@ function stepInto(schema: z.ZodType, part: PropertyKey): z.ZodType | undefined {
     bare instanceof z.ZodArray
       ? bare.element
       : bare instanceof z.ZodObject
-        ? bare.shape[part]
+        ? bare.shape[String(part)]
         : bare instanceof z.ZodRecord
           ? bare.valueType
           : undefined

@@ -1,4 +1,5 @@
 import type { ProvenBy } from './envelope.ts'
+import type * as wire from './gen/stox/link/v1/link_pb.ts'
 
 /** One s2s stream as the administrator sees it: a row of `/v1/sessions`. */
 export interface SessionRow {
@@ -24,4 +25,24 @@ export interface StreamNotice {
   readonly direction: 'inbound' | 'outbound'
   readonly localDomain: string
   readonly remoteDomain: string
+}
+
+export function sessionRowToWire(row: SessionRow): wire.Session {
+  const { provenBy, tls, ...rest } = row
+  return {
+    $typeName: 'stox.link.v1.Session',
+    ...rest,
+    ...(provenBy === undefined ? {} : { provenBy }),
+    ...(tls === undefined ? {} : { tls }),
+  }
+}
+
+export function sessionRowFromWire(session: wire.Session): SessionRow {
+  const { $typeName: _typeName, $unknown: _unknown, direction, provenBy, tls, ...rest } = session
+  return {
+    ...rest,
+    direction: direction === 'inbound' ? 'inbound' : 'outbound',
+    provenBy: provenBy as ProvenBy | undefined,
+    tls,
+  }
 }

@@ -1,5 +1,8 @@
-import type { Result } from '@stox/kernel'
+import { X509Certificate, constants, createPrivateKey } from 'node:crypto'
 import type { SecureContext } from 'node:tls'
+import { createSecureContext } from 'node:tls'
+import type { Result } from '@stox/kernel'
+import { fail, ok } from '@stox/kernel'
 
 export interface CertificateEntry {
   /** The served domains this certificate is for. */
@@ -17,9 +20,61 @@ export interface CertificateProblem {
   readonly problem: string
 }
 
-/** Our own certificates, one secure context for each served domain. */
-export declare class TlsIdentity {
-  private constructor()
-  static of(entries: readonly CertificateEntry[]): Result<TlsIdentity, readonly CertificateProblem[]>
-  contextFor(domain: string): SecureContext | undefined
+/** No tickets: a resumed session would bring an old certificate that is not checked again. @see xmpp-stack §5 */
+const COMMON = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET, sessionTimeout: 1 } as const
+
+/** Our own certificates: one secure context for each served domain. */
+export class TlsIdentity {
+  readonly #contexts: ReadonlyMap<string, SecureContext>
+  readonly #anonymous = createSecureContext(COMMON)
+
+  private constructor(contexts: ReadonlyMap<string, SecureContext>) {
+    this.#contexts = contexts
+  }
+
+  /** Every problem at once. */
+  static of(entries: readonly CertificateEntry[]): Result<TlsIdentity, readonly CertificateProblem[]> {
+    const contexts = new Map<string, SecureContext>()
+    const problems: CertificateProblem[] = []
+    entries.forEach(({ domains, cert, key }, entry) => {
+      const mine = problemsOf(cert, key).map((problem) => ({ entry, ...problem }))
+      const context = mine.length === 0 ? createSecureContext({ ...COMMON, cert, key }) : undefined
+      problems.push(...mine)
+      for (const domain of domains) {
+        const name = domain.toLowerCase()
+        if (contexts.has(name)) problems.push({ entry, field: 'domains', problem: `${name} has two certificates` })
+        else if (context !== undefined) contexts.set(name, context)
+      }
+    })
+    return problems.length === 0 ? ok(new TlsIdentity(contexts)) : fail(problems)
+  }
+
+  contextFor(domain: string): SecureContext | undefined {
+    return this.#contexts.get(domain.toLowerCase())
+  }
+
+  /** To connect with: our certificate for the domain where there is one, else none. */
+  clientContextFor(domain: string): SecureContext {
+    return this.contextFor(domain) ?? this.#anonymous
+  }
+}
+
+function problemsOf(cert: string, key: string): readonly Pick<CertificateProblem, 'field' | 'problem'>[] {
+  const problems: Pick<CertificateProblem, 'field' | 'problem'>[] = []
+  const certificate = read(() => new X509Certificate(cert))
+  const privateKey = read(() => createPrivateKey(key))
+  if (certificate === undefined) problems.push({ field: 'cert', problem: 'not a certificate in PEM form' })
+  if (privateKey === undefined) problems.push({ field: 'key', problem: 'not an unencrypted private key in PEM form' })
+  if (certificate !== undefined && privateKey !== undefined && !certificate.checkPrivateKey(privateKey)) {
+    problems.push({ field: 'key', problem: 'the key does not belong to the certificate' })
+  }
+  return problems
+}
+
+function read<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
 }

@@ -9,10 +9,10 @@ export interface PartnerRules extends StreamRules {
   /** The key of the partner's record; connections are counted by it. */
   readonly partner: string
   readonly connectionLimit: number
+  /** Beyond it reading slows down; undefined: as fast as it goes. */
+  readonly stanzasPerSecond: number | undefined
   /** In place of SRV. */
   readonly proxy: { readonly host: string; readonly port: number } | undefined
-  /** White space on an idle outbound stream, as often as the settings say. */
-  readonly keepAlive: boolean
 }
 
 export type PartnerJudgement =
@@ -79,6 +79,8 @@ export interface XmppEndpointLimits {
   readonly unauthenticated: number
   readonly unauthenticatedPerAddress: number
   readonly connectTimeoutMs: number
+  /** A peer that takes nothing of what we write for so long is given up. */
+  readonly stallTimeoutMs: number
   readonly closeTimeoutMs: number
   readonly backOffFirstMs: number
   readonly backOffCapMs: number

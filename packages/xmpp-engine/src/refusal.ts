@@ -1,3 +1,6 @@
+import type { XmlFailure } from '@stox/xml'
+import type { StreamCondition } from '@stox/xmpp'
+
 /** Stable names for what is refused: labels in the metrics. */
 export type RefusalKind =
   | 'malformed-xml'
@@ -24,3 +27,34 @@ export type RefusalKind =
   | 'dialback-refused'
   | 'establishment-timeout'
   | 'connection-limit'
+
+/** What the reader could not take. */
+export function refusalOfXml(failure: XmlFailure): RefusalKind {
+  switch (failure.condition) {
+    case 'restricted-xml':
+      return 'restricted-xml'
+    case 'policy-violation':
+      return 'stanza-too-big'
+    default:
+      return 'malformed-xml'
+  }
+}
+
+/** What is wrong with a header or an address. */
+export function refusalOfCondition(condition: StreamCondition): RefusalKind {
+  switch (condition) {
+    case 'improper-addressing':
+    case 'invalid-namespace':
+    case 'unsupported-stanza-type':
+    case 'unsupported-version':
+    case 'host-unknown':
+    case 'invalid-from':
+      return condition
+    case 'not-well-formed':
+    case 'bad-namespace-prefix':
+    case 'unsupported-encoding':
+      return 'malformed-xml'
+    default:
+      return 'invalid-xml'
+  }
+}

@@ -1,0 +1,386 @@
+import type { Socket } from 'node:net'
+import { isIP } from 'node:net'
+import type { TLSSocket as TlsSocket } from 'node:tls'
+import { TLSSocket, connect as connectTls } from 'node:tls'
+import type { Clock, Timer, Timers } from '@stox/kernel'
+import type { XmlLimits } from '@stox/xml'
+import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
+import type { DomainName } from '@stox/xmpp'
+import { domainToAscii } from '@stox/xmpp'
+import type { StreamEffect, StreamFailure, StreamInput, TimerName } from '@stox/xmpp-engine'
+import type { TlsIdentity } from './tls-identity.ts'
+
+/** A stream machine with its state inside: inputs in, effects out. */
+export interface StreamMachine {
+  readonly stateName: string
+  start(): readonly StreamEffect[]
+  advance(input: StreamInput): readonly StreamEffect[]
+}
+
+export interface XmppConnectionOptions {
+  readonly socket: Socket
+  readonly direction: 'in' | 'out'
+  readonly machine: StreamMachine
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly tls: TlsIdentity
+  isServed(domain: string): boolean
+  readonly writeBufferBytes: number
+  readonly stallTimeoutMs: number
+  readonly closeTimeoutMs: number
+  /** What the connection does not do itself: everything but bytes, TLS and timers. */
+  onEffect(effect: StreamEffect): void
+  /** There is room for writing again. */
+  onDrain(): void
+  /** The socket is gone; nothing comes after it. */
+  onClosed(): void
+}
+
+/** What an unauthenticated peer may make us hold. @see mapping F.8 */
+const BEFORE_AUTHENTICATION: XmlLimits = { ...DEFAULT_XML_LIMITS, maxStanzaBytes: 16_384 }
+
+type Written = (error: Error | null | undefined) => void
+
+/** One TCP connection with the machine that drives it: bytes, TLS and timers are done here and nowhere else. */
+export class XmppConnection {
+  readonly openedAtMs: number
+  readonly remoteAddress: string
+  stanzasIn = 0
+  stanzasOut = 0
+  bytesIn = 0
+  bytesOut = 0
+
+  readonly #options: XmppConnectionOptions
+  #socket: Socket | TlsSocket
+  #reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
+  #mode: 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
+  #tlsVersion: string | undefined
+  readonly #timers = new Map<TimerName, Timer>()
+  #closeTimer: Timer | undefined
+  #stallTimer: Timer | undefined
+  #rateTimer: Timer | undefined
+
+  #pieces: string[] = []
+  #pieceLength = 0
+  #written: Written[] = []
+  #flushing: NodeJS.Immediate | undefined
+  #oldestWriteMs = 0
+  #writesUnderWay = 0
+  #wasFull = false
+
+  #heldForCredit = false
+  #heldForRate = false
+  #lastReadMs: number
+  #lastWriteMs: number
+  #lastStanzaMs: number
+
+  constructor(options: XmppConnectionOptions) {
+    this.#options = options
+    this.#socket = options.socket
+    this.openedAtMs = options.clock.wallMs()
+    this.remoteAddress = options.socket.remoteAddress ?? 'unknown'
+    const nowMs = options.clock.monotonicMs()
+    this.#lastReadMs = nowMs
+    this.#lastWriteMs = nowMs
+    this.#lastStanzaMs = nowMs
+  }
+
+  start(): void {
+    this.#attach(this.#socket)
+    this.#perform(this.#options.machine.start())
+  }
+
+  get isClosed(): boolean {
+    return this.#mode === 'closed'
+  }
+
+  get encrypted(): boolean {
+    return this.#tlsVersion !== undefined
+  }
+
+  get tlsVersion(): string | undefined {
+    return this.#tlsVersion
+  }
+
+  get quietMs(): number {
+    return this.#options.clock.monotonicMs() - this.#lastStanzaMs
+  }
+
+  get waitingBytes(): number {
+    return this.#pieceLength + this.#socket.writableLength
+  }
+
+  get isFull(): boolean {
+    return this.waitingBytes >= this.#options.writeBufferBytes
+  }
+
+  /** Gives the machine an input that does not come from the wire. */
+  input(input: StreamInput): void {
+    if (this.#mode !== 'closed') this.#perform(this.#options.machine.advance(input))
+  }
+
+  /** A stanza of ours. `written` is called once: when the socket has taken it, or with why it has not. */
+  writeStanza(xml: string, written: Written): void {
+    this.stanzasOut += 1
+    this.#lastStanzaMs = this.#options.clock.monotonicMs()
+    this.#write(xml, written)
+  }
+
+  /** The layer above is full: what the peer sends stays in its own buffers. */
+  hold(isHeld: boolean): void {
+    this.#heldForCredit = isHeld
+    this.#holdOrRead()
+  }
+
+  /** At once, without a word. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  readonly #onChunk = (chunk: Buffer): void => this.#onData(chunk)
+  readonly #onEnd = (): void => this.#onGone('the peer hung up')
+  readonly #onError = (error: NodeJS.ErrnoException): void => this.#onGone(error.code ?? error.message)
+  readonly #onRoom = (): void => this.#onDrain()
+  readonly #onClosed = (): void => this.#onClose()
+
+  #attach(socket: Socket | TlsSocket): void {
+    socket.on('data', this.#onChunk)
+    socket.on('end', this.#onEnd)
+    socket.on('error', this.#onError)
+    socket.on('drain', this.#onRoom)
+    socket.on('close', this.#onClosed)
+  }
+
+  #detach(socket: Socket | TlsSocket): void {
+    socket.off('data', this.#onChunk)
+    socket.off('end', this.#onEnd)
+    socket.off('error', this.#onError)
+    socket.off('drain', this.#onRoom)
+    socket.off('close', this.#onClosed)
+    // An error without a listener would end the process.
+    socket.on('error', () => {})
+  }
+
+  #onData(chunk: Buffer): void {
+    this.bytesIn += chunk.length
+    this.#lastReadMs = this.#options.clock.monotonicMs()
+    if (this.#mode !== 'reading') return
+    const reader = this.#reader
+    const events = reader.push(chunk)
+    let left = events.length
+    for (const event of events) {
+      left -= 1
+      const effects = this.#options.machine.advance({ kind: 'xml', event })
+      if (effects.some(({ kind }) => kind === 'start-tls') && (left > 0 || reader.pendingBytes > 0)) {
+        // Plain text behind <starttls/> or <proceed/> was not written by who speaks TLS next. @see RFC 6120 §5.4.3.3
+        this.#perform(this.#options.machine.advance({ kind: 'injected' }))
+        return
+      }
+      this.#perform(effects)
+      if (this.#mode !== 'reading') return
+    }
+  }
+
+  #onGone(detail: string): void {
+    if (this.#mode === 'closed' || this.#mode === 'hung-up') return
+    const failure: StreamFailure =
+      this.#mode === 'securing'
+        ? { kind: 'tls-failed', detail: `the TLS handshake failed: ${detail}` }
+        : { kind: 'closed', detail: `the connection broke: ${detail}` }
+    this.input({ kind: 'gone', failure })
+  }
+
+  #onClose(): void {
+    if (this.#mode === 'closed') return
+    this.#onGone('closed')
+    this.#mode = 'closed'
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
+    this.#closeTimer?.cancel()
+    this.#stallTimer?.cancel()
+    this.#rateTimer?.cancel()
+    clearImmediate(this.#flushing)
+    const unwritten = this.#written
+    this.#pieces = []
+    this.#pieceLength = 0
+    this.#written = []
+    for (const written of unwritten) written(new Error('the connection is closed'))
+    this.#options.onClosed()
+  }
+
+  #perform(effects: readonly StreamEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'write':
+          this.#write(effect.text)
+          break
+        case 'start-tls':
+          this.#startTls(effect.role, effect.local, effect.remote)
+          break
+        case 'set-max-stanza':
+          this.#reader.setLimits({ ...DEFAULT_XML_LIMITS, maxStanzaBytes: effect.bytes })
+          break
+        case 'arm-timer':
+          this.#arm(effect.timer, effect.afterMs)
+          break
+        case 'cancel-timer':
+          this.#timers.get(effect.timer)?.cancel()
+          this.#timers.delete(effect.timer)
+          break
+        case 'hang-up':
+          this.#hangUp()
+          break
+        case 'stanza':
+          this.stanzasIn += 1
+          this.#lastStanzaMs = this.#lastReadMs
+          this.#options.onEffect(effect)
+          break
+        default:
+          this.#options.onEffect(effect)
+      }
+    }
+  }
+
+  #arm(name: TimerName, afterMs: number): void {
+    this.#timers.get(name)?.cancel()
+    const timer = this.#options.timers.arm(afterMs, () => {
+      this.#timers.delete(name)
+      this.input({ kind: 'timer', timer: name, quietMs: this.#quietFor(name) })
+    })
+    this.#timers.set(name, timer)
+  }
+
+  #quietFor(name: TimerName): number {
+    const nowMs = this.#options.clock.monotonicMs()
+    if (name !== 'keep-alive') return nowMs - this.#lastStanzaMs
+    return nowMs - (this.#options.direction === 'in' ? this.#lastReadMs : this.#lastWriteMs)
+  }
+
+  /** What is written in one turn of the event loop leaves as one piece. */
+  #write(text: string, written?: Written): void {
+    if (text === '') return
+    if (this.#mode === 'closed' || this.#mode === 'hung-up') {
+      written?.(new Error('the connection is closed'))
+      return
+    }
+    this.#pieces.push(text)
+    this.#pieceLength += text.length
+    if (written !== undefined) this.#written.push(written)
+    this.#flushing ??= setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    if (this.#pieces.length === 0) return
+    const bytes = Buffer.from(this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join(''), 'utf8')
+    const waiting = this.#written
+    this.#pieces = []
+    this.#pieceLength = 0
+    this.#written = []
+    const nowMs = this.#options.clock.monotonicMs()
+    this.#lastWriteMs = nowMs
+    this.bytesOut += bytes.length
+    if (this.#writesUnderWay === 0) this.#oldestWriteMs = nowMs
+    this.#writesUnderWay += 1
+    this.#socket.write(bytes, (error) => {
+      this.#writesUnderWay -= 1
+      // Progress: the next one's time starts now.
+      this.#oldestWriteMs = this.#options.clock.monotonicMs()
+      for (const written of waiting) written(error)
+    })
+    if (this.isFull) this.#wasFull = true
+    this.#stallTimer ??= this.#options.timers.arm(this.#options.stallTimeoutMs, () => this.#onStallTimer())
+  }
+
+  /** A peer that takes nothing for so long is gone, whatever TCP thinks. */
+  #onStallTimer(): void {
+    this.#stallTimer = undefined
+    if (this.#writesUnderWay === 0) return
+    const stalledMs = this.#options.clock.monotonicMs() - this.#oldestWriteMs
+    const leftMs = this.#options.stallTimeoutMs - stalledMs
+    if (leftMs > 0) {
+      this.#stallTimer = this.#options.timers.arm(leftMs, () => this.#onStallTimer())
+      return
+    }
+    this.input({ kind: 'gone', failure: { kind: 'closed', detail: 'the peer does not read what we send' } })
+    this.destroy()
+  }
+
+  #onDrain(): void {
+    if (!this.#wasFull || this.isFull) return
+    this.#wasFull = false
+    this.#options.onDrain()
+  }
+
+  #holdOrRead(): void {
+    if (this.#mode !== 'reading') return
+    if (this.#heldForCredit || this.#heldForRate) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** Reads on after `afterMs`: the partner is faster than its record allows. */
+  slowDown(afterMs: number): void {
+    if (this.#heldForRate || afterMs <= 0) return
+    this.#heldForRate = true
+    this.#holdOrRead()
+    this.#rateTimer = this.#options.timers.arm(afterMs, () => {
+      this.#heldForRate = false
+      this.#holdOrRead()
+    })
+  }
+
+  #startTls(role: 'server' | 'client', local: DomainName, remote: DomainName | undefined): void {
+    const { tls, isServed } = this.#options
+    this.#flush()
+    this.#mode = 'securing'
+    const plain = this.#socket
+    this.#detach(plain)
+    let secured: TlsSocket
+    if (role === 'server') {
+      const fallback = tls.contextFor(local)
+      secured = new TLSSocket(plain, {
+        isServer: true,
+        requestCert: true,
+        rejectUnauthorized: false,
+        ...(fallback === undefined ? {} : { secureContext: fallback }),
+        // COMPAT: Prosody 0.12 sends no SNI with STARTTLS, so the stream's `to` has chosen already.
+        SNICallback: (name, choose) => choose(null, isServed(name) ? tls.contextFor(name) : undefined),
+      })
+      secured.disableRenegotiation()
+    } else {
+      const name = remote === undefined ? undefined : domainToAscii(remote)
+      secured = connectTls({
+        socket: plain,
+        secureContext: tls.clientContextFor(local),
+        // Who the peer is, dialback tells; its certificate is judged where SASL EXTERNAL is.
+        rejectUnauthorized: false,
+        ...(name === undefined || isIP(name) !== 0 ? {} : { servername: name }),
+      })
+    }
+    this.#socket = secured
+    this.#attach(secured)
+    secured.once(role === 'server' ? 'secure' : 'secureConnect', () => {
+      if (this.#mode !== 'securing') return
+      this.#mode = 'reading'
+      this.#tlsVersion = secured.getProtocol() ?? 'unknown'
+      this.#reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
+      this.input({ kind: 'tls-done' })
+    })
+  }
+
+  /** The write side closes behind the last bytes; what still comes is read to the floor, lest a reset overtakes them. */
+  #hangUp(): void {
+    if (this.#mode === 'hung-up' || this.#mode === 'closed') return
+    this.#flush()
+    const wasSecuring = this.#mode === 'securing'
+    this.#mode = 'hung-up'
+    if (wasSecuring) {
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.resume()
+    this.#socket.end()
+    this.#closeTimer = this.#options.timers.arm(this.#options.closeTimeoutMs, () => this.#socket.destroy())
+  }
+}

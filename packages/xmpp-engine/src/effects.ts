@@ -1,0 +1,82 @@
+import type { XmlEvent } from '@stox/xml'
+import type { DialbackVerdict, DomainName, Stanza, StreamErrorInfo } from '@stox/xmpp'
+import type { Proof, ProvenPeer } from './proven-peer.ts'
+import type { RefusalKind } from './refusal.ts'
+import type { StreamFailure } from './stream-failure.ts'
+
+/**
+ * `establishment`: from the connection to the first authenticated pair. `idle`: no stanza for too long. `keep-alive`: no
+ * byte for a while, from whose turn it is to send. `close`: the peer's closing tag does not come.
+ */
+export type TimerName = 'establishment' | 'idle' | 'keep-alive' | 'close'
+
+export type StreamInput =
+  | { readonly kind: 'xml'; readonly event: XmlEvent }
+  | { readonly kind: 'tls-done' }
+  /** `quietMs`: how long nothing has happened that the timer watches; so no timer is armed anew for each stanza. */
+  | { readonly kind: 'timer'; readonly timer: TimerName; readonly quietMs: number }
+  /** What the authoritative server says, or why it could not be asked; `encrypted`: whether we asked it over TLS. */
+  | {
+      readonly kind: 'dialback-verdict'
+      readonly local: DomainName
+      readonly remote: DomainName
+      readonly verdict: DialbackVerdict
+      readonly encrypted: boolean
+    }
+  | { readonly kind: 'policy-changed' }
+  /** We want the stream to end: politely, or with an error. */
+  | { readonly kind: 'close'; readonly error?: StreamErrorInfo; readonly refusal?: RefusalKind }
+  /** Plain text came behind `<starttls/>` or `<proceed/>`. */
+  | { readonly kind: 'injected' }
+  /** The connection broke or could not be had. */
+  | { readonly kind: 'gone'; readonly failure: StreamFailure }
+
+export type StreamEffect =
+  | { readonly kind: 'write'; readonly text: string }
+  /** After the writes before it. A new reader starts with the encrypted bytes; what the old one holds is an injection. */
+  | {
+      readonly kind: 'start-tls'
+      readonly role: 'server' | 'client'
+      readonly local: DomainName
+      readonly remote: DomainName | undefined
+    }
+  | { readonly kind: 'stanza'; readonly stanza: Stanza; readonly peer: ProvenPeer; readonly bytes: number }
+  /** An error stanza for a stanza that cannot be passed on: to be sent on a stream of ours. */
+  | { readonly kind: 'answer'; readonly stanza: Stanza }
+  /** Ask the authoritative server of `remote`, on another connection. */
+  | {
+      readonly kind: 'verify'
+      readonly local: DomainName
+      readonly remote: DomainName
+      readonly streamId: string
+      readonly key: string
+    }
+  /** Inbound: this pair may send stanzas from now on. */
+  | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer }
+  /** Outbound: stanzas may be written from now on. */
+  | { readonly kind: 'ready'; readonly provenBy: Proof }
+  /** Outbound, verify-only: what the authoritative server said. */
+  | { readonly kind: 'verdict'; readonly verdict: DialbackVerdict; readonly encrypted: boolean }
+  | { readonly kind: 'set-max-stanza'; readonly bytes: number }
+  | { readonly kind: 'arm-timer'; readonly timer: TimerName; readonly afterMs: number }
+  | { readonly kind: 'cancel-timer'; readonly timer: TimerName }
+  | { readonly kind: 'refused'; readonly refusal: RefusalKind; readonly detail: string }
+  /** Once: the stream is of no more use. Undefined: it ended as it should. */
+  | { readonly kind: 'ended'; readonly failure: StreamFailure | undefined }
+  /** Close the connection after the writes before it, and read what still comes to the floor. */
+  | { readonly kind: 'hang-up' }
+
+export interface Step<State> {
+  readonly state: State
+  readonly effects: readonly StreamEffect[]
+}
+
+export interface StreamTimes {
+  readonly establishmentMs: number
+  readonly idleMs: number
+  readonly keepAliveMs: number
+  readonly closeMs: number
+}
+
+export const stay = <State>(state: State): Step<State> => ({ state, effects: [] })
+export const to = <State>(state: State, ...effects: readonly StreamEffect[]): Step<State> => ({ state, effects })

@@ -1,0 +1,378 @@
+import type { Hashes } from '@stox/kernel'
+import { unreachable } from '@stox/kernel'
+import type { XmlElement, XmlEvent } from '@stox/xml'
+import { localNameOf, namespaceOf } from '@stox/xml'
+import type { DialbackVerdict, DomainName, StreamCondition, StreamFeatures } from '@stox/xmpp'
+import {
+  STREAM_END,
+  formatDialback,
+  formatStartTls,
+  formatStreamError,
+  formatStreamHeader,
+  isDialback,
+  isFeatures,
+  ns,
+  parseDialback,
+  parseFeatures,
+  parseStartTls,
+  parseStreamError,
+  parseStreamHeader,
+} from '@stox/xmpp'
+import { dialbackKey } from './dialback.ts'
+import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './effects.ts'
+import { stay, to } from './effects.ts'
+import { allowsDialback, chooseNext } from './feature-order.ts'
+import type { Proof } from './proven-peer.ts'
+import type { RefusalKind } from './refusal.ts'
+import { refusalOfCondition, refusalOfXml } from './refusal.ts'
+import type { Judgement } from './rules.ts'
+import type { StreamFailure } from './stream-failure.ts'
+
+/** What the stream is for: to carry our stanzas, or to have one dialback key verified. */
+export type StreamPurpose =
+  | { readonly kind: 'stanzas' }
+  /** The id is the one we gave the stream on which the key came. */
+  | { readonly kind: 'verify'; readonly streamId: string; readonly key: string }
+
+export interface InitiatingWorld {
+  readonly local: DomainName
+  readonly remote: DomainName
+  readonly purpose: StreamPurpose
+  readonly hashes: Hashes
+  readonly times: StreamTimes
+  dialbackSecret(): string
+  judge(local: DomainName, remote: DomainName): Judgement
+}
+
+export type InitiatingState =
+  | { readonly name: 'awaiting-header'; readonly encrypted: boolean }
+  | { readonly name: 'awaiting-features'; readonly encrypted: boolean; readonly streamId: string }
+  | { readonly name: 'awaiting-proceed' }
+  | { readonly name: 'starting-tls' }
+  /** `db:result` is sent. */
+  | { readonly name: 'authenticating'; readonly encrypted: boolean }
+  /** `db:verify` is sent. */
+  | { readonly name: 'verifying'; readonly encrypted: boolean }
+  | { readonly name: 'established'; readonly provenBy: Proof }
+  /** We have closed our side and wait for the peer to close its own. @see RFC 6120 §4.4 */
+  | { readonly name: 'closing' }
+  | { readonly name: 'closed' }
+
+type Stepped = Step<InitiatingState>
+
+const CLOSED: InitiatingState = { name: 'closed' }
+
+/** The connection stands; we speak first. */
+export function startInitiating(world: InitiatingWorld): Stepped {
+  return to(
+    { name: 'awaiting-header', encrypted: false },
+    { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
+    { kind: 'write', text: headerOf(world) },
+  )
+}
+
+/** The initiating server's side of a stream, which is also how the receiving server asks the authoritative one. */
+export function advanceInitiating(state: InitiatingState, input: StreamInput, world: InitiatingWorld): Stepped {
+  if (state.name === 'closed') return stay(state)
+  switch (input.kind) {
+    case 'xml':
+      return state.name === 'closing' ? onXmlWhileClosing(state, input.event) : onXml(state, input.event, world)
+    case 'tls-done':
+      if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
+      return to({ name: 'awaiting-header', encrypted: true }, { kind: 'write', text: headerOf(world) })
+    case 'timer':
+      return onTimer(state, input.timer, input.quietMs, world)
+    case 'policy-changed':
+      return onPolicyChanged(state, world)
+    case 'close':
+      if (state.name === 'closing') return to(CLOSED, { kind: 'hang-up' })
+      if (input.error !== undefined) return endWith(state, input.error.condition, input.error.text ?? 'closed by us')
+      return beginClose(state, world)
+    case 'injected':
+      return to(
+        CLOSED,
+        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <proceed/>' },
+        { kind: 'ended', failure: { kind: 'tls-failed', detail: 'plain text behind <proceed/>' } },
+        { kind: 'hang-up' },
+      )
+    case 'gone':
+      if (state.name === 'closing') return to(CLOSED, { kind: 'hang-up' })
+      return to(CLOSED, { kind: 'ended', failure: brokenIn(state, input.failure) }, { kind: 'hang-up' })
+    case 'dialback-verdict':
+      return stay(state)
+    default:
+      return unreachable(input)
+  }
+}
+
+const headerOf = (world: InitiatingWorld): string =>
+  formatStreamHeader({
+    from: world.local,
+    to: world.remote,
+    id: undefined,
+    version: { major: 1, minor: 0 },
+    lang: 'en',
+    declaresDialback: true,
+  })
+
+/** A peer that hangs up on `<starttls/>` says no to it. */
+const brokenIn = (state: InitiatingState, failure: StreamFailure): StreamFailure =>
+  state.name === 'awaiting-proceed' && failure.kind === 'closed'
+    ? { kind: 'tls-failed', detail: 'the peer hung up on STARTTLS' }
+    : failure
+
+function onXmlWhileClosing(state: InitiatingState, event: XmlEvent): Stepped {
+  return event.kind === 'element' || event.kind === 'stream-start' ? stay(state) : to(CLOSED, { kind: 'hang-up' })
+}
+
+function onXml(state: InitiatingState, event: XmlEvent, world: InitiatingWorld): Stepped {
+  switch (event.kind) {
+    case 'stream-start':
+      if (state.name !== 'awaiting-header') throw new Error(`a second header in one reader: ${state.name}`)
+      return onHeader(state, event.element, world)
+    case 'element':
+      return onElement(state, event.element, world)
+    case 'stream-end': {
+      const failure: StreamFailure | undefined =
+        state.name === 'established'
+          ? undefined
+          : { kind: 'closed', detail: `the peer closed its stream in ${state.name}` }
+      return to(
+        CLOSED,
+        { kind: 'write', text: STREAM_END },
+        { kind: 'ended', failure: failure && brokenIn(state, failure) },
+        { kind: 'hang-up' },
+      )
+    }
+    case 'failure':
+      return endWith(state, event.failure.condition, event.failure.detail, refusalOfXml(event.failure))
+    default:
+      return unreachable(event)
+  }
+}
+
+function onHeader(
+  state: Extract<InitiatingState, { name: 'awaiting-header' }>,
+  element: XmlElement,
+  world: InitiatingWorld,
+): Stepped {
+  const parsed = parseStreamHeader(element)
+  if (!parsed.ok) {
+    const { condition, text } = parsed.failure
+    return endWith(state, condition, text ?? 'stream header', refusalOfCondition(condition))
+  }
+  const header = parsed.value
+  // Some leave `from` out; a wrong one is somebody else. @see RFC 6120 §4.7.1
+  if (header.from !== undefined && header.from !== world.remote) {
+    return endWith(state, 'invalid-from', `${header.from} answers for ${world.remote}`, 'invalid-from')
+  }
+  if (header.version !== undefined && header.version.major > 1) {
+    return endWith(state, 'unsupported-version', `version ${header.version.major}`, 'unsupported-version')
+  }
+  // Without the id there is no key; a stream that is refused may lack it, and then its error comes next.
+  const streamId = header.id ?? ''
+  if (header.version === undefined || header.version.major < 1) {
+    return proceed(state.encrypted, streamId, undefined, world)
+  }
+  return to({ name: 'awaiting-features', encrypted: state.encrypted, streamId })
+}
+
+function proceed(
+  encrypted: boolean,
+  streamId: string,
+  features: StreamFeatures | undefined,
+  world: InitiatingWorld,
+): Stepped {
+  const judgement = world.judge(world.local, world.remote)
+  if (!judgement.allowed) return quit(world, { kind: 'not-allowed', detail: judgement.reason })
+  const next = chooseNext(judgement.rules, features, encrypted)
+  switch (next.kind) {
+    case 'nothing':
+      return quit(world, { kind: 'no-method', detail: next.detail })
+    case 'starttls':
+      return to({ name: 'awaiting-proceed' }, { kind: 'write', text: formatStartTls('starttls') })
+    case 'dialback':
+      return startDialback(encrypted, streamId, world)
+    default:
+      return unreachable(next)
+  }
+}
+
+/** @see XEP-0220 §2.1, mapping F.5 */
+function startDialback(encrypted: boolean, streamId: string, world: InitiatingWorld): Stepped {
+  const { local, remote, purpose } = world
+  if (purpose.kind === 'verify') {
+    const { streamId: id, key } = purpose
+    const text = formatDialback({ kind: 'verify-request', from: local, to: remote, id, key })
+    return to({ name: 'verifying', encrypted }, { kind: 'write', text })
+  }
+  if (streamId === '') return endWith(undefined, 'invalid-xml', 'the peer gave its stream no id', 'invalid-xml')
+  const key = dialbackKey(world.hashes, world.dialbackSecret(), { receiving: remote, originating: local, streamId })
+  const text = formatDialback({ kind: 'result-request', from: local, to: remote, key })
+  return to({ name: 'authenticating', encrypted }, { kind: 'write', text })
+}
+
+function onElement(state: InitiatingState, element: XmlElement, world: InitiatingWorld): Stepped {
+  const streamError = parseStreamError(element)
+  if (streamError !== undefined) {
+    const detail = streamError.text ?? `in ${state.name}`
+    return to(
+      CLOSED,
+      { kind: 'write', text: STREAM_END },
+      { kind: 'ended', failure: { kind: 'peer-error', condition: streamError.condition, detail } },
+      { kind: 'hang-up' },
+    )
+  }
+  if (isDialback(element)) return onDialback(state, element, world)
+  const namespace = namespaceOf(element)
+  const name = localNameOf(element)
+  if (namespace === ns.NS_SERVER && (name === 'message' || name === 'presence' || name === 'iq')) {
+    // A stream carries stanzas from its initiator only. @see RFC 6120 §4.2, §10.1
+    return endWith(state, 'not-authorized', 'a stanza on a stream of ours', 'wrong-direction')
+  }
+  if (state.name === 'awaiting-features' && isFeatures(element)) {
+    return proceed(state.encrypted, state.streamId, parseFeatures(element), world)
+  }
+  if (state.name === 'awaiting-proceed' && namespace === ns.NS_TLS) {
+    if (parseStartTls(element) === 'proceed') {
+      return to(
+        { name: 'starting-tls' },
+        { kind: 'start-tls', role: 'client', local: world.local, remote: world.remote },
+      )
+    }
+    // DEVIATION: no second try in the clear where TLS is optional, since anybody on the way can say <failure/>.
+    return quit(world, { kind: 'tls-failed', detail: 'the peer refused STARTTLS' })
+  }
+  if (isFeatures(element)) return stay(state)
+  return endWith(
+    state,
+    'unsupported-stanza-type',
+    `<${name} xmlns='${namespace}'/> in ${state.name}`,
+    'unsupported-stanza-type',
+  )
+}
+
+/** Answers count only for what was asked on this stream. @see XEP-0220 §2.1, mapping F.5 */
+function onDialback(state: InitiatingState, element: XmlElement, world: InitiatingWorld): Stepped {
+  const parsed = parseDialback(element)
+  if (!parsed.ok) {
+    const { condition, detail } = parsed.failure
+    return endWith(state, condition, detail, refusalOfCondition(condition))
+  }
+  const dialback = parsed.value
+  const isOurs = dialback.from === world.remote && dialback.to === world.local
+  if (dialback.kind === 'result-answer' && state.name === 'authenticating' && isOurs) {
+    return onResult(state.encrypted, dialback.verdict, world)
+  }
+  if (
+    dialback.kind === 'verify-answer' &&
+    state.name === 'verifying' &&
+    isOurs &&
+    world.purpose.kind === 'verify' &&
+    dialback.id === world.purpose.streamId
+  ) {
+    const { encrypted } = state
+    const close = beginClose(state, world)
+    return { ...close, effects: [{ kind: 'verdict', verdict: dialback.verdict, encrypted }, ...close.effects] }
+  }
+  return endWith(state, 'not-authorized', `${dialback.kind} in ${state.name}`, 'dialback-unsolicited')
+}
+
+/** @see XEP-0220 §2.1.1 */
+function onResult(encrypted: boolean, verdict: DialbackVerdict, world: InitiatingWorld): Stepped {
+  switch (verdict.type) {
+    case 'valid': {
+      const provenBy: Proof = encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
+      const { idleMs, keepAliveMs } = world.times
+      const judgement = world.judge(world.local, world.remote)
+      const effects: StreamEffect[] = [
+        { kind: 'cancel-timer', timer: 'establishment' },
+        { kind: 'arm-timer', timer: 'idle', afterMs: idleMs },
+      ]
+      if (judgement.allowed && judgement.rules.keepAlive) {
+        effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs })
+      }
+      effects.push({ kind: 'ready', provenBy })
+      return { state: { name: 'established', provenBy }, effects }
+    }
+    case 'invalid':
+      return quit(world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
+    case 'error': {
+      const detail = verdict.text ?? `${world.remote} could not verify our dialback key`
+      return quit(world, { kind: 'dialback-error', condition: verdict.condition, detail })
+    }
+    default:
+      return unreachable(verdict)
+  }
+}
+
+function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
+  switch (timer) {
+    case 'establishment':
+      return quit(world, { kind: 'timeout', detail: `nothing came in ${state.name}` })
+    case 'idle':
+      if (state.name !== 'established') return stay(state)
+      if (quietMs >= world.times.idleMs) return beginClose(state, world)
+      return to(state, { kind: 'arm-timer', timer, afterMs: world.times.idleMs - quietMs })
+    case 'keep-alive': {
+      const { keepAliveMs } = world.times
+      if (state.name !== 'established') return stay(state)
+      if (quietMs < keepAliveMs) return to(state, { kind: 'arm-timer', timer, afterMs: keepAliveMs - quietMs })
+      // White space between stanzas. @see RFC 6120 §4.6.1
+      return to(state, { kind: 'write', text: ' ' }, { kind: 'arm-timer', timer, afterMs: keepAliveMs })
+    }
+    case 'close':
+      return to(CLOSED, { kind: 'hang-up' })
+    default:
+      return unreachable(timer)
+  }
+}
+
+function onPolicyChanged(state: InitiatingState, world: InitiatingWorld): Stepped {
+  if (state.name === 'closing') return stay(state)
+  const judgement = world.judge(world.local, world.remote)
+  if (!judgement.allowed) return quit(world, { kind: 'not-allowed', detail: judgement.reason })
+  if (state.name === 'established' && !allowsDialback(judgement.rules, state.provenBy === 'dialback-over-tls')) {
+    return beginClose(state, world)
+  }
+  return stay(state)
+}
+
+/** Politely, when nothing went wrong: the stream is of no more use from here on. @see RFC 6120 §4.4 */
+function beginClose(state: InitiatingState, world: InitiatingWorld): Stepped {
+  const failure: StreamFailure | undefined =
+    state.name === 'established' || state.name === 'verifying'
+      ? undefined
+      : { kind: 'closed', detail: `closed by us in ${state.name}` }
+  return closeFor(failure, world)
+}
+
+/** Politely, because it cannot be used. */
+const quit = (world: InitiatingWorld, failure: StreamFailure): Stepped => closeFor(failure, world)
+
+function closeFor(failure: StreamFailure | undefined, world: InitiatingWorld): Stepped {
+  return to(
+    { name: 'closing' },
+    { kind: 'write', text: STREAM_END },
+    { kind: 'cancel-timer', timer: 'establishment' },
+    { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
+    { kind: 'ended', failure },
+  )
+}
+
+/** A stream error ends the stream. @see RFC 6120 §4.9.1.1 */
+function endWith(
+  state: InitiatingState | undefined,
+  condition: StreamCondition,
+  detail: string,
+  refusal?: RefusalKind,
+): Stepped {
+  const effects: StreamEffect[] = []
+  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail })
+  // While TLS starts nothing can be said.
+  if (state?.name !== 'starting-tls') {
+    effects.push({ kind: 'write', text: formatStreamError({ condition, text: undefined }) + STREAM_END })
+  }
+  effects.push({ kind: 'ended', failure: { kind: 'protocol', condition, detail } }, { kind: 'hang-up' })
+  return { state: CLOSED, effects }
+}

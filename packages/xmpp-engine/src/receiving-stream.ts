@@ -1,0 +1,596 @@
+import type { Hashes, Ids } from '@stox/kernel'
+import { unreachable } from '@stox/kernel'
+import type { XmlElement, XmlEvent } from '@stox/xml'
+import { localNameOf, namespaceOf } from '@stox/xml'
+import type { Dialback, DialbackVerdict, DomainName, StreamErrorInfo, StreamHeader } from '@stox/xmpp'
+import {
+  STREAM_END,
+  formatDialback,
+  formatFeatures,
+  formatStartTls,
+  formatStreamError,
+  formatStreamHeader,
+  isDialback,
+  ns,
+  parseDialback,
+  parseStanza,
+  parseStartTls,
+  parseStreamError,
+  parseStreamHeader,
+} from '@stox/xmpp'
+import { isDialbackKey } from './dialback.ts'
+import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './effects.ts'
+import { stay, to } from './effects.ts'
+import { allowsDialback, featuresFor, whyNoMethod } from './feature-order.ts'
+import type { Proof, ProvenPeer } from './proven-peer.ts'
+import type { RefusalKind } from './refusal.ts'
+import { refusalOfCondition, refusalOfXml } from './refusal.ts'
+import type { Judgement, StreamRules } from './rules.ts'
+
+/** What a receiving stream asks of the rest of the house. Live: answers may change while the stream stands. */
+export interface ReceivingWorld {
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly times: StreamTimes
+  dialbackSecret(): string
+  isServed(domain: DomainName): boolean
+  judge(local: DomainName, remote: DomainName): Judgement
+  /** Is there room for one more connection of this partner? */
+  hasRoom(local: DomainName, remote: DomainName): boolean
+  /** Do we hold a certificate for this domain of ours? */
+  canEncrypt(local: DomainName): boolean
+}
+
+/** Authorization is for a pair of domains, not for a stream. @see XEP-0220 §2.6 */
+type Pair =
+  | { readonly name: 'verifying'; readonly local: DomainName; readonly remote: DomainName }
+  | { readonly name: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer; readonly rules: StreamRules }
+
+interface OpenStream {
+  readonly encrypted: boolean
+  readonly streamId: string
+  /** The `to` of the header. */
+  readonly local: DomainName
+  /** The `from` of the header, which old servers leave out. */
+  readonly remote: DomainName | undefined
+  readonly rules: StreamRules | undefined
+  readonly pairs: ReadonlyMap<string, Pair>
+  /** Somebody had a key verified here: such a connection need not authenticate. @see XEP-0220 §2.4 */
+  readonly hasAnswered: boolean
+}
+
+export type ReceivingState =
+  | {
+      readonly name: 'awaiting-header'
+      readonly encrypted: boolean
+      /** What the header before STARTTLS said. */
+      readonly before: { readonly local: DomainName; readonly remote: DomainName | undefined } | undefined
+    }
+  | ({ readonly name: 'open' } & OpenStream)
+  | { readonly name: 'starting-tls'; readonly local: DomainName; readonly remote: DomainName | undefined }
+  /** We have closed our side and still take what the peer has under way. @see RFC 6120 §4.4 */
+  | ({ readonly name: 'closing' } & OpenStream)
+  | { readonly name: 'closed' }
+
+type Open = Extract<ReceivingState, { name: 'open' | 'closing' }>
+type Stepped = Step<ReceivingState>
+
+/** More pairs than this on one stream are refused. */
+export const MAX_PAIRS = 100
+/** A peer with the same interval as ours is not cut off for being a moment late. */
+const KEEP_ALIVE_GRACE = 1.1
+
+const CLOSED: ReceivingState = { name: 'closed' }
+const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
+const provePeer = (domain: DomainName, provenBy: Proof): ProvenPeer => ({ domain, provenBy }) as ProvenPeer
+
+export function startReceiving(world: ReceivingWorld): Stepped {
+  return to(
+    { name: 'awaiting-header', encrypted: false, before: undefined },
+    { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
+  )
+}
+
+/** The receiving server's side of a stream, which is also the authoritative server's. @see RFC 6120 §4, XEP-0220 */
+export function advanceReceiving(state: ReceivingState, input: StreamInput, world: ReceivingWorld): Stepped {
+  if (state.name === 'closed') return stay(state)
+  switch (input.kind) {
+    case 'xml':
+      return onXml(state, input.event, world)
+    case 'tls-done':
+      if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
+      return to({ name: 'awaiting-header', encrypted: true, before: { local: state.local, remote: state.remote } })
+    case 'timer':
+      return onTimer(state, input.timer, input.quietMs, world)
+    case 'dialback-verdict':
+      return state.name === 'open' ? onVerdict(state, input, world) : stay(state)
+    case 'policy-changed':
+      return state.name === 'open' ? onPolicyChanged(state, world) : stay(state)
+    case 'close':
+      if (input.error !== undefined) return endWith(state, input.error, world, input.refusal)
+      return state.name === 'open' ? beginClose(state, world) : hangUp()
+    case 'injected':
+      return to(
+        CLOSED,
+        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <starttls/>' },
+        {
+          kind: 'ended',
+          failure: { kind: 'protocol', condition: 'policy-violation', detail: 'text behind <starttls/>' },
+        },
+        { kind: 'hang-up' },
+      )
+    case 'gone':
+      return to(CLOSED, { kind: 'ended', failure: input.failure }, { kind: 'hang-up' })
+    default:
+      return unreachable(input)
+  }
+}
+
+/** The pairs that may send. */
+export function provenPairs(
+  state: ReceivingState,
+): readonly { readonly local: DomainName; readonly peer: ProvenPeer }[] {
+  if (state.name !== 'open' && state.name !== 'closing') return []
+  return [...state.pairs.values()].filter((pair) => pair.name === 'proven')
+}
+
+function onXml(state: ReceivingState, event: XmlEvent, world: ReceivingWorld): Stepped {
+  switch (event.kind) {
+    case 'stream-start':
+      if (state.name !== 'awaiting-header') throw new Error(`a second header in one reader: ${state.name}`)
+      return onHeader(state, event.element, world)
+    case 'element':
+      if (state.name !== 'open' && state.name !== 'closing') return stay(state)
+      return onElement(state, event.element, event.bytes, world)
+    case 'stream-end':
+      if (state.name === 'closing') return hangUp()
+      return to(CLOSED, { kind: 'write', text: STREAM_END }, { kind: 'ended', failure: undefined }, { kind: 'hang-up' })
+    case 'failure': {
+      const { condition, detail } = event.failure
+      return endWith(state, { condition, text: undefined }, world, refusalOfXml(event.failure), detail)
+    }
+    default:
+      return unreachable(event)
+  }
+}
+
+function onHeader(
+  state: Extract<ReceivingState, { name: 'awaiting-header' }>,
+  element: XmlElement,
+  world: ReceivingWorld,
+): Stepped {
+  const parsed = parseStreamHeader(element)
+  if (!parsed.ok) {
+    return endWith(state, parsed.failure, world, refusalOfCondition(parsed.failure.condition), 'stream header')
+  }
+  const header = parsed.value
+  const local = header.to
+  const remote = header.from ?? state.before?.remote
+  const answer = answerTo(header, remote, world)
+  const refuseHere = (refusal: RefusalKind, error: StreamErrorInfo, detail: string): Stepped =>
+    to(
+      CLOSED,
+      { kind: 'refused', refusal, detail },
+      { kind: 'write', text: formatStreamHeader(answer) + formatStreamError(error) + STREAM_END },
+      { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },
+      { kind: 'hang-up' },
+    )
+
+  if (local === undefined) {
+    return refuseHere(
+      'improper-addressing',
+      { condition: 'improper-addressing', text: undefined },
+      'no `to` in the header',
+    )
+  }
+  if (!world.isServed(local)) {
+    return refuseHere('host-unknown', { condition: 'host-unknown', text: undefined }, `a stream to ${local}`)
+  }
+  // Addresses may not change when a stream starts anew. @see RFC 6120 §4.7.1, §4.7.2
+  const { before } = state
+  if (before !== undefined && (before.local !== local || (before.remote ?? remote) !== remote)) {
+    const error: StreamErrorInfo = { condition: 'improper-addressing', text: 'other addresses than before STARTTLS' }
+    return refuseHere('improper-addressing', error, 'the addresses changed over STARTTLS')
+  }
+
+  let rules: StreamRules | undefined
+  if (remote !== undefined) {
+    if (world.isServed(remote)) {
+      const detail = `a stream from ${remote}, which is ours`
+      return refuseHere('own-domain', { condition: 'invalid-from', text: undefined }, detail)
+    }
+    const judgement = world.judge(local, remote)
+    if (!judgement.allowed) {
+      // Never tells which domains are listed. @see mapping F.3
+      const detail = `${remote} to ${local}: ${judgement.reason}`
+      return refuseHere('unknown-partner', { condition: judgement.condition, text: undefined }, detail)
+    }
+    rules = judgement.rules
+    const why = whyNoMethod(rules)
+    if (why !== undefined) {
+      return refuseHere('no-method', { condition: 'unsupported-feature', text: why }, `${remote}: ${why}`)
+    }
+    if (rules.tls === 'required' && !state.encrypted) {
+      if (answer.version === undefined) {
+        const error: StreamErrorInfo = {
+          condition: 'unsupported-version',
+          text: 'TLS is required, which needs XMPP 1.0',
+        }
+        return refuseHere('tls-required', error, `${remote} speaks no XMPP 1.0, and TLS is required`)
+      }
+      if (!world.canEncrypt(local)) {
+        const error: StreamErrorInfo = { condition: 'internal-server-error', text: undefined }
+        return refuseHere('tls-failed', error, `TLS is required, and there is no certificate for ${local}`)
+      }
+    }
+  }
+
+  const features =
+    answer.version === undefined ? '' : formatFeatures(featuresFor(rules, state.encrypted, world.canEncrypt(local)))
+  return to(
+    {
+      name: 'open',
+      encrypted: state.encrypted,
+      streamId: answer.id,
+      local,
+      remote,
+      rules,
+      pairs: new Map(),
+      hasAnswered: false,
+    },
+    { kind: 'write', text: formatStreamHeader(answer) + features },
+  )
+}
+
+/** The lower of both versions; none for a stream from before 1.0, which has no features. @see RFC 6120 §4.7.5 */
+function answerTo(
+  header: StreamHeader,
+  remote: DomainName | undefined,
+  world: ReceivingWorld,
+): StreamHeader & { readonly id: string } {
+  return {
+    from: header.to,
+    to: remote,
+    id: world.ids.token(),
+    version: header.version === undefined || header.version.major < 1 ? undefined : { major: 1, minor: 0 },
+    lang: 'en',
+    declaresDialback: true,
+  }
+}
+
+function onElement(state: Open, element: XmlElement, bytes: number, world: ReceivingWorld): Stepped {
+  const namespace = namespaceOf(element)
+  const name = localNameOf(element)
+  if (namespace === ns.NS_SERVER) {
+    if (name === 'message' || name === 'presence' || name === 'iq') return onStanza(state, element, bytes, world)
+    return endWith(state, errorOf('unsupported-stanza-type'), world, 'unsupported-stanza-type', `<${name}/>`)
+  }
+  const streamError = parseStreamError(element)
+  if (streamError !== undefined) {
+    const detail = streamError.text ?? 'the peer closed its stream'
+    return to(
+      CLOSED,
+      { kind: 'write', text: state.name === 'open' ? STREAM_END : '' },
+      { kind: 'ended', failure: { kind: 'peer-error', condition: streamError.condition, detail } },
+      { kind: 'hang-up' },
+    )
+  }
+  if (state.name === 'closing') return stay(state)
+  if (isDialback(element)) return onDialback(state, element, world)
+  if (namespace === ns.NS_TLS && parseStartTls(element) === 'starttls') return onStartTls(state, world)
+  const condition = namespace === ns.NS_CLIENT ? 'invalid-namespace' : 'unsupported-stanza-type'
+  return endWith(state, errorOf(condition), world, condition, `<${name} xmlns='${namespace}'/>`)
+}
+
+/** @see RFC 6120 §5.4.2 */
+function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+  const { startTls } = featuresFor(state.rules, state.encrypted, world.canEncrypt(state.local))
+  if (startTls === undefined || state.pairs.size > 0) {
+    return to(
+      CLOSED,
+      { kind: 'refused', refusal: 'tls-failed', detail: 'STARTTLS was not offered here' },
+      { kind: 'write', text: formatStartTls('failure') + STREAM_END },
+      { kind: 'ended', failure: { kind: 'tls-failed', detail: 'STARTTLS was not offered here' } },
+      { kind: 'hang-up' },
+    )
+  }
+  return to(
+    { name: 'starting-tls', local: state.local, remote: state.remote },
+    { kind: 'write', text: formatStartTls('proceed') },
+    { kind: 'start-tls', role: 'server', local: state.local, remote: state.remote },
+  )
+}
+
+/** Who speaks, to whom, and only then what. @see mapping F.8 */
+function onStanza(state: Open, element: XmlElement, bytes: number, world: ReceivingWorld): Stepped {
+  const parsed = parseStanza(element)
+  if (parsed.ok) {
+    const stanza = parsed.value
+    const pair = state.pairs.get(keyOf(stanza.to.domain, stanza.from.domain))
+    if (pair?.name === 'proven') return to(state, { kind: 'stanza', stanza, peer: pair.peer, bytes })
+    return onStranger(state, stanza.to.domain, stanza.from.domain, world)
+  }
+  if (!hasProven(state)) return onUnauthenticated(state, world)
+  const { condition, detail, reply } = parsed.failure
+  if (reply !== undefined) {
+    const local = reply.from.domain
+    const remote = reply.to.domain
+    if (state.pairs.get(keyOf(local, remote))?.name !== 'proven') return onStranger(state, local, remote, world)
+    return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail }, { kind: 'answer', stanza: reply })
+  }
+  switch (condition) {
+    case 'improper-addressing':
+    case 'invalid-namespace':
+    case 'unsupported-stanza-type':
+    case 'invalid-xml':
+      return endWith(state, errorOf(condition), world, condition, detail)
+    default:
+      // An error or a result that is itself broken: nobody can be told. @see RFC 6120 §8.3.1
+      return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail })
+  }
+}
+
+const hasProven = (state: Open): boolean => [...state.pairs.values()].some((pair) => pair.name === 'proven')
+
+const onUnauthenticated = (state: Open, world: ReceivingWorld): Stepped =>
+  endWith(state, errorOf('not-authorized'), world, 'not-authorized', 'a stanza before authentication')
+
+/** A stanza of a pair that has not proven itself here. @see RFC 6120 §4.9.3.6, §4.9.3.9, §8.1.1.2 */
+function onStranger(state: Open, local: DomainName, remote: DomainName, world: ReceivingWorld): Stepped {
+  if (!hasProven(state)) return onUnauthenticated(state, world)
+  const detail = `a stanza from ${remote} for ${local}`
+  if (world.isServed(remote)) return endWith(state, errorOf('invalid-from'), world, 'own-domain', detail)
+  const knowsSender = [...state.pairs.values()].some((pair) => pair.name === 'proven' && pair.peer.domain === remote)
+  const condition = knowsSender && !world.isServed(local) ? 'host-unknown' : 'invalid-from'
+  return endWith(state, errorOf(condition), world, condition, detail)
+}
+
+function onDialback(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  element: XmlElement,
+  world: ReceivingWorld,
+): Stepped {
+  const parsed = parseDialback(element)
+  if (!parsed.ok) {
+    const { condition, detail } = parsed.failure
+    return endWith(state, errorOf(condition), world, condition, detail)
+  }
+  const dialback = parsed.value
+  switch (dialback.kind) {
+    case 'result-request':
+      return onResultRequest(state, dialback, world)
+    case 'verify-request':
+      return onVerifyRequest(state, dialback, world)
+    case 'result-answer':
+    case 'verify-answer':
+      // We ask nothing on a stream that others opened, so nothing can be answered. @see XEP-0220 §2.1
+      return endWith(state, errorOf('not-authorized'), world, 'dialback-unsolicited', 'an answer to nothing')
+    default:
+      return unreachable(dialback)
+  }
+}
+
+/** We are the receiving server: the sender must be asked about. @see XEP-0220 §2.1.1 */
+function onResultRequest(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  request: Extract<Dialback, { kind: 'result-request' }>,
+  world: ReceivingWorld,
+): Stepped {
+  const { from: remote, to: local } = request
+  const answer = (verdict: DialbackVerdict): StreamEffect => ({
+    kind: 'write',
+    text: resultText(local, remote, verdict),
+  })
+  const refuseWith = (condition: Extract<DialbackVerdict, { type: 'error' }>['condition'], detail: string): Stepped =>
+    to(
+      state,
+      { kind: 'refused', refusal: 'dialback-refused', detail: `${remote} to ${local}: ${detail}` },
+      answer({ type: 'error', condition, text: undefined }),
+    )
+
+  if (!world.isServed(local)) return refuseWith('item-not-found', 'not served here')
+  if (world.isServed(remote)) {
+    return endWith(state, errorOf('not-authorized'), world, 'own-domain', `dialback for ${remote}, which is ours`)
+  }
+  const judgement = world.judge(local, remote)
+  if (!judgement.allowed) {
+    if (state.pairs.size > 0 || state.remote !== undefined) return refuseWith('not-acceptable', judgement.reason)
+    // The header did not say who comes: this is where we learn it.
+    const detail = `${remote} to ${local}: ${judgement.reason}`
+    return endWith(state, errorOf(judgement.condition), world, 'unknown-partner', detail)
+  }
+  if (!allowsDialback(judgement.rules, state.encrypted)) {
+    return allowsDialback(judgement.rules, true)
+      ? refuseWith('policy-violation', 'TLS is required')
+      : refuseWith('not-authorized', 'dialback is not allowed')
+  }
+  const key = keyOf(local, remote)
+  const pair = state.pairs.get(key)
+  // The same connection has proven it already; or the answer is on its way.
+  if (pair?.name === 'proven') return to(state, answer({ type: 'valid' }))
+  if (pair?.name === 'verifying') return stay(state)
+  if (state.pairs.size >= MAX_PAIRS || !world.hasRoom(local, remote)) {
+    return refuseWith('resource-constraint', 'too many connections or pairs')
+  }
+  return to(
+    { ...state, pairs: new Map(state.pairs).set(key, { name: 'verifying', local, remote }) },
+    { kind: 'verify', local, remote, streamId: state.streamId, key: request.key },
+  )
+}
+
+/** We are the authoritative server: did we make this key? Also for peers that have not proven anything. @see XEP-0220 §2.1.2 */
+function onVerifyRequest(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  request: Extract<Dialback, { kind: 'verify-request' }>,
+  world: ReceivingWorld,
+): Stepped {
+  const { from, to: local, id, key } = request
+  const subject = { receiving: from, originating: local, streamId: id }
+  let verdict: DialbackVerdict
+  if (!world.isServed(local)) verdict = { type: 'error', condition: 'item-not-found', text: undefined }
+  else verdict = { type: isDialbackKey(world.hashes, world.dialbackSecret(), subject, key) ? 'valid' : 'invalid' }
+  const effects: StreamEffect[] = [
+    { kind: 'write', text: formatDialback({ kind: 'verify-answer', from: local, to: from, id, verdict }) },
+  ]
+  if (verdict.type === 'invalid') {
+    effects.push({ kind: 'refused', refusal: 'dialback-invalid', detail: `${from} asked about a key that is not ours` })
+  }
+  return { state: state.hasAnswered ? state : { ...state, hasAnswered: true }, effects }
+}
+
+/** @see XEP-0220 §2.1.1, §2.5 */
+function onVerdict(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  input: Extract<StreamInput, { kind: 'dialback-verdict' }>,
+  world: ReceivingWorld,
+): Stepped {
+  const { local, remote } = input
+  const key = keyOf(local, remote)
+  if (state.pairs.get(key)?.name !== 'verifying') return stay(state)
+  const pairs = new Map(state.pairs)
+  pairs.delete(key)
+  const judgement = world.judge(local, remote)
+  const provenBy: Proof = state.encrypted && input.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
+  const verdict = judged(input.verdict, judgement, provenBy)
+  const answer: StreamEffect = { kind: 'write', text: resultText(local, remote, verdict) }
+  const refused = (refusal: RefusalKind, detail: string): StreamEffect => ({ kind: 'refused', refusal, detail })
+
+  if (verdict.type === 'error') {
+    const detail = `${remote} to ${local}: ${verdict.condition} ${verdict.text ?? ''}`.trim()
+    return to({ ...state, pairs }, refused('dialback-refused', detail), answer)
+  }
+  if (verdict.type === 'invalid') {
+    const detail = `${remote} says that it made no such key for ${local}`
+    if (pairs.size > 0) {
+      const forbidden: DialbackVerdict = { type: 'error', condition: 'forbidden', text: undefined }
+      const text = resultText(local, remote, forbidden)
+      return to({ ...state, pairs }, refused('dialback-invalid', detail), { kind: 'write', text })
+    }
+    return to(
+      CLOSED,
+      refused('dialback-invalid', detail),
+      answer,
+      { kind: 'write', text: STREAM_END },
+      { kind: 'ended', failure: { kind: 'dialback-invalid', detail } },
+      { kind: 'hang-up' },
+    )
+  }
+  if (!judgement.allowed) return stay(state) // `judged` has made it an error
+  const peer = provePeer(remote, provenBy)
+  const isFirst = ![...pairs.values()].some((pair) => pair.name === 'proven')
+  pairs.set(key, { name: 'proven', local, peer, rules: judgement.rules })
+  const effects: StreamEffect[] = []
+  if (isFirst) {
+    const { idleMs, keepAliveMs } = world.times
+    effects.push(
+      { kind: 'cancel-timer', timer: 'establishment' },
+      { kind: 'arm-timer', timer: 'idle', afterMs: idleMs },
+    )
+    if (judgement.rules.keepAlive) {
+      effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs * KEEP_ALIVE_GRACE })
+    }
+  }
+  effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, answer, { kind: 'proven', local, peer })
+  return { state: { ...state, pairs }, effects }
+}
+
+/** The rules may have changed while we asked, and a key verified in the clear proves less than one verified over TLS. */
+function judged(verdict: DialbackVerdict, judgement: Judgement, provenBy: Proof): DialbackVerdict {
+  if (verdict.type !== 'valid') return verdict
+  if (!judgement.allowed) return { type: 'error', condition: 'not-acceptable', text: undefined }
+  if (!allowsDialback(judgement.rules, provenBy === 'dialback-over-tls')) {
+    return { type: 'error', condition: 'policy-violation', text: 'the key could be verified in the clear only' }
+  }
+  return verdict
+}
+
+const maxStanzaOf = (pairs: ReadonlyMap<string, Pair>): number =>
+  Math.max(...[...pairs.values()].map((pair) => (pair.name === 'proven' ? pair.rules.maxStanzaBytes : 0)))
+
+const resultText = (local: DomainName, remote: DomainName, verdict: DialbackVerdict): string =>
+  formatDialback({ kind: 'result-answer', from: local, to: remote, verdict })
+
+function onTimer(state: ReceivingState, timer: TimerName, quietMs: number, world: ReceivingWorld): Stepped {
+  switch (timer) {
+    case 'establishment': {
+      // A connection that was there for verification has done its work.
+      if (state.name === 'open' && state.hasAnswered) return beginClose(state, world)
+      const error: StreamErrorInfo = { condition: 'connection-timeout', text: 'not authenticated in time' }
+      return endWith(state, error, world, 'establishment-timeout', `in state ${state.name}`)
+    }
+    case 'idle':
+      if (state.name !== 'open') return stay(state)
+      if (quietMs >= world.times.idleMs) return beginClose(state, world)
+      return to(state, { kind: 'arm-timer', timer, afterMs: world.times.idleMs - quietMs })
+    case 'close':
+      return hangUp()
+    case 'keep-alive': {
+      if (state.name !== 'open') return stay(state)
+      const longestMs = world.times.keepAliveMs * KEEP_ALIVE_GRACE
+      if (quietMs >= longestMs) return beginClose(state, world)
+      return to(state, { kind: 'arm-timer', timer, afterMs: longestMs - quietMs })
+    }
+    default:
+      return unreachable(timer)
+  }
+}
+
+function onPolicyChanged(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+  if (!world.isServed(state.local)) return endWith(state, errorOf('host-gone'), world)
+  for (const pair of state.pairs.values()) {
+    const remote = pair.name === 'proven' ? pair.peer.domain : pair.remote
+    const judgement = world.judge(pair.local, remote)
+    if (!world.isServed(pair.local)) return endWith(state, errorOf('host-gone'), world)
+    if (!judgement.allowed) return endWith(state, errorOf(judgement.condition), world)
+    if (pair.name === 'proven' && !allowsDialback(judgement.rules, pair.peer.provenBy === 'dialback-over-tls')) {
+      return endWith(state, errorOf('reset'), world)
+    }
+  }
+  if (state.remote !== undefined) {
+    const judgement = world.judge(state.local, state.remote)
+    if (!judgement.allowed) return endWith(state, errorOf(judgement.condition), world)
+  }
+  return stay(state)
+}
+
+/** @see RFC 6120 §4.4 */
+function beginClose(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+  return to(
+    { ...state, name: 'closing' },
+    { kind: 'write', text: STREAM_END },
+    { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
+  )
+}
+
+const hangUp = (): Stepped => to(CLOSED, { kind: 'ended', failure: undefined }, { kind: 'hang-up' })
+
+const errorOf = (condition: StreamErrorInfo['condition']): StreamErrorInfo => ({ condition, text: undefined })
+
+/** A stream error ends the stream. Where our header has not been sent, it goes first. @see RFC 6120 §4.9.1.2 */
+function endWith(
+  state: ReceivingState,
+  error: StreamErrorInfo,
+  world: ReceivingWorld,
+  refusal?: RefusalKind,
+  detail: string = error.text ?? error.condition,
+): Stepped {
+  const effects: StreamEffect[] = []
+  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail })
+  if (state.name === 'awaiting-header') {
+    const header = formatStreamHeader({
+      from: state.before?.local,
+      to: state.before?.remote,
+      id: world.ids.token(),
+      version: { major: 1, minor: 0 },
+      lang: 'en',
+      declaresDialback: true,
+    })
+    effects.push({ kind: 'write', text: header + formatStreamError(error) + STREAM_END })
+  } else if (state.name === 'open') effects.push({ kind: 'write', text: formatStreamError(error) + STREAM_END })
+  // While TLS starts, or behind our closing tag, nothing can be said.
+  effects.push(
+    { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },
+    { kind: 'hang-up' },
+  )
+  return { state: CLOSED, effects }
+}

@@ -1,0 +1,123 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Child } from './child.ts'
+import { renderFile } from './render.ts'
+import { e2ePath } from './root.ts'
+
+const SCHEMA = '/usr/share/kamailio/db_sqlite'
+const PRES_RULES = 2
+
+export interface KamailioOptions {
+  readonly address: string
+  readonly port: number
+  readonly rpcPort: number
+  /** Its users speak UDP with the gateway. */
+  readonly domain: string
+  /** Its users speak TCP with the gateway. */
+  readonly tcpDomain: string
+  readonly gateway: string
+  readonly gatewayPort: number
+  readonly dir: string
+  /** False: a watcher is pending until a rule lets it in. */
+  readonly forceActive: boolean
+}
+
+export type Verdict = 'allow' | 'block' | 'polite-block' | 'confirm'
+
+/** A real SIP server: registrar, message routing, presence. */
+export class Kamailio {
+  readonly options: KamailioOptions
+  readonly #dir: string
+  #child: Child | undefined
+
+  constructor(options: KamailioOptions) {
+    this.options = options
+    this.#dir = join(options.dir, 'kamailio')
+  }
+
+  async start(): Promise<void> {
+    const { options } = this
+    mkdirSync(this.#dir, { recursive: true })
+    this.#database((database) => {
+      database.exec('PRAGMA journal_mode=WAL')
+      for (const part of ['standard', 'presence']) database.exec(readFileSync(join(SCHEMA, `${part}-create.sql`), 'utf8'))
+    })
+    const config = join(this.#dir, 'kamailio.cfg')
+    renderFile(e2ePath('conf', 'kamailio.cfg'), config, {
+      ADDRESS: options.address,
+      PORT: options.port,
+      RPC_PORT: options.rpcPort,
+      DOMAIN: options.domain,
+      TCP_DOMAIN: options.tcpDomain,
+      GATEWAY: options.gateway,
+      GATEWAY_PORT: options.gatewayPort,
+      DIR: this.#dir,
+      FORCE_ACTIVE: options.forceActive ? 1 : 0,
+    })
+    const args = ['-DD', '-f', config, '-Y', this.#dir, '-m', '64', '-M', '8']
+    this.#child = new Child({ name: 'kamailio', command: 'kamailio', args, logDir: options.dir })
+    await this.#child.listening(options.address, options.port)
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop()
+  }
+
+  /** What `user` says about `watcher` (`sip:…`), as a pres-rules document, and in force at once. @see RFC 5025 §3.2 */
+  async rule(user: string, watcher: string, verdict: Verdict, domain = this.options.domain): Promise<void> {
+    const rules =
+      '<?xml version="1.0" encoding="UTF-8"?><cr:ruleset xmlns:cr="urn:ietf:params:xml:ns:common-policy" ' +
+      `xmlns:pr="urn:ietf:params:xml:ns:pres-rules"><cr:rule id="r"><cr:conditions><cr:identity><cr:one id="${watcher}"/>` +
+      `</cr:identity></cr:conditions><cr:actions><pr:sub-handling>${verdict}</pr:sub-handling></cr:actions>` +
+      '<cr:transformations/></cr:rule></cr:ruleset>'
+    this.#database((database) => {
+      database.prepare('delete from xcap where username = ? and domain = ? and doc_type = ?').run(user, domain, PRES_RULES)
+      database
+        .prepare('insert into xcap(username, domain, doc, doc_type, etag, source, doc_uri, port) values (?, ?, ?, ?, ?, 0, ?, 0)')
+        .run(user, domain, rules, PRES_RULES, `e${Date.now()}`, `/pres-rules/users/${user}/index`)
+    })
+    await this.rpc('presence.refreshWatchers', [`sip:${user}@${domain}`, 'presence', 0])
+  }
+
+  /** Who watches `user` now: the rows of the presence server's own table. */
+  watchers(user: string, domain = this.options.domain): readonly { watcher: string; status: number; expires: number; callId: string }[] {
+    return this.#database((database) =>
+      database
+        .prepare('select watcher_username, watcher_domain, status, expires, callid from active_watchers where presentity_uri = ?')
+        .all(`sip:${user}@${domain}`)
+        .map((row) => ({
+          watcher: `${String(row['watcher_username'])}@${String(row['watcher_domain'])}`,
+          status: Number(row['status']),
+          expires: Number(row['expires']),
+          callId: String(row['callid']),
+        })),
+    )
+  }
+
+  async rpc(method: string, params: readonly (string | number)[] = []): Promise<unknown> {
+    const socket = createSocket('udp4')
+    try {
+      const reply = once(socket, 'message', { signal: AbortSignal.timeout(5000) })
+      socket.send(JSON.stringify({ jsonrpc: '2.0', method, params, id: 1 }), this.options.rpcPort, this.options.address)
+      const [bytes] = (await reply) as [Buffer]
+      const answer = JSON.parse(bytes.toString()) as { result?: unknown; error?: { message: string } }
+      if (answer.error !== undefined) throw new Error(`kamailio ${method}: ${answer.error.message}`)
+      return answer.result
+    } finally {
+      socket.close()
+    }
+  }
+
+  #database<T>(use: (database: DatabaseSync) => T): T {
+    const database = new DatabaseSync(join(this.#dir, 'kamailio.db'))
+    try {
+      database.exec('PRAGMA busy_timeout=3000')
+      return use(database)
+    } finally {
+      database.close()
+    }
+  }
+}

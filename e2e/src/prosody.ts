@@ -1,0 +1,65 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { KeyPair } from './certificates.ts'
+import { Child } from './child.ts'
+import { renderFile } from './render.ts'
+import { e2ePath } from './root.ts'
+
+export const PASSWORD = 'throw-away'
+const ENDED_BY_ITSELF_AFTER_MS = 8000
+
+export interface ProsodyOptions {
+  readonly domain: string
+  readonly address: string
+  readonly c2sPort: number
+  readonly s2sPort: number
+  readonly nameServer: string
+  readonly dir: string
+  readonly users: readonly string[]
+  /** `dialback`: TLS needed, then dialback with certificates nobody vouches for; `certificates`: TLS with trusted ones; `no-tls`. */
+  readonly mode: 'dialback' | 'certificates' | 'no-tls'
+  readonly keyPair: KeyPair
+  readonly ca: string
+}
+
+/** A real XMPP server with its users. */
+export class Prosody {
+  readonly options: ProsodyOptions
+  #child: Child | undefined
+
+  constructor(options: ProsodyOptions) {
+    this.options = options
+  }
+
+  async start(): Promise<void> {
+    const { options } = this
+    const name = `prosody-${options.domain}`
+    const dir = join(options.dir, name)
+    const accounts = join(dir, 'data', options.domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
+    mkdirSync(accounts, { recursive: true })
+    mkdirSync(join(dir, 'certs'), { recursive: true })
+    for (const user of options.users) writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${PASSWORD}"; };\n`)
+    writeFileSync(join(dir, 'resolv.conf'), `nameserver ${options.nameServer}\n`)
+    const config = join(dir, 'prosody.cfg.lua')
+    renderFile(e2ePath('conf', 'prosody.cfg.lua'), config, {
+      DOMAIN: options.domain,
+      DIR: dir,
+      ADDRESS: options.address,
+      C2S_PORT: options.c2sPort,
+      S2S_PORT: options.s2sPort,
+      MODULES_DISABLED: options.mode === 'no-tls' ? '"tls"' : '',
+      S2S_ENCRYPTION: String(options.mode !== 'no-tls'),
+      S2S_SECURE_AUTH: String(options.mode === 'certificates'),
+      KEY: options.keyPair.key,
+      CERT: options.keyPair.cert,
+      CA: options.ca,
+      LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
+    })
+    this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })
+    await this.#child.listening(options.address, options.c2sPort)
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop(ENDED_BY_ITSELF_AFTER_MS)
+  }
+}

@@ -1,0 +1,12 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** The repository's folder, found upwards from where the run began: the same under jest and under plain node. */
+export function repositoryRoot(): string {
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'pnpm-workspace.yaml'))) return folder
+    if (folder === dirname(folder)) throw new Error(`no pnpm-workspace.yaml above ${process.cwd()}`)
+  }
+}
+
+export const e2ePath = (...parts: readonly string[]): string => join(repositoryRoot(), 'e2e', ...parts)

@@ -1,0 +1,192 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { selfSigned, type KeyPair } from './certificates.ts'
+import { DnsStub, type DnsRecord } from './dns.ts'
+import { Kamailio } from './kamailio.ts'
+import { Prosody, type ProsodyOptions } from './prosody.ts'
+import { SipUser } from './sip-user.ts'
+import { XmppUser } from './xmpp-user.ts'
+
+export const SIP = 'sip.example'
+export const SIP_TCP = 'tcp.example'
+export const XMPP = 'xmpp.example'
+
+/** Beside the well-known ones, so that a server of this machine is not in the way. */
+export const PORTS = { s2s: 22_269, c2s: 22_222, sip: 22_060, rpc: 22_061, link: 22_456, admin: 22_080, ops: 22_101, user: 22_070 } as const
+
+const DNS_PORT = 53
+const TRIES = 20
+
+/** The addresses of one stage: a small net of the loopback's own for every test file. */
+export interface Addresses {
+  readonly edge: string
+  readonly gateway: string
+  readonly kamailio: string
+  readonly prosody: string
+  readonly prosody2: string
+  readonly partner: string
+  readonly stranger: string
+  readonly dns: string
+  readonly users: string
+}
+
+const addressesIn = (net: string): Addresses => ({
+  kamailio: `${net}.10`,
+  edge: `${net}.20`,
+  gateway: `${net}.21`,
+  prosody: `${net}.30`,
+  prosody2: `${net}.31`,
+  partner: `${net}.40`,
+  stranger: `${net}.41`,
+  dns: `${net}.53`,
+  users: `${net}.60`,
+})
+
+/** Where the servers of a play stand: names, addresses, a folder for their files, and everything that must end with it. */
+export class Stage {
+  readonly dir: string
+  readonly at: Addresses
+  readonly dns: DnsStub
+  readonly #endings: (() => Promise<void>)[] = []
+  #userPort: number = PORTS.user
+  #failed = false
+
+  private constructor(dir: string, at: Addresses, dns: DnsStub) {
+    this.dir = dir
+    this.at = at
+    this.dns = dns
+    this.onEnd(() => dns.stop())
+  }
+
+  static async open(name: string): Promise<Stage> {
+    const at = await freeNet()
+    const dir = mkdtempSync(join(tmpdir(), `stox-e2e-${name}-`))
+    return new Stage(dir, at, await DnsStub.start(at.dns, DNS_PORT, recordsOf(at)))
+  }
+
+  /** What is started last is ended first. */
+  onEnd(end: () => Promise<void>): void {
+    this.#endings.unshift(end)
+  }
+
+  /** Keeps the folder with the logs, and says where it is. */
+  failed(): void {
+    this.#failed = true
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#endings) await end()
+    if (this.#failed || process.env['STOX_E2E_KEEP'] !== undefined) process.stderr.write(`logs are kept in ${this.dir}\n`)
+    else rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  async prosody(options: Partial<ProsodyOptions> & { users: readonly string[] }): Promise<Prosody> {
+    const domain = options.domain ?? XMPP
+    const keyPair: KeyPair = options.keyPair ?? selfSigned(this.dir, `prosody-${domain}`, [domain])
+    const prosody = new Prosody({
+      domain,
+      address: this.at.prosody,
+      c2sPort: PORTS.c2s,
+      s2sPort: PORTS.s2s,
+      nameServer: this.at.dns,
+      dir: this.dir,
+      mode: 'dialback',
+      keyPair,
+      ca: keyPair.cert,
+      ...options,
+    })
+    await prosody.start()
+    this.onEnd(() => prosody.stop())
+    return prosody
+  }
+
+  async kamailio({ forceActive = true } = {}): Promise<Kamailio> {
+    const kamailio = new Kamailio({
+      address: this.at.kamailio,
+      port: PORTS.sip,
+      rpcPort: PORTS.rpc,
+      domain: SIP,
+      tcpDomain: SIP_TCP,
+      gateway: this.at.gateway,
+      gatewayPort: PORTS.sip,
+      dir: this.dir,
+      forceActive,
+    })
+    await kamailio.start()
+    this.onEnd(() => kamailio.stop())
+    return kamailio
+  }
+
+  async xmppUser(server: Prosody, user: string, more: { resource?: string; quiet?: boolean } = {}): Promise<XmppUser> {
+    const { domain, address, c2sPort, keyPair, mode } = server.options
+    const resource = more.resource === undefined ? {} : { resource: more.resource }
+    const ca = mode === 'no-tls' ? {} : { ca: keyPair.cert }
+    const person = new XmppUser({ user, domain, address, port: c2sPort, ...resource, ...ca })
+    this.onEnd(() => person.stop())
+    return person.start({ quiet: more.quiet ?? false })
+  }
+
+  /** A registered user of the SIP server; those of the TCP domain speak TCP. */
+  async sipUser(user: string, domain: typeof SIP | typeof SIP_TCP = SIP, more: { register?: boolean } = {}): Promise<SipUser> {
+    const person = new SipUser({
+      user,
+      domain,
+      address: this.at.users,
+      port: (this.#userPort += 1),
+      proxy: { host: this.at.kamailio, port: PORTS.sip },
+      transport: domain === SIP ? 'udp' : 'tcp',
+    })
+    this.onEnd(() => person.stop())
+    return person.start(more)
+  }
+}
+
+const xmppService = (domain: string, host: string, port: number = PORTS.s2s): DnsRecord => ({
+  name: `_xmpp-server._tcp.${domain}`,
+  srv: { priority: 10, weight: 0, port, target: host },
+})
+
+function recordsOf(at: Addresses): readonly DnsRecord[] {
+  return [
+    { name: `edge.${SIP}`, a: at.edge },
+    xmppService(SIP, `edge.${SIP}`),
+    xmppService(SIP_TCP, `edge.${SIP}`),
+    { name: XMPP, a: at.prosody },
+    xmppService(XMPP, XMPP),
+    { name: 'xmpp2.example', a: at.prosody2 },
+    xmppService('xmpp2.example', 'xmpp2.example'),
+    { name: 'gtalk.example', a: at.partner },
+    xmppService('gtalk.example', 'gtalk.example'),
+    { name: 'hostile.example', a: at.partner },
+    xmppService('hostile.example', 'hostile.example'),
+    { name: 'stranger.example', a: at.stranger },
+    xmppService('stranger.example', 'stranger.example'),
+    // Nobody listens there.
+    { name: 'dead.example', a: at.partner },
+    xmppService('dead.example', 'dead.example', 22_999),
+    // It says itself that it has no such service.
+    { name: '_xmpp-server._tcp.noserver.example', srv: { priority: 0, weight: 0, port: 0, target: '' } },
+  ]
+}
+
+/** A net of the loopback where we may have the name server's port; `STOX_E2E_NET` (`127.0.2`) names it. */
+async function freeNet(): Promise<Addresses> {
+  const wanted = process.env['STOX_E2E_NET']
+  if (wanted !== undefined) return addressesIn(wanted)
+  for (let tried = 0; ; tried += 1) {
+    const at = addressesIn(`127.${100 + Math.floor(Math.random() * 150)}.${Math.floor(Math.random() * 250)}`)
+    const probe = createSocket('udp4')
+    try {
+      probe.bind(DNS_PORT, at.dns)
+      await once(probe, 'listening')
+      return at
+    } catch (error) {
+      if (tried >= TRIES) throw new Error(`no loopback address with a free port ${DNS_PORT}: ${String(error)}`)
+    } finally {
+      probe.close()
+    }
+  }
+}

@@ -17,7 +17,21 @@ const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-
 export function selfSigned(dir: string, name: string, hosts: readonly string[]): KeyPair {
   const pair = { cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) }
   const names = `subjectAltName=${hosts.map((host) => `DNS:${host}`).join(',')}`
-  openssl('req', '-x509', ...NEW_KEY, '-days', '3', '-keyout', pair.key, '-out', pair.cert, '-subj', `/CN=${hosts[0]}`, '-addext', names)
+  openssl(
+    'req',
+    '-x509',
+    ...NEW_KEY,
+    '-days',
+    '3',
+    '-keyout',
+    pair.key,
+    '-out',
+    pair.cert,
+    '-subj',
+    `/CN=${hosts[0]}`,
+    '-addext',
+    names,
+  )
   return pair
 }
 
@@ -32,7 +46,20 @@ export class TestCa {
     this.cert = join(dir, `${name}.crt`)
     this.#key = join(dir, `${name}.key`)
     const ca = ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']
-    openssl('req', '-x509', ...NEW_KEY, '-days', '3', '-keyout', this.#key, '-out', this.cert, '-subj', `/CN=${name}`, ...ca)
+    openssl(
+      'req',
+      '-x509',
+      ...NEW_KEY,
+      '-days',
+      '3',
+      '-keyout',
+      this.#key,
+      '-out',
+      this.cert,
+      '-subj',
+      `/CN=${name}`,
+      ...ca,
+    )
   }
 
   issue(name: string, hosts: readonly string[]): KeyPair {
@@ -40,7 +67,10 @@ export class TestCa {
     const request = join(this.#dir, `${name}.csr`)
     const extensions = join(this.#dir, `${name}.ext`)
     const names = hosts.map((host) => (/^[\d.]+$/.test(host) ? `IP:${host}` : `DNS:${host}`)).join(',')
-    writeFileSync(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n`)
+    writeFileSync(
+      extensions,
+      `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n`,
+    )
     openssl('req', ...NEW_KEY, '-keyout', pair.key, '-out', request, '-subj', `/CN=${hosts[0]}`)
     const ca = ['-CA', this.cert, '-CAkey', this.#key, '-CAcreateserial']
     openssl('x509', '-req', '-in', request, ...ca, '-days', '3', '-out', pair.cert, '-extfile', extensions)

@@ -9,7 +9,15 @@ const NXDOMAIN = 3
 
 export type DnsRecord =
   | { readonly name: string; readonly a: string }
-  | { readonly name: string; readonly srv: { readonly priority: number; readonly weight: number; readonly port: number; readonly target: string } }
+  | {
+      readonly name: string
+      readonly srv: {
+        readonly priority: number
+        readonly weight: number
+        readonly port: number
+        readonly target: string
+      }
+    }
 
 /** A name server for a handful of test names, over UDP and TCP; change `records` and the next answer is different. */
 export class DnsStub {
@@ -78,7 +86,12 @@ function encode(record: DnsRecord): Buffer {
   const data =
     'a' in record
       ? Buffer.from(record.a.split('.').map(Number))
-      : Buffer.concat([u16(record.srv.priority), u16(record.srv.weight), u16(record.srv.port), encodeName(record.srv.target)])
+      : Buffer.concat([
+          u16(record.srv.priority),
+          u16(record.srv.weight),
+          u16(record.srv.port),
+          encodeName(record.srv.target),
+        ])
   return Buffer.concat([u16(0xc00c), u16(type), u16(1), u16(0), u16(TTL_S), u16(data.length), data])
 }
 

@@ -17,9 +17,12 @@ const PEERS: readonly { readonly packages: readonly string[]; readonly path: str
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
 
 const isThere = (path: string): boolean =>
-  path.startsWith('/') ? existsSync(path) : readdirSync('/usr/lib').some((arch) => existsSync(join('/usr/lib', arch, path)))
+  path.startsWith('/')
+    ? existsSync(path)
+    : readdirSync('/usr/lib').some((arch) => existsSync(join('/usr/lib', arch, path)))
 
-export const missingPeers = (): readonly string[] => PEERS.filter((peer) => !isThere(peer.path)).flatMap((peer) => peer.packages)
+export const missingPeers = (): readonly string[] =>
+  PEERS.filter((peer) => !isThere(peer.path)).flatMap((peer) => peer.packages)
 
 /**
  * Installs the missing peers from Debian when we may. Says why not otherwise: a failure on a CI machine, a reason to skip elsewhere.

@@ -43,7 +43,8 @@ export class Kamailio {
     mkdirSync(this.#dir, { recursive: true })
     this.#database((database) => {
       database.exec('PRAGMA journal_mode=WAL')
-      for (const part of ['standard', 'presence']) database.exec(readFileSync(join(SCHEMA, `${part}-create.sql`), 'utf8'))
+      for (const part of ['standard', 'presence'])
+        database.exec(readFileSync(join(SCHEMA, `${part}-create.sql`), 'utf8'))
     })
     const config = join(this.#dir, 'kamailio.cfg')
     renderFile(e2ePath('conf', 'kamailio.cfg'), config, {
@@ -74,19 +75,28 @@ export class Kamailio {
       `</cr:identity></cr:conditions><cr:actions><pr:sub-handling>${verdict}</pr:sub-handling></cr:actions>` +
       '<cr:transformations/></cr:rule></cr:ruleset>'
     this.#database((database) => {
-      database.prepare('delete from xcap where username = ? and domain = ? and doc_type = ?').run(user, domain, PRES_RULES)
       database
-        .prepare('insert into xcap(username, domain, doc, doc_type, etag, source, doc_uri, port) values (?, ?, ?, ?, ?, 0, ?, 0)')
+        .prepare('delete from xcap where username = ? and domain = ? and doc_type = ?')
+        .run(user, domain, PRES_RULES)
+      database
+        .prepare(
+          'insert into xcap(username, domain, doc, doc_type, etag, source, doc_uri, port) values (?, ?, ?, ?, ?, 0, ?, 0)',
+        )
         .run(user, domain, rules, PRES_RULES, `e${Date.now()}`, `/pres-rules/users/${user}/index`)
     })
     await this.rpc('presence.refreshWatchers', [`sip:${user}@${domain}`, 'presence', 0])
   }
 
   /** Who watches `user` now: the rows of the presence server's own table. */
-  watchers(user: string, domain = this.options.domain): readonly { watcher: string; status: number; expires: number; callId: string }[] {
+  watchers(
+    user: string,
+    domain = this.options.domain,
+  ): readonly { watcher: string; status: number; expires: number; callId: string }[] {
     return this.#database((database) =>
       database
-        .prepare('select watcher_username, watcher_domain, status, expires, callid from active_watchers where presentity_uri = ?')
+        .prepare(
+          'select watcher_username, watcher_domain, status, expires, callid from active_watchers where presentity_uri = ?',
+        )
         .all(`sip:${user}@${domain}`)
         .map((row) => ({
           watcher: `${String(row['watcher_username'])}@${String(row['watcher_domain'])}`,

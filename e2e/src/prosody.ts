@@ -38,7 +38,8 @@ export class Prosody {
     const accounts = join(dir, 'data', options.domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
     mkdirSync(accounts, { recursive: true })
     mkdirSync(join(dir, 'certs'), { recursive: true })
-    for (const user of options.users) writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${PASSWORD}"; };\n`)
+    for (const user of options.users)
+      writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${PASSWORD}"; };\n`)
     writeFileSync(join(dir, 'resolv.conf'), `nameserver ${options.nameServer}\n`)
     const config = join(dir, 'prosody.cfg.lua')
     renderFile(e2ePath('conf', 'prosody.cfg.lua'), config, {

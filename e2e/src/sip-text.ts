@@ -9,12 +9,24 @@ export interface SipText {
 }
 
 const COMPACT: Readonly<Record<string, string>> = {
-  v: 'via', f: 'from', t: 'to', i: 'call-id', m: 'contact', l: 'content-length', c: 'content-type', o: 'event', s: 'subject', k: 'supported',
+  v: 'via',
+  f: 'from',
+  t: 'to',
+  i: 'call-id',
+  m: 'contact',
+  l: 'content-length',
+  c: 'content-type',
+  o: 'event',
+  s: 'subject',
+  k: 'supported',
 }
 
 export function readSip(bytes: Buffer): SipText {
   const end = bytes.indexOf('\r\n\r\n')
-  const [start = '', ...lines] = bytes.toString('utf8', 0, end < 0 ? bytes.length : end).replace(/\r\n[ \t]+/g, ' ').split('\r\n')
+  const [start = '', ...lines] = bytes
+    .toString('utf8', 0, end < 0 ? bytes.length : end)
+    .replace(/\r\n[ \t]+/g, ' ')
+    .split('\r\n')
   const headers = new Map<string, string[]>()
   for (const line of lines) {
     const colon = line.indexOf(':')
@@ -27,18 +39,31 @@ export function readSip(bytes: Buffer): SipText {
   return { start, headers, body: end < 0 ? Buffer.alloc(0) : bytes.subarray(end + 4) }
 }
 
-export function writeSip(start: string, headers: readonly (readonly [string, string])[], body: Buffer | string = ''): Buffer {
+export function writeSip(
+  start: string,
+  headers: readonly (readonly [string, string])[],
+  body: Buffer | string = '',
+): Buffer {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
-  const head = [start, ...headers.map(([name, value]) => `${name}: ${value}`), `Content-Length: ${bytes.length}`, '', '']
+  const head = [
+    start,
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+    `Content-Length: ${bytes.length}`,
+    '',
+    '',
+  ]
   return Buffer.concat([Buffer.from(head.join('\r\n')), bytes])
 }
 
-export const headerOf = (message: SipText, name: string): string | undefined => message.headers.get(name.toLowerCase())?.[0]
-export const statusOf = (message: SipText): number => Number(/^SIP\/2\.0 (\d{3})/.exec(message.start)?.[1] ?? Number.NaN)
+export const headerOf = (message: SipText, name: string): string | undefined =>
+  message.headers.get(name.toLowerCase())?.[0]
+export const statusOf = (message: SipText): number =>
+  Number(/^SIP\/2\.0 (\d{3})/.exec(message.start)?.[1] ?? Number.NaN)
 export const methodOf = (message: SipText): string => message.start.split(' ')[0] ?? ''
 export const paramOf = (value: string | undefined, name: string): string | undefined =>
   new RegExp(`[;?&]\\s*${name}\\s*=\\s*"?([^;>"\\s]*)`, 'i').exec(value ?? '')?.[1]
-export const uriOf = (value: string | undefined): string => /<([^>]*)>/.exec(value ?? '')?.[1] ?? (value ?? '').split(';')[0] ?? ''
+export const uriOf = (value: string | undefined): string =>
+  /<([^>]*)>/.exec(value ?? '')?.[1] ?? (value ?? '').split(';')[0] ?? ''
 
 /** Cuts a byte stream into messages by Content-Length. */
 export class SipCutter {

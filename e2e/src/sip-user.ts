@@ -101,7 +101,10 @@ export class SipUser {
 
   /** Writes to somebody and gives the final response. */
   message(to: string, text: string | Buffer, headers: readonly Header[] = []): Promise<SipText> {
-    return this.request('MESSAGE', to, { headers: [['Content-Type', 'text/plain;charset=UTF-8'], ...headers], body: text })
+    return this.request('MESSAGE', to, {
+      headers: [['Content-Type', 'text/plain;charset=UTF-8'], ...headers],
+      body: text,
+    })
   }
 
   /** Says how it is: a presence document with one tuple. @see RFC 3903 */
@@ -267,7 +270,11 @@ export class SipUser {
   }
 
   hears(body: string, timeoutMs?: number): Promise<Incoming> {
-    return this.heard.next(`“${body.slice(0, 60)}”`, (one) => one.method === 'MESSAGE' && one.body.replaceAll('\r\n', '\n') === body, timeoutMs)
+    return this.heard.next(
+      `“${body.slice(0, 60)}”`,
+      (one) => one.method === 'MESSAGE' && one.body.replaceAll('\r\n', '\n') === body,
+      timeoutMs,
+    )
   }
 }
 
@@ -353,7 +360,9 @@ export class Watch {
       body: notify.body,
       basics: [...notify.body.matchAll(/<(?:\w+:)?basic>\s*(open|closed)\s*</g)].map((found) => found[1] ?? ''),
       show: /<show[^>]*>(\w+)</.exec(notify.body)?.[1],
-      activity: /<(?:\w+:)?activities[^>]*>(?:\s*<(?:\w+:)?note[^>]*>[^<]*<\/[^>]*>)?\s*<(?:\w+:)?([\w-]+)\s*\/?>/.exec(notify.body)?.[1],
+      activity: /<(?:\w+:)?activities[^>]*>(?:\s*<(?:\w+:)?note[^>]*>[^<]*<\/[^>]*>)?\s*<(?:\w+:)?([\w-]+)\s*\/?>/.exec(
+        notify.body,
+      )?.[1],
       note: /<(?:\w+:)?note[^>]*>([^<]*)</.exec(notify.body)?.[1],
     })
   }

@@ -15,7 +15,16 @@ export const SIP_TCP = 'tcp.example'
 export const XMPP = 'xmpp.example'
 
 /** Beside the well-known ones, so that a server of this machine is not in the way. */
-export const PORTS = { s2s: 22_269, c2s: 22_222, sip: 22_060, rpc: 22_061, link: 22_456, admin: 22_080, ops: 22_101, user: 22_070 } as const
+export const PORTS = {
+  s2s: 22_269,
+  c2s: 22_222,
+  sip: 22_060,
+  rpc: 22_061,
+  link: 22_456,
+  admin: 22_080,
+  ops: 22_101,
+  user: 22_070,
+} as const
 
 const DNS_PORT = 53
 const TRIES = 20
@@ -79,7 +88,8 @@ export class Stage {
 
   async close(): Promise<void> {
     for (const end of this.#endings) await end()
-    if (this.#failed || process.env['STOX_E2E_KEEP'] !== undefined) process.stderr.write(`logs are kept in ${this.dir}\n`)
+    if (this.#failed || process.env['STOX_E2E_KEEP'] !== undefined)
+      process.stderr.write(`logs are kept in ${this.dir}\n`)
     else rmSync(this.dir, { recursive: true, force: true })
   }
 
@@ -130,7 +140,11 @@ export class Stage {
   }
 
   /** A registered user of the SIP server; those of the TCP domain speak TCP. */
-  async sipUser(user: string, domain: typeof SIP | typeof SIP_TCP = SIP, more: { register?: boolean } = {}): Promise<SipUser> {
+  async sipUser(
+    user: string,
+    domain: typeof SIP | typeof SIP_TCP = SIP,
+    more: { register?: boolean } = {},
+  ): Promise<SipUser> {
     const person = new SipUser({
       user,
       domain,

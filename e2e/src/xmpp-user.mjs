@@ -33,7 +33,8 @@ for (const signal of ['unhandledRejection', 'uncaughtException']) {
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const command = JSON.parse(line)
-    if (command.do === 'send') user.send(toElement(command.tree)).catch((error) => tell({ kind: 'error', text: String(error) }))
+    if (command.do === 'send')
+      user.send(toElement(command.tree)).catch((error) => tell({ kind: 'error', text: String(error) }))
     if (command.do === 'stop') user.stop().finally(() => process.exit(0))
   })
   .on('close', () => process.exit(0))

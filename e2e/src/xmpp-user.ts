@@ -97,7 +97,11 @@ export class XmppUser {
   }
 
   /** Sends a message and gives its id. */
-  message(to: string, body: string, more: { id?: string; type?: string; thread?: string; subject?: string } = {}): string {
+  message(
+    to: string,
+    body: string,
+    more: { id?: string; type?: string; thread?: string; subject?: string } = {},
+  ): string {
     const id = more.id ?? `${this.#options.user}-${(this.#ids += 1)}`
     const children: Tree[] = [{ name: 'body', children: [body] }]
     if (more.subject !== undefined) children.push({ name: 'subject', children: [more.subject] })
@@ -107,7 +111,10 @@ export class XmppUser {
   }
 
   presence(now: { type?: string; to?: string; show?: string; status?: string; priority?: number } = {}): void {
-    const attrs = { ...(now.type === undefined ? {} : { type: now.type }), ...(now.to === undefined ? {} : { to: now.to }) }
+    const attrs = {
+      ...(now.type === undefined ? {} : { type: now.type }),
+      ...(now.to === undefined ? {} : { to: now.to }),
+    }
     const children: Tree[] = []
     if (now.show !== undefined) children.push({ name: 'show', children: [now.show] })
     if (now.status !== undefined) children.push({ name: 'status', children: [now.status] })
@@ -168,7 +175,11 @@ export class XmppUser {
   }
 
   #query(type: string, id: string, children: readonly Tree[]): void {
-    this.send({ name: 'iq', attrs: { type, id }, children: [{ name: 'query', attrs: { xmlns: 'jabber:iq:roster' }, children }] })
+    this.send({
+      name: 'iq',
+      attrs: { type, id },
+      children: [{ name: 'query', attrs: { xmlns: 'jabber:iq:roster' }, children }],
+    })
   }
 
   #on(event: UserEvent): void {

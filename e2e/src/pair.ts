@@ -1,0 +1,201 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { selfSigned, TestCa, type KeyPair } from './certificates.ts'
+import { Child } from './child.ts'
+import { until } from './heard.ts'
+import { repositoryRoot } from './root.ts'
+import { PORTS, SIP, SIP_TCP, XMPP, type Stage } from './stage.ts'
+
+export type Side = 'edge' | 'gateway'
+
+export interface PairOptions {
+  readonly partners?: readonly Readonly<Record<string, unknown>>[]
+  readonly settings?: Readonly<Record<string, unknown>>
+  /** Who may send us SIP, besides the SIP server. */
+  readonly trustedPeers?: readonly string[]
+}
+
+/** A partner proven by dialback over TLS, as most are without a certificate from a public CA. */
+export const dialbackPartner = (domain: string, more: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> => ({
+  domain,
+  partnerType: 'federated',
+  tlsNegotiation: 'required',
+  saslNegotiation: 'optional',
+  dialback: true,
+  ...more,
+})
+
+const MAIN: Readonly<Record<Side, string>> = {
+  edge: 'packages/edge-proxy/src/main.ts',
+  gateway: 'packages/gateway/src/main.ts',
+}
+
+/** Our two processes, started as an administrator would start them. */
+export class Pair {
+  readonly #stage: Stage
+  readonly #configs: Readonly<Record<Side, string>>
+  readonly #children = new Map<Side, Child>()
+  #token: string | undefined
+
+  private constructor(stage: Stage, configs: Readonly<Record<Side, string>>) {
+    this.#stage = stage
+    this.#configs = configs
+  }
+
+  static async start(stage: Stage, options: PairOptions = {}): Promise<Pair> {
+    const pair = new Pair(stage, writeConfigs(stage, options))
+    stage.onEnd(() => pair.stop())
+    await Promise.all([pair.start('edge'), pair.start('gateway')])
+    await pair.ready()
+    return pair
+  }
+
+  async start(side: Side): Promise<void> {
+    const args = ['--conditions=stox-source', join(repositoryRoot(), MAIN[side]), '--config', this.#configs[side]]
+    const child = new Child({
+      name: side,
+      command: process.execPath,
+      args,
+      logDir: this.#stage.dir,
+      cwd: this.#stage.dir,
+      env: { NODE_OPTIONS: '' },
+    })
+    this.#children.set(side, child)
+    await child.ready('/healthz', () => this.#ok(side, '/healthz'))
+  }
+
+  /** Both say that they are ready: the link is up, the sockets are open. */
+  async ready(): Promise<void> {
+    for (const side of ['edge', 'gateway'] as const) await this.child(side).ready('/readyz', () => this.#ok(side, '/readyz'))
+  }
+
+  async kill9(side: Side): Promise<void> {
+    await this.child(side).kill9()
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#children.values()].map((child) => child.stop()))
+  }
+
+  child(side: Side): Child {
+    const child = this.#children.get(side)
+    if (child === undefined) throw new Error(`no ${side} was started`)
+    return child
+  }
+
+  /** The sum of a counter over its series that have these labels. */
+  async metric(side: Side, name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const reply = await fetch(`http://${this.#opsOf(side)}/metrics`)
+    const lines = (await reply.text()).split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    const fitting = lines.filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)))
+    return fitting.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+  }
+
+  refused(side: Side, kind: string): Promise<number> {
+    return this.metric(side, 'stox_refused_inputs_total', { kind })
+  }
+
+  /** Does something hostile and waits until the metric shows it. */
+  async countsRefusal(side: Side, kind: string, act: () => Promise<void>): Promise<void> {
+    const before = await this.refused(side, kind)
+    await act()
+    await until(`${side} counting ${kind}`, async () => (await this.refused(side, kind)) > before, 5000)
+  }
+
+  async rest(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<RestReply> {
+    const reply = await fetch(`http://${this.#stage.at.gateway}:${PORTS.admin}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.token()}`,
+        ...(body === undefined ? {} : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await reply.text()
+    return { status: reply.status, etag: reply.headers.get('etag') ?? undefined, json: text === '' ? undefined : JSON.parse(text) }
+  }
+
+  /** Printed once, at the first start. */
+  token(): string {
+    this.#token ??= /stox_[\w-]{20,}|[\w-]{40,}/.exec(this.child('gateway').logTail(1000).split('\n').find((line) => /token/i.test(line)) ?? '')?.[0]
+    if (this.#token === undefined) throw new Error('the gateway printed no token')
+    return this.#token
+  }
+
+  #opsOf(side: Side): string {
+    return `${this.#stage.at[side]}:${PORTS.ops}`
+  }
+
+  async #ok(side: Side, path: string): Promise<boolean> {
+    return fetch(`http://${this.#opsOf(side)}${path}`, { signal: AbortSignal.timeout(2000) }).then(
+      (reply) => reply.ok,
+      () => false,
+    )
+  }
+}
+
+export interface RestReply {
+  readonly status: number
+  readonly etag: string | undefined
+  readonly json: unknown
+}
+
+export interface PairFiles {
+  readonly edge: Readonly<Record<string, unknown>>
+  readonly gateway: Readonly<Record<string, unknown>>
+  readonly federation: Readonly<Record<string, unknown>>
+}
+
+/** The three files of an installation, with throw-away keys beside them. */
+export function configsFor(stage: Stage, options: PairOptions = {}): PairFiles {
+  const { at, dir } = stage
+  const inside = new TestCa(dir, 'inside-ca')
+  const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
+  const served = selfSigned(dir, 'served', [SIP, SIP_TCP])
+  return {
+    edge: {
+      node: 'edge-1',
+      xmpp: {
+        listen: [`${at.edge}:${PORTS.s2s}`],
+        certificates: [{ domains: [SIP, SIP_TCP], cert: served.cert, key: served.key }],
+      },
+      link: { listen: `${at.edge}:${PORTS.link}`, ...link(inside.issue('edge.inside', ['edge.inside', at.edge])), peers: ['gateway.inside'] },
+      ops: { listen: `${at.edge}:${PORTS.ops}` },
+      dns: { servers: [at.dns] },
+      replica: { file: join(dir, 'replica.json') },
+    },
+    gateway: {
+      node: 'gateway-1',
+      link: { edges: [`https://${at.edge}:${PORTS.link}`], ...link(inside.issue('gateway.inside', ['gateway.inside'])) },
+      sip: {
+        listen: [`udp:${at.gateway}:${PORTS.sip}`, `tcp:${at.gateway}:${PORTS.sip}`],
+        domains: [
+          { domain: SIP, route: `sip:${at.kamailio}:${PORTS.sip};transport=udp` },
+          { domain: SIP_TCP, route: `sip:${at.kamailio}:${PORTS.sip};transport=tcp`, congestionSafe: true },
+        ],
+        trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
+      },
+      admin: { listen: `${at.gateway}:${PORTS.admin}` },
+      store: { url: `sqlite:${join(dir, 'stox.db')}` },
+      ops: { listen: `${at.gateway}:${PORTS.ops}` },
+      federation: { file: join(dir, 'federation.yaml') },
+    },
+    federation: {
+      settings: { federation: true, ...options.settings },
+      partners: options.partners ?? [dialbackPartner(XMPP)],
+    },
+  }
+}
+
+function writeConfigs(stage: Stage, options: PairOptions): Readonly<Record<Side, string>> {
+  const files = configsFor(stage, options)
+  const write = (name: keyof PairFiles): string => {
+    const path = join(stage.dir, `${name}.yaml`)
+    // JSON is YAML.
+    writeFileSync(path, JSON.stringify(files[name], null, 2))
+    return path
+  }
+  write('federation')
+  return { edge: write('edge'), gateway: write('gateway') }
+}

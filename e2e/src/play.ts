@@ -1,0 +1,98 @@
+import type { Kamailio } from './kamailio.ts'
+import { Pair, type PairOptions } from './pair.ts'
+import { missingPeers } from './peers.ts'
+import type { Prosody } from './prosody.ts'
+import type { SipUser } from './sip-user.ts'
+import { SIP, SIP_TCP, Stage } from './stage.ts'
+import type { XmppUser } from './xmpp-user.ts'
+
+const OPEN_WITHIN_MS = 60_000
+const ACT_WITHIN_MS = 60_000
+
+export interface Cast<Xmpp extends string, Sip extends string> {
+  readonly xmpp: readonly Xmpp[]
+  readonly sip: Readonly<Record<Sip, typeof SIP | typeof SIP_TCP>>
+  /** False: watchers of SIP users wait for approval. */
+  readonly forceActive?: boolean
+  readonly pair?: PairOptions | ((stage: Stage) => PairOptions)
+}
+
+/** A stage with everybody on it. */
+export interface Scene<Xmpp extends string = string, Sip extends string = string> {
+  readonly stage: Stage
+  readonly prosody: Prosody
+  readonly kamailio: Kamailio
+  readonly pair: Pair
+  readonly xmpp: Readonly<Record<Xmpp, XmppUser>>
+  readonly sip: Readonly<Record<Sip, SipUser>>
+}
+
+export async function openScene<Xmpp extends string, Sip extends string>(stage: Stage, cast: Cast<Xmpp, Sip>): Promise<Scene<Xmpp, Sip>> {
+  const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
+  const [prosody, kamailio, pair] = await Promise.all([
+    stage.prosody({ users: cast.xmpp }),
+    stage.kamailio({ forceActive: cast.forceActive ?? true }),
+    Pair.start(stage, options),
+  ])
+  const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(prosody, name)] as const))
+  const phones = await Promise.all(
+    (Object.entries(cast.sip) as [Sip, typeof SIP | typeof SIP_TCP][]).map(
+      async ([name, domain]) => [name, await stage.sipUser(name, domain)] as const,
+    ),
+  )
+  return {
+    stage,
+    prosody,
+    kamailio,
+    pair,
+    xmpp: Object.fromEntries(people) as Record<Xmpp, XmppUser>,
+    sip: Object.fromEntries(phones) as Record<Sip, SipUser>,
+  }
+}
+
+export type Act<Xmpp extends string, Sip extends string> = (
+  title: string,
+  run: (scene: Scene<Xmpp, Sip>) => Promise<void>,
+  timeoutMs?: number,
+) => void
+
+/** A play: its acts share one stage. Without the real peers it is skipped, on a CI machine it fails. */
+export function play<Xmpp extends string, Sip extends string>(
+  name: string,
+  cast: Cast<Xmpp, Sip>,
+  acts: (act: Act<Xmpp, Sip>) => void,
+): void {
+  const missing = missingPeers()
+  if (missing.length > 0) {
+    const why = `${name}: not without ${missing.join(', ')} (see e2e/src/peers.ts)`
+    if (process.env['CI'] === 'true') throw new Error(why)
+    describe.skip(why, () => acts((title) => test.skip(title, () => undefined)))
+    return
+  }
+  describe(name, () => {
+    let stage: Stage | undefined
+    let scene: Scene<Xmpp, Sip> | undefined
+    beforeAll(async () => {
+      stage = await Stage.open(name)
+      try {
+        scene = await openScene(stage, cast)
+      } catch (error) {
+        stage.failed()
+        throw error
+      }
+    }, OPEN_WITHIN_MS)
+    afterAll(async () => stage?.close(), OPEN_WITHIN_MS)
+    acts((title, run, timeoutMs = ACT_WITHIN_MS) => {
+      const perform = async (): Promise<void> => {
+        if (scene === undefined) throw new Error('the stage is not open')
+        try {
+          await run(scene)
+        } catch (error) {
+          stage?.failed()
+          throw error
+        }
+      }
+      test(title, perform, timeoutMs)
+    })
+  })
+}

@@ -16,7 +16,10 @@ export interface PairOptions {
 }
 
 /** A partner proven by dialback over TLS, as most are without a certificate from a public CA. */
-export const dialbackPartner = (domain: string, more: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> => ({
+export const dialbackPartner = (
+  domain: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Readonly<Record<string, unknown>> => ({
   domain,
   partnerType: 'federated',
   tlsNegotiation: 'required',
@@ -25,7 +28,7 @@ export const dialbackPartner = (domain: string, more: Readonly<Record<string, un
   ...more,
 })
 
-const MAIN: Readonly<Record<Side, string>> = {
+export const MAIN: Readonly<Record<Side, string>> = {
   edge: 'packages/edge-proxy/src/main.ts',
   gateway: 'packages/gateway/src/main.ts',
 }
@@ -66,7 +69,8 @@ export class Pair {
 
   /** Both say that they are ready: the link is up, the sockets are open. */
   async ready(): Promise<void> {
-    for (const side of ['edge', 'gateway'] as const) await this.child(side).ready('/readyz', () => this.#ok(side, '/readyz'))
+    for (const side of ['edge', 'gateway'] as const)
+      await this.child(side).ready('/readyz', () => this.#ok(side, '/readyz'))
   }
 
   async kill9(side: Side): Promise<void> {
@@ -86,8 +90,12 @@ export class Pair {
   /** The sum of a counter over its series that have these labels. */
   async metric(side: Side, name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
     const reply = await fetch(`http://${this.#opsOf(side)}/metrics`)
-    const lines = (await reply.text()).split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    const fitting = lines.filter((line) => Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)))
+    const lines = (await reply.text())
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    const fitting = lines.filter((line) =>
+      Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)),
+    )
     return fitting.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
   }
 
@@ -102,23 +110,39 @@ export class Pair {
     await until(`${side} counting ${kind}`, async () => (await this.refused(side, kind)) > before, 5000)
   }
 
-  async rest(method: string, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<RestReply> {
+  async rest(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RestReply> {
     const reply = await fetch(`http://${this.#stage.at.gateway}:${PORTS.admin}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${this.token()}`,
-        ...(body === undefined ? {} : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
+        ...(body === undefined
+          ? {}
+          : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await reply.text()
-    return { status: reply.status, etag: reply.headers.get('etag') ?? undefined, json: text === '' ? undefined : JSON.parse(text) }
+    return {
+      status: reply.status,
+      etag: reply.headers.get('etag') ?? undefined,
+      json: text === '' ? undefined : JSON.parse(text),
+    }
   }
 
   /** Printed once, at the first start. */
   token(): string {
-    this.#token ??= /stox_[\w-]{20,}|[\w-]{40,}/.exec(this.child('gateway').logTail(1000).split('\n').find((line) => /token/i.test(line)) ?? '')?.[0]
+    this.#token ??= /stox_[\w-]{20,}|[\w-]{40,}/.exec(
+      this.child('gateway')
+        .logTail(1000)
+        .split('\n')
+        .find((line) => /token/i.test(line)) ?? '',
+    )?.[0]
     if (this.#token === undefined) throw new Error('the gateway printed no token')
     return this.#token
   }
@@ -148,7 +172,7 @@ export interface PairFiles {
 }
 
 /** The three files of an installation, with throw-away keys beside them. */
-export function configsFor(stage: Stage, options: PairOptions = {}): PairFiles {
+export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): PairFiles {
   const { at, dir } = stage
   const inside = new TestCa(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
@@ -160,14 +184,21 @@ export function configsFor(stage: Stage, options: PairOptions = {}): PairFiles {
         listen: [`${at.edge}:${PORTS.s2s}`],
         certificates: [{ domains: [SIP, SIP_TCP], cert: served.cert, key: served.key }],
       },
-      link: { listen: `${at.edge}:${PORTS.link}`, ...link(inside.issue('edge.inside', ['edge.inside', at.edge])), peers: ['gateway.inside'] },
+      link: {
+        listen: `${at.edge}:${PORTS.link}`,
+        ...link(inside.issue('edge.inside', ['edge.inside', at.edge])),
+        peers: ['gateway.inside'],
+      },
       ops: { listen: `${at.edge}:${PORTS.ops}` },
       dns: { servers: [at.dns] },
       replica: { file: join(dir, 'replica.json') },
     },
     gateway: {
       node: 'gateway-1',
-      link: { edges: [`https://${at.edge}:${PORTS.link}`], ...link(inside.issue('gateway.inside', ['gateway.inside'])) },
+      link: {
+        edges: [`https://${at.edge}:${PORTS.link}`],
+        ...link(inside.issue('gateway.inside', ['gateway.inside'])),
+      },
       sip: {
         listen: [`udp:${at.gateway}:${PORTS.sip}`, `tcp:${at.gateway}:${PORTS.sip}`],
         domains: [

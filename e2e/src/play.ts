@@ -27,7 +27,10 @@ export interface Scene<Xmpp extends string = string, Sip extends string = string
   readonly sip: Readonly<Record<Sip, SipUser>>
 }
 
-export async function openScene<Xmpp extends string, Sip extends string>(stage: Stage, cast: Cast<Xmpp, Sip>): Promise<Scene<Xmpp, Sip>> {
+export async function openScene<Xmpp extends string, Sip extends string>(
+  stage: Stage,
+  cast: Cast<Xmpp, Sip>,
+): Promise<Scene<Xmpp, Sip>> {
   const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
   const [prosody, kamailio, pair] = await Promise.all([
     stage.prosody({ users: cast.xmpp }),

@@ -42,7 +42,7 @@ export interface Addresses {
   readonly users: string
 }
 
-const addressesIn = (net: string): Addresses => ({
+export const addressesIn = (net: string): Addresses => ({
   kamailio: `${net}.10`,
   edge: `${net}.20`,
   gateway: `${net}.21`,

@@ -285,7 +285,7 @@ describe('configuration', () => {
       expect(await run(side, ['--config', path, '--check'], folder)).toMatchObject({ code: 0, lines: [] })
     })
 
-    test.concurrent.each(CASES.filter((one) => one.side === side))(
+    test.each(CASES.filter((one) => one.side === side))(
       '$what: one line with path and hint, exit code 2',
       async (one) => {
         const { folder, path } = write(side, (config) => one.change(config, dir))
@@ -293,7 +293,7 @@ describe('configuration', () => {
       },
     )
 
-    test.concurrent.each(TAKEN.filter((one) => one.side === side))('a port in use at $path', async (one) => {
+    test.each(TAKEN.filter((one) => one.side === side))('a port in use at $path', async (one) => {
       const { folder, path } = write(side, (config) => one.change(config, takenAddress))
       expectOneLine(await run(side, ['--config', path], folder), one.path, /in use/)
     })

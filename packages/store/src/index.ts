@@ -1,6 +1,17 @@
-import type { Clock, Log, Result, Timers } from '@stox/kernel'
-import type { Store, StoreFailure } from './ports.ts'
-export { AUTHORIZATIONS, JOURNAL_DIRECTIONS, SUBSCRIPTION_DIRECTIONS, TOKEN_ROLES, subscriptionId } from './ports.ts'
+export { openMemoryStore } from './memory.ts'
+export { openSqliteStore } from './sqlite.ts'
+export { openStore } from './open-store.ts'
+export type { StoreDeps } from './deps.ts'
+export {
+  AUDIT_VERBS,
+  AUTHORIZATIONS,
+  JOURNAL_DIRECTIONS,
+  JOURNAL_KINDS,
+  JOURNAL_OUTCOMES,
+  SUBSCRIPTION_DIRECTIONS,
+  TOKEN_ROLES,
+  subscriptionId,
+} from './ports.ts'
 export type {
   AuditEntry,
   AuditRow,
@@ -12,6 +23,7 @@ export type {
   JournalStore,
   ModelChange,
   ModelConflict,
+  ModelMoved,
   ModelObjectKind,
   ModelObjects,
   ModelStore,
@@ -19,6 +31,7 @@ export type {
   PageQuery,
   Store,
   StoreFailure,
+  StoredJournalRow,
   SubscriptionDirection,
   SubscriptionFilter,
   SubscriptionRecord,
@@ -28,10 +41,3 @@ export type {
   TokenStore,
   Versioned,
 } from './ports.ts'
-export interface StoreDeps {
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly log: Log
-}
-export declare function openMemoryStore(deps: StoreDeps): Store
-export declare function openSqliteStore(path: string, deps: StoreDeps): Result<Store, StoreFailure>

@@ -71,6 +71,12 @@ export interface ModelConflict {
   readonly actual: number | undefined
 }
 
+/** The whole model has another revision than the one on which the change was checked. */
+export interface ModelMoved {
+  readonly kind: 'model-moved'
+  readonly actual: number
+}
+
 export interface ModelStore {
   read(): Promise<FederationModel>
   get<Kind extends ModelObjectKind>(kind: Kind, key: string): Promise<Versioned<ModelObjects[Kind]> | undefined>
@@ -78,17 +84,18 @@ export interface ModelStore {
   list<Kind extends ModelObjectKind>(kind: Kind): Promise<readonly Versioned<ModelObjects[Kind]>[]>
   /**
    * All changes, each with its audit row, or none. `expectedModel` is the revision on which the changes were checked:
-   * when the model has moved on meanwhile, nothing is changed and the conflict names no object's revision.
+   * when the model has moved on meanwhile, nothing is changed. A change that changes nothing leaves no trace.
    */
   commit(
     changes: readonly ModelChange[],
     by: { readonly who: string; readonly atMs: number; readonly expectedModel?: number | undefined },
-  ): Promise<Result<FederationModel, ModelConflict | { readonly kind: 'model-moved'; readonly actual: number }>>
+  ): Promise<Result<FederationModel, ModelConflict | ModelMoved>>
 }
 
 // --- the audit log --------------------------------------------------------------------------------------------------
 
-export type AuditVerb = 'create' | 'change' | 'delete' | 'refresh' | 'close'
+export const AUDIT_VERBS = ['create', 'change', 'delete', 'refresh', 'close'] as const
+export type AuditVerb = (typeof AUDIT_VERBS)[number]
 
 export interface AuditEntry {
   readonly atMs: number
@@ -171,9 +178,11 @@ export interface SubscriptionFilter {
 }
 
 export interface SubscriptionStore {
-  /** Written within 50 ms, many in one transaction; reads see it at once. */
+  /**
+   * Written within 50 ms, many in one transaction; reads see it at once. With `durable` it is written, and everything
+   * noted before it, when the promise resolves: for a change of authorization.
+   */
   put(record: SubscriptionRecord): void
-  /** Written, with everything noted before it, when the promise resolves: for a change of authorization. */
   put(record: SubscriptionRecord, options: { readonly durable: true }): Promise<void>
   delete(id: string): void
   get(id: string): Promise<SubscriptionRecord | undefined>
@@ -186,6 +195,8 @@ export interface SubscriptionStore {
 // --- the message journal --------------------------------------------------------------------------------------------
 
 export const JOURNAL_DIRECTIONS = ['xmpp-to-sip', 'sip-to-xmpp'] as const
+export const JOURNAL_KINDS = ['message', 'presence'] as const
+export const JOURNAL_OUTCOMES = ['delivered', 'bounced', 'absorbed'] as const
 
 /** How one message or presence ended. Never a body. */
 export interface JournalRow {
@@ -193,19 +204,24 @@ export interface JournalRow {
   /** When it was accepted. */
   readonly atMs: number
   readonly direction: (typeof JOURNAL_DIRECTIONS)[number]
-  readonly kind: 'message' | 'presence'
+  readonly kind: (typeof JOURNAL_KINDS)[number]
   /** Bare addresses, as JIDs are written. */
   readonly from: string
   readonly to: string
   readonly partner: string
   readonly stanzaId: string | null
   readonly callId: string | null
-  readonly outcome: 'delivered' | 'bounced' | 'absorbed'
+  readonly outcome: (typeof JOURNAL_OUTCOMES)[number]
   readonly status: number | null
   readonly condition: string | null
   readonly detail: string
   readonly durationMs: number
   readonly edge: string
+}
+
+/** `seq` grows in the order in which the rows were appended. */
+export interface StoredJournalRow extends JournalRow {
+  readonly seq: number
 }
 
 export interface JournalQuery extends PageQuery {
@@ -223,10 +239,10 @@ export interface JournalStore {
   /** Written within 200 ms, many in one transaction. When too many wait, the oldest of them is dropped and counted. */
   append(row: JournalRow): void
   /** Newest first; sees what waits. */
-  find(query: JournalQuery): Promise<Page<JournalRow & { readonly seq: number }>>
+  find(query: JournalQuery): Promise<Page<StoredJournalRow>>
   flush(): Promise<void>
-  /** Deletes what was accepted before that time; gives how many rows went. */
-  prune(beforeMs: number): Promise<number>
+  /** Deletes the oldest of what was accepted before that time, at most `limit` rows; gives how many went. */
+  prune(beforeMs: number, limit: number): Promise<number>
   readonly waiting: number
   /** Since the start. */
   readonly dropped: number

@@ -13,15 +13,41 @@ export {
   TRYING_AFTER_MS,
 } from './timers.ts'
 export type { Carrier } from './timers.ts'
+export { clientTransactionKey, clientTransactionKeyOf, mergeKey, serverTransactionKey } from './transaction-key.ts'
+export { advanceNonInviteClient, startNonInviteClient } from './non-invite-client.ts'
+export type {
+  NonInviteClientEffect,
+  NonInviteClientInput,
+  NonInviteClientState,
+  NonInviteClientStep,
+  NonInviteClientTimer,
+} from './non-invite-client.ts'
+export { advanceNonInviteServer, startNonInviteServer } from './non-invite-server.ts'
+export type {
+  NonInviteServerEffect,
+  NonInviteServerInput,
+  NonInviteServerState,
+  NonInviteServerStep,
+  NonInviteServerTimer,
+} from './non-invite-server.ts'
+export { advanceInviteRefusal, startInviteRefusal } from './invite-refusal.ts'
+export type {
+  InviteRefusalEffect,
+  InviteRefusalInput,
+  InviteRefusalState,
+  InviteRefusalStep,
+  InviteRefusalTimer,
+} from './invite-refusal.ts'
 export { dialogFromRequest, dialogKey, dialogKeyOf, receiveInDialog, requestInDialog } from './dialog.ts'
 export type { Dialog, DialogRefusal, InDialogRequest, OutgoingRequest } from './dialog.ts'
 export type { SubscriptionReply } from './subscription-reply.ts'
+export { decideOnReply, decideOnTermination } from './subscriber-decision.ts'
+export type { SubscriberDecision } from './subscriber-decision.ts'
 export { advanceSubscriber, openSubscription, resumeSubscriber, subscriberKey } from './subscriber.ts'
 export type {
   Attempt,
   SubscriberCause,
   SubscriberContext,
-  SubscriberDecision,
   SubscriberEffect,
   SubscriberInput,
   SubscriberReport,
@@ -41,6 +67,7 @@ export {
 export type {
   NotifierContext,
   NotifierEffect,
+  NotifierEndCause,
   NotifierInput,
   NotifierReport,
   NotifierState,

@@ -1,6 +1,6 @@
 export { NO_PARAMS } from './params.ts'
 export type { SipParams } from './params.ts'
-export { headerText, isToken, quote, unquote } from './grammar.ts'
+export { headerText, isCallId, isToken, quote, unquote } from './grammar.ts'
 export type { SipGrammarFailure } from './grammar.ts'
 export {
   formatSipUri,
@@ -14,7 +14,7 @@ export {
   userToText,
 } from './uri.ts'
 export type { SipUri, SipUriFailure } from './uri.ts'
-export { formatNameAddr, nameAddr, parseNameAddr, withTag } from './name-addr.ts'
+export { formatNameAddr, nameAddr, parseNameAddr, tagOf, withTag } from './name-addr.ts'
 export type { NameAddr } from './name-addr.ts'
 export { BRANCH_COOKIE, formatVia, parseVia, responseTarget, withReceived, withVia } from './via.ts'
 export type { Via } from './via.ts'
@@ -37,7 +37,7 @@ export { formatSipMessage } from './format.ts'
 export { SipStreamFramer } from './stream-framer.ts'
 export type { SipStreamEvent } from './stream-framer.ts'
 export { parseRoutes, routeRequest } from './route.ts'
-export type { RouteEntry } from './route.ts'
+export type { RouteEntry, RoutedRequest } from './route.ts'
 export {
   accepts,
   contactOf,

@@ -1,6 +1,17 @@
-import type { Result } from '@stox/kernel'
-import type { SipGrammarFailure } from './grammar.ts'
-import type { SipParams } from './params.ts'
+import { ok, utf8Bytes, utf8Text, type Result } from '@stox/kernel'
+import {
+  DIGIT,
+  PASSWORD,
+  URI_HEADER,
+  URI_PARAM,
+  USER,
+  grammarFailure,
+  hasClass,
+  isAllOrEscaped,
+  runEnd,
+  type SipGrammarFailure,
+} from './grammar.ts'
+import { NO_PARAMS, hostEnd, parsePort, takeHost, type SipParams } from './params.ts'
 
 /** @see RFC 3261 §19.1.1; `im` and `pres` have the same shape for us (RFC 3859, RFC 3860). */
 export interface SipUri {
@@ -21,24 +32,210 @@ export interface SipUri {
 
 export type SipUriFailure = SipGrammarFailure
 
-export declare function parseSipUri(text: string): Result<SipUri, SipUriFailure>
-export declare function formatSipUri(uri: SipUri): string
-/** A `sip:` URI of parts; the user is text and gets escaped, `gr` likewise. */
-export declare function newSipUri(parts: {
-  readonly user?: string
+const SHAPED_SCHEMES: ReadonlySet<string> = new Set(['sip', 'sips', 'im', 'pres'])
+
+export function parseSipUri(text: string): Result<SipUri, SipUriFailure> {
+  const colon = text.indexOf(':')
+  const scheme = colon > 0 ? text.slice(0, colon).toLowerCase() : ''
+  if (scheme === 'sip' || SHAPED_SCHEMES.has(scheme)) return parseShaped(scheme, text, colon + 1)
+  if (!/^[a-z][a-z0-9+.-]*$/.test(scheme)) return grammarFailure('no URI scheme')
+  const opaque = text.slice(colon + 1)
+  if (!/^[!#$%&'()*+,\-./:;=?@[\]_~\w]+$/.test(opaque)) return grammarFailure(`not a ${scheme} URI`)
+  return ok({
+    scheme,
+    user: undefined,
+    password: undefined,
+    host: '',
+    port: undefined,
+    params: NO_PARAMS,
+    headers: undefined,
+    opaque,
+  })
+}
+
+/** `[ userinfo ] hostport uri-parameters [ headers ]`. @see RFC 3261 §25.1 SIP-URI */
+function parseShaped(scheme: string, text: string, start: number): Result<SipUri, SipUriFailure> {
+  let user: string | undefined
+  let password: string | undefined
+  const at = text.indexOf('@', start)
+  if (at !== -1) {
+    const colon = text.indexOf(':', start)
+    const userEnd = colon !== -1 && colon < at ? colon : at
+    user = text.slice(start, userEnd)
+    if (user === '' || !isAllOrEscaped(user, USER)) return grammarFailure('no proper user in the URI')
+    if (userEnd < at) {
+      password = text.slice(userEnd + 1, at)
+      if (!isAllOrEscaped(password, PASSWORD)) return grammarFailure('no proper password in the URI')
+    }
+  }
+  const found = takeHost(text, at === -1 ? start : at + 1)
+  if (found === undefined) return grammarFailure('no proper host in the URI')
+  const { host } = found
+  let { end } = found
+  let port: number | undefined
+  if (text.charCodeAt(end) === 58) {
+    const portEnd = runEnd(text, end + 1, DIGIT)
+    port = parsePort(text.slice(end + 1, portEnd))
+    if (port === undefined) return grammarFailure('no proper port in the URI')
+    end = portEnd
+  }
+  const question = text.indexOf('?', end)
+  const paramsEnd = question === -1 ? text.length : question
+  const params = end === paramsEnd ? NO_PARAMS : parseUriParams(text, end, paramsEnd)
+  if (typeof params === 'string') return grammarFailure(params)
+  if (question === -1) return ok({ scheme, user, password, host, port, params, headers: undefined })
+  const headers = text.slice(question + 1)
+  if (!isAllOrEscaped(headers, URI_HEADER)) return grammarFailure('no proper headers in the URI')
+  return ok({ scheme, user, password, host, port, params, headers })
+}
+
+function parseUriParams(text: string, start: number, end: number): SipParams | string {
+  const params = new Map<string, string | undefined>()
+  let at = start
+  while (at < end) {
+    if (text.charCodeAt(at) !== 59) return 'unexpected character in the URI'
+    const next = text.indexOf(';', at + 1)
+    const stop = next === -1 || next > end ? end : next
+    const equals = text.indexOf('=', at + 1)
+    const split = equals === -1 || equals > stop ? stop : equals
+    const name = text.slice(at + 1, split).toLowerCase()
+    const value = split < stop ? text.slice(split + 1, stop) : undefined
+    if (name === '' || !isAllOrEscaped(name, URI_PARAM)) return 'no proper parameter in the URI'
+    if (value !== undefined && !isAllOrEscaped(value, URI_PARAM)) return `no proper value of ${name} in the URI`
+    if (params.has(name)) return `parameter ${name} twice in the URI`
+    params.set(name, value)
+    at = stop
+  }
+  return params
+}
+
+export function formatSipUri(uri: SipUri): string {
+  if (uri.opaque !== undefined) return `${uri.scheme}:${uri.opaque}`
+  let text = `${uri.scheme}:`
+  if (uri.user !== undefined) {
+    text += uri.password === undefined ? `${uri.user}@` : `${uri.user}:${uri.password}@`
+  }
+  text += uri.port === undefined ? uri.host : `${uri.host}:${uri.port}`
+  for (const [name, value] of uri.params) text += value === undefined ? `;${name}` : `;${name}=${value}`
+  return uri.headers === undefined ? text : `${text}?${uri.headers}`
+}
+
+/** A `sip:` URI of parts. The user and `gr` are text and get escaped; `params` are as on the wire. */
+export function newSipUri(parts: {
+  readonly user?: string | undefined
   readonly host: string
-  readonly port?: number
-  readonly gr?: string
+  readonly port?: number | undefined
+  readonly gr?: string | undefined
   readonly params?: Readonly<Record<string, string | undefined>>
-}): SipUri
+}): SipUri {
+  if (hostEnd(parts.host, 0) !== parts.host.length) throw new RangeError(`not a host: ${JSON.stringify(parts.host)}`)
+  const params = new Map(Object.entries(parts.params ?? {}))
+  if (parts.gr !== undefined) params.set('gr', textToUriParam(parts.gr))
+  for (const [name, value] of params) {
+    if (name === '' || !isAllOrEscaped(name, URI_PARAM) || !isAllOrEscaped(value ?? '', URI_PARAM)) {
+      throw new RangeError(`not a URI parameter: ${JSON.stringify(name)}`)
+    }
+  }
+  return {
+    scheme: 'sip',
+    user: parts.user === undefined ? undefined : textToUser(parts.user),
+    password: undefined,
+    host: parts.host.toLowerCase(),
+    port: parts.port,
+    params,
+    headers: undefined,
+  }
+}
+
+const hexPair = (octet: number): string => `%${octet < 16 ? '0' : ''}${octet.toString(16).toUpperCase()}`
+
+function escapeOutside(text: string, keep: (code: number) => boolean): string {
+  let clean = true
+  for (let at = 0; at < text.length && clean; at += 1) clean = keep(text.charCodeAt(at))
+  if (clean) return text
+  let escaped = ''
+  for (const octet of utf8Bytes(text)) escaped += keep(octet) ? String.fromCharCode(octet) : hexPair(octet)
+  return escaped
+}
+
+/** Escapes taken off once, never twice; the octets must be UTF-8 and hold no control. @see RFC 7247 §6.4 */
+function unescapeOnce(text: string, what: string): Result<string, SipUriFailure> {
+  if (!text.includes('%') && isPlain(text)) return ok(text)
+  const octets: number[] = []
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code !== 37) {
+      if (code > 126) return grammarFailure(`a character in the ${what} that is not ASCII`)
+      octets.push(code)
+      continue
+    }
+    const pair = text.slice(at + 1, at + 3)
+    if (!/^[0-9a-fA-F]{2}$/.test(pair)) return grammarFailure(`an escape in the ${what} that is not two hex digits`)
+    octets.push(Number.parseInt(pair, 16))
+    at += 2
+  }
+  const plain = utf8Text(Uint8Array.from(octets))
+  if (plain === undefined) return grammarFailure(`the ${what} is not UTF-8`)
+  return isPlain(plain) ? ok(plain) : grammarFailure(`a control character in the ${what}`)
+}
+
+// oxlint-disable-next-line no-control-regex
+const isPlain = (text: string): boolean => !/[\u0000-\u001f\u007f]/.test(text)
+
 /** The user part as text: percent-decoded once, strictly UTF-8, no control characters. */
-export declare function userToText(user: string): Result<string, SipUriFailure>
+export const userToText = (user: string): Result<string, SipUriFailure> => unescapeOnce(user, 'user')
+
 /** Text as the user part of a `sip:` URI, in the one spelling we use: only what must be escaped is, in upper-case hex. */
-export declare function textToUser(text: string): string
-/** Text as the local part of an `im:` or `pres:` URI. @see RFC 3860 §3.2, RFC 7247 §6.5 step 5 */
-export declare function textToImUser(text: string): string
-/** The value of a URI parameter (`gr`) as text, and back. */
-export declare function uriParamToText(value: string): Result<string, SipUriFailure>
-export declare function textToUriParam(text: string): string
-/** Equal as RFC 3261 §19.1.4 compares (the user is case-sensitive, unreserved escapes do not matter). */
-export declare function sameSipUri(a: SipUri, b: SipUri): boolean
+export const textToUser = (text: string): string => escapeOutside(text, (code) => hasClass(code, USER))
+
+const IM_USER = new Set([..."!$&'*+-/=_~."].map((character) => character.charCodeAt(0)))
+
+/**
+ * Text as the local part of an `im:` or `pres:` URI: dot-atom without what no URI may hold.
+ * @see RFC 3860 §3.2, RFC 7247 §6.5 step 5
+ */
+export const textToImUser = (text: string): string =>
+  escapeOutside(
+    text,
+    (code) => IM_USER.has(code) || (hasClass(code, USER) && /[A-Za-z0-9]/.test(String.fromCharCode(code))),
+  )
+
+/** The value of a URI parameter (`gr`) as text. */
+export const uriParamToText = (value: string): Result<string, SipUriFailure> => unescapeOnce(value, 'parameter')
+
+/** Text as the value of a URI parameter. @see RFC 5627 §9 */
+export const textToUriParam = (text: string): string =>
+  escapeOutside(text, (code) => code !== 61 && hasClass(code, URI_PARAM))
+
+/** @see RFC 3261 §19.1.4: these must be equal even when one URI lacks them. */
+const COMPARED_PARAMS = ['user', 'ttl', 'method', 'maddr', 'transport'] as const
+
+/** Equal as RFC 3261 §19.1.4 compares: the user is case-sensitive, escapes of unreserved characters do not matter. */
+export function sameSipUri(a: SipUri, b: SipUri): boolean {
+  return (
+    a.scheme === b.scheme &&
+    a.opaque === b.opaque &&
+    settle(a.user) === settle(b.user) &&
+    settle(a.password) === settle(b.password) &&
+    a.host === b.host &&
+    a.port === b.port &&
+    COMPARED_PARAMS.every(
+      (name) => settle(a.params.get(name))?.toLowerCase() === settle(b.params.get(name))?.toLowerCase(),
+    ) &&
+    [...a.params].every(
+      ([name, value]) =>
+        !b.params.has(name) || settle(value)?.toLowerCase() === settle(b.params.get(name))?.toLowerCase(),
+    ) &&
+    sortedHeaders(a.headers) === sortedHeaders(b.headers)
+  )
+}
+
+const sortedHeaders = (headers: string | undefined): string =>
+  headers === undefined ? '' : headers.split('&').map(settle).sort().join('&')
+
+/** Unreserved escapes taken off, the others in upper case. */
+const settle = (text: string | undefined): string | undefined =>
+  text?.replace(/%([0-9a-fA-F]{2})/g, (escape, pair: string) => {
+    const character = String.fromCharCode(Number.parseInt(pair, 16))
+    return /[\w\-.!~*'()]/.test(character) ? character : escape.toUpperCase()
+  })

@@ -1,12 +1,13 @@
-import type { Result } from '@stox/kernel'
-import type { SipGrammarFailure } from './grammar.ts'
+import { ok, type Result } from '@stox/kernel'
+import { grammarFailure, isToken, listEntryEnd, parseDigits, type SipGrammarFailure } from './grammar.ts'
 import type { SipRequest } from './message.ts'
-import type { SipParams } from './params.ts'
+import { Cursor, formatParams, hostEnd, type SipParams } from './params.ts'
 
 /** @see RFC 3261 §20.42 */
 export interface Via {
   /** Upper case: UDP, TCP, TLS, SCTP, or what else was written. */
   readonly transport: string
+  /** Lower case, IPv6 in brackets. */
   readonly host: string
   readonly port: number | undefined
   /** `branch`, `received`, `rport` and others. */
@@ -16,14 +17,92 @@ export interface Via {
 /** @see RFC 3261 §8.1.1.7 */
 export const BRANCH_COOKIE = 'z9hG4bK'
 
-export declare function parseVia(text: string): Result<Via, SipGrammarFailure>
-export declare function formatVia(via: Via): string
+/** One Via, all of the text. */
+export function parseVia(text: string): Result<Via, SipGrammarFailure> {
+  const cursor = new Cursor(text)
+  const via = takeVia(cursor)
+  if (typeof via === 'string') return grammarFailure(via)
+  return cursor.peek() === -1 ? ok(via) : grammarFailure('unexpected text behind the Via')
+}
+
+/** Adds the Vias of one field, which may hold several, to those of the fields above it. Gives why not. */
+export function takeVias(text: string, vias: Via[]): string | undefined {
+  const cursor = new Cursor(text)
+  do {
+    const via = takeVia(cursor)
+    if (typeof via === 'string') return via
+    vias.push(via)
+  } while (cursor.take(44))
+  return cursor.peek() === -1 ? undefined : 'unexpected text behind the Via'
+}
+
+/** `sent-protocol LWS sent-by *( SEMI via-params )`. The protocol's version is not ours to judge here. */
+function takeVia(cursor: Cursor): Via | string {
+  let transport: string
+  if (cursor.text.startsWith('SIP/2.0/', cursor.at)) {
+    cursor.at += 8
+    transport = cursor.token()
+  } else {
+    if (cursor.token() === '' || !cursor.take(47) || cursor.token() === '' || !cursor.take(47))
+      return 'no protocol in the Via'
+    transport = cursor.token()
+  }
+  if (transport === '') return 'no transport in the Via'
+  const sentBy = cursor.hostPort()
+  if (typeof sentBy === 'string') return `${sentBy} in the Via`
+  const params = cursor.params()
+  if (typeof params === 'string') return `${params} in the Via`
+  return { transport: transport.toUpperCase(), host: sentBy.host, port: sentBy.port, params }
+}
+
+export function formatVia(via: Via): string {
+  if (!isToken(via.transport)) throw new RangeError(`not a transport: ${JSON.stringify(via.transport)}`)
+  if (hostEnd(via.host, 0) !== via.host.length) throw new RangeError(`not a host: ${JSON.stringify(via.host)}`)
+  const port = via.port === undefined ? '' : `:${via.port}`
+  return `SIP/2.0/${via.transport} ${via.host}${port}${formatParams(via.params)}`
+}
+
 /** The request with one more Via on top. */
-export declare function withVia(request: SipRequest, via: Via): SipRequest
-/** What a server notes on the top Via before it does anything else. @see RFC 3261 §18.2.1, RFC 3581 §4 */
-export declare function withReceived(
+export const withVia = (request: SipRequest, via: Via): SipRequest => ({
+  ...request,
+  headers: request.headers.prepend('Via', formatVia(via)),
+  core: { ...request.core, vias: [via, ...request.core.vias] },
+})
+
+const withoutBrackets = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
+
+/**
+ * What a server notes on the top Via before it does anything else: `received` when the request came from elsewhere than
+ * it says, or when `rport` asks; the port when `rport` asks. A `received` or `rport` that the sender wrote itself is not
+ * believed. Everything below the top Via stays as it is, byte for byte.
+ * @see RFC 3261 §18.2.1, RFC 3581 §4, RFC 5118 §4.5
+ */
+export function withReceived(
   request: SipRequest,
   source: { readonly host: string; readonly port: number },
-): SipRequest
-/** Where a response goes when the flow of its request is gone (streams) or there is none (UDP). @see RFC 3261 §18.2.2, RFC 3581 §4 */
-export declare function responseTarget(via: Via): { readonly host: string; readonly port: number }
+): SipRequest {
+  const [top, ...below] = request.core.vias
+  if (top === undefined) return request
+  const asksForPort = top.params.has('rport')
+  const sourceHost = withoutBrackets(source.host)
+  if (!asksForPort && !top.params.has('received') && withoutBrackets(top.host) === sourceHost) return request
+  const params = new Map(top.params)
+  params.set('received', sourceHost)
+  if (asksForPort) params.set('rport', String(source.port))
+  const noted: Via = { ...top, params }
+  return {
+    ...request,
+    headers: request.headers.withEdited('Via', (raw) => formatVia(noted) + raw.slice(listEntryEnd(raw, 0))),
+    core: { ...request.core, vias: [noted, ...below] },
+  }
+}
+
+/**
+ * Where a response goes when the connection of its request is gone, or never was (UDP). `maddr` is not followed: it
+ * would let a stranger aim our answers. @see RFC 3261 §18.2.2, RFC 3581 §4
+ */
+export function responseTarget(via: Via): { readonly host: string; readonly port: number } {
+  const usual = via.transport === 'TLS' ? 5061 : 5060
+  const rport = parseDigits(via.params.get('rport') ?? '', 65_535)
+  return { host: withoutBrackets(via.params.get('received') ?? via.host), port: rport || (via.port ?? usual) }
+}

@@ -20,10 +20,11 @@ export const URI_HEADER = 16
 export const HOST = 32
 export const DIGIT = 64
 export const PARAM_VALUE = 128
+export const IPV6 = 256
 
 const ALPHANUM = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 const MARK = "-_.!~*'()"
-const CLASSES = new Uint8Array(256)
+const CLASSES = new Uint16Array(256)
 const addClass = (bit: number, characters: string): void => {
   for (const character of characters) CLASSES[character.charCodeAt(0)]! |= bit
 }
@@ -36,15 +37,16 @@ addClass(URI_HEADER, `${ALPHANUM}${MARK}[]/?:+$&=`)
 // COMPAT: '_' is not in `hostname`; container networks have such names.
 addClass(HOST, `${ALPHANUM}-_.`)
 addClass(DIGIT, '0123456789')
+addClass(IPV6, '0123456789abcdefABCDEF:.')
 // `gen-value` is a token, a host or a quoted string. COMPAT: base64 tags, and an address or a resource after `gr=`.
 addClass(PARAM_VALUE, `${ALPHANUM}-.!%*_+\`'~[]:/=@&$?#|`)
 
 export const hasClass = (code: number, bit: number): boolean => (CLASSES[code]! & bit) !== 0
 
 /** The end of the run of characters of a class that starts at `at`. */
-export function runEnd(text: string, at: number, bit: number): number {
+export function runEnd(text: string, at: number, bit: number, stop = text.length): number {
   let end = at
-  while (end < text.length && (CLASSES[text.charCodeAt(end)]! & bit) !== 0) end += 1
+  while (end < stop && (CLASSES[text.charCodeAt(end)]! & bit) !== 0) end += 1
   return end
 }
 
@@ -55,33 +57,42 @@ export const isToken = (text: string): boolean => isAll(text, TOKEN)
 
 export const isSpace = (code: number): boolean => code === 32 || code === 9
 
-export function skipSpace(text: string, at: number): number {
+export function skipSpace(text: string, at: number, stop = text.length): number {
   let end = at
-  while (end < text.length && isSpace(text.charCodeAt(end))) end += 1
+  while (end < stop && isSpace(text.charCodeAt(end))) end += 1
   return end
 }
 
 const isHexDigit = (code: number): boolean =>
   (code >= 48 && code <= 57) || (code >= 65 && code <= 70) || (code >= 97 && code <= 102)
 
-/** Whether the text is all of a class, or escapes of two hex digits. @see RFC 3261 §25.1 escaped */
-export function isAllOrEscaped(text: string, bit: number): boolean {
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code === 37) {
-      if (!isHexDigit(text.charCodeAt(at + 1)) || !isHexDigit(text.charCodeAt(at + 2))) return false
-      at += 2
-    } else if (!hasClass(code, bit)) return false
+/** Like `runEnd`, with escapes of two hex digits in the run. @see RFC 3261 §25.1 escaped */
+export function escapedRunEnd(text: string, at: number, bit: number, stop = text.length): number {
+  let end = at
+  while (end < stop) {
+    const code = text.charCodeAt(end)
+    if ((CLASSES[code]! & bit) !== 0) end += 1
+    else if (
+      code === 37 &&
+      end + 2 < stop &&
+      isHexDigit(text.charCodeAt(end + 1)) &&
+      isHexDigit(text.charCodeAt(end + 2))
+    ) {
+      end += 3
+    } else break
   }
-  return true
+  return end
 }
+
+/** Whether the text, which may be empty, is all of a class or escapes. */
+export const isAllOrEscaped = (text: string, bit: number): boolean => escapedRunEnd(text, 0, bit) === text.length
 
 /**
  * The index behind the quoted string that opens at `at`, or -1 when it does not close or holds a control character that
  * is not escaped. @see RFC 3261 §25.1 quoted-string
  */
-export function quotedEnd(text: string, at: number): number {
-  for (let index = at + 1; index < text.length; index += 1) {
+export function quotedEnd(text: string, at: number, stop = text.length): number {
+  for (let index = at + 1; index < stop; index += 1) {
     const code = text.charCodeAt(index)
     if (code === 34) return index + 1
     if (code === 92) index += 1
@@ -110,6 +121,16 @@ export const quote = (text: string): string =>
 /** @see RFC 3261 §25.1 callid */
 export const isCallId = (text: string): boolean =>
   /^[\w\-.!%*+`'~()<>:\\"/[\]?{}]+(@[\w\-.!%*+`'~()<>:\\"/[\]?{}]+)?$/.test(text)
+
+/** A part of a text in lower case. */
+export function lowerSlice(text: string, start: number, end: number): string {
+  const slice = text.slice(start, end)
+  for (let at = start; at < end; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code >= 65 && code <= 90) return slice.toLowerCase()
+  }
+  return slice
+}
 
 /** Digits as a number not above `most`; undefined for anything else. Leading zeros are legal. */
 export function parseDigits(text: string, most: number): number | undefined {

@@ -146,8 +146,8 @@ export class SipHeaders {
 
   /** Adds the fields of these names from another message, byte for byte, in the other's order. */
   appendFrom(other: SipHeaders, names: readonly string[]): SipHeaders {
-    const keys = names.map(keyOf)
-    return new SipHeaders([...this.#fields, ...other.#fields.filter((field) => keys.includes(field.key))])
+    const keys = new Set(names.map(keyOf))
+    return new SipHeaders([...this.#fields, ...other.#fields.filter((field) => keys.has(field.key))])
   }
 
   appendAll(entries: Iterable<readonly [name: string, value: string]>): SipHeaders {

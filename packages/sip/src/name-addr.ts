@@ -6,12 +6,11 @@ import {
   isSpace,
   quote,
   quotedEnd,
-  skipSpace,
   unquote,
   type SipGrammarFailure,
 } from './grammar.ts'
 import { Cursor, NO_PARAMS, formatParams, type SipParams } from './params.ts'
-import { formatSipUri, parseSipUri, type SipUri } from './uri.ts'
+import { formatSipUri, parseUriWithin, type SipUri } from './uri.ts'
 
 /** The value of From, To, Contact, Route, Record-Route. @see RFC 3261 §20.10 */
 export interface NameAddr {
@@ -23,59 +22,61 @@ export interface NameAddr {
 }
 
 /** `( name-addr / addr-spec ) *( SEMI generic-param )`, all of the text. */
-export function parseNameAddr(text: string): Result<NameAddr, SipGrammarFailure> {
-  const open = takeDisplayName(text)
-  if (typeof open === 'string') return grammarFailure(open)
-  let uriText: string
-  const cursor = new Cursor(text)
-  if (open.bracketed) {
-    const close = text.indexOf('>', open.at)
-    if (close === -1) return grammarFailure('an angle bracket that does not close')
-    uriText = text.slice(open.at, close)
-    cursor.at = close + 1
-  } else {
-    cursor.at = addrSpecEnd(text, open.at)
-    uriText = text.slice(open.at, cursor.at)
-  }
-  const uri = parseSipUri(uriText)
+export const parseNameAddr = (text: string): Result<NameAddr, SipGrammarFailure> => takeNameAddr(new Cursor(text))
+
+/** The same, up to the cursor's end. */
+export function takeNameAddr(cursor: Cursor): Result<NameAddr, SipGrammarFailure> {
+  const { text, end } = cursor
+  const displayName = takeDisplayName(cursor)
+  if (displayName === null) return grammarFailure('no proper display name and address')
+  const uriStart = cursor.at
+  const bracketed = uriStart > 0 && text.charCodeAt(uriStart - 1) === 60
+  const uriEnd = bracketed ? text.indexOf('>', uriStart) : addrSpecEnd(text, uriStart, end)
+  if (uriEnd === -1 || uriEnd > end) return grammarFailure('an angle bracket that does not close')
+  const uri = parseUriWithin(text, uriStart, uriEnd)
   if (!uri.ok) return uri
+  cursor.at = bracketed ? uriEnd + 1 : uriEnd
   const params = cursor.params()
   if (typeof params === 'string') return grammarFailure(params)
   if (cursor.peek() !== -1) return grammarFailure('unexpected text behind the address')
-  return ok({ displayName: open.displayName, uri: uri.value, params })
+  return ok({ displayName, uri: uri.value, params })
 }
 
-/** What comes before the URI: an optional display name and `<`, or nothing. `at` is where the URI starts. */
-function takeDisplayName(
-  text: string,
-): { readonly displayName: string | undefined; readonly bracketed: boolean; readonly at: number } | string {
-  const start = skipSpace(text, 0)
-  if (text.charCodeAt(start) === 34) {
-    const end = quotedEnd(text, start)
-    if (end === -1) return 'a quoted string that does not close'
-    const open = skipSpace(text, end)
-    if (text.charCodeAt(open) !== 60) return 'a display name without an address in angle brackets'
-    return { displayName: unquote(text.slice(start, end)) || undefined, bracketed: true, at: open + 1 }
+/**
+ * Moves to where the URI starts: behind the `<`, or to the start of a URI without brackets. Gives the display name before
+ * it, undefined when there is none, null when it is wrong.
+ */
+function takeDisplayName(cursor: Cursor): string | undefined | null {
+  const { text, end } = cursor
+  const first = cursor.peek()
+  const start = cursor.at
+  if (first === 34) {
+    cursor.at = quotedEnd(text, start, end)
+    if (cursor.at === -1) return null
+    const name = text.slice(start, cursor.at)
+    return cursor.take(60) ? unquote(name) || undefined : null
   }
   // Tokens up to '<' are a display name; a ':' before that belongs to a URI without brackets.
-  let at = start
-  for (; at < text.length; at += 1) {
+  for (let at = start; at < end; at += 1) {
     const code = text.charCodeAt(at)
-    if (code === 60) return { displayName: text.slice(start, at).trim() || undefined, bracketed: true, at: at + 1 }
-    if (code === 58) return { displayName: undefined, bracketed: false, at: start }
+    if (code === 60) {
+      cursor.at = at + 1
+      return text.slice(start, at).trimEnd() || undefined
+    }
+    if (code === 58) return undefined
     // COMPAT: `display-name` is ASCII unless quoted; many send UTF-8 without quotes.
-    if (!hasClass(code, TOKEN) && !isSpace(code) && code < 128) return 'a display name that should be quoted'
+    if (!hasClass(code, TOKEN) && !isSpace(code) && code < 128) return null
   }
-  return 'no address'
+  return null
 }
 
 /**
  * Where a URI without brackets ends: what follows a semicolon belongs to the header. A comma or a question mark would
  * have needed brackets, and is left for the caller to stumble over. @see RFC 3261 §20
  */
-function addrSpecEnd(text: string, at: number): number {
+function addrSpecEnd(text: string, at: number, stop: number): number {
   let end = at
-  for (; end < text.length; end += 1) {
+  for (; end < stop; end += 1) {
     const code = text.charCodeAt(end)
     if (code === 59 || code === 44 || code === 63 || code === 60 || code === 62 || code === 34 || isSpace(code)) break
   }

@@ -1,4 +1,17 @@
-import { DIGIT, HOST, PARAM_VALUE, TOKEN, hasClass, isAll, isToken, quotedEnd, runEnd, skipSpace } from './grammar.ts'
+import {
+  DIGIT,
+  HOST,
+  IPV6,
+  PARAM_VALUE,
+  TOKEN,
+  hasClass,
+  isAll,
+  isToken,
+  lowerSlice,
+  quotedEnd,
+  runEnd,
+  skipSpace,
+} from './grammar.ts'
 
 /**
  * Parameters of a URI or of a header value, in their order: names in lower case, values as written (a quoted string
@@ -8,20 +21,22 @@ export type SipParams = ReadonlyMap<string, string | undefined>
 
 export const NO_PARAMS: SipParams = new Map()
 
-/** A place in a header value that is being read from left to right. */
+/** A place in a header value that is being read from left to right, up to `end`. */
 export class Cursor {
   readonly text: string
+  readonly end: number
   at: number
 
-  constructor(text: string, at = 0) {
+  constructor(text: string, at = 0, end = text.length) {
     this.text = text
     this.at = at
+    this.end = end
   }
 
   /** The code of the next character that is no space; -1 at the end. */
   peek(): number {
-    this.at = skipSpace(this.text, this.at)
-    return this.at < this.text.length ? this.text.charCodeAt(this.at) : -1
+    this.at = skipSpace(this.text, this.at, this.end)
+    return this.at < this.end ? this.text.charCodeAt(this.at) : -1
   }
 
   /** Takes this character, spaces before it allowed. */
@@ -33,9 +48,8 @@ export class Cursor {
 
   /** The token that comes next; empty when there is none. */
   token(): string {
-    this.at = skipSpace(this.text, this.at)
-    const start = this.at
-    this.at = runEnd(this.text, start, TOKEN)
+    const start = skipSpace(this.text, this.at, this.end)
+    this.at = runEnd(this.text, start, TOKEN, this.end)
     return this.text.slice(start, this.at)
   }
 
@@ -45,86 +59,93 @@ export class Cursor {
    */
   params(): SipParams | string {
     if (this.peek() !== 59) return NO_PARAMS
+    const { text, end } = this
     const params = new Map<string, string | undefined>()
-    while (this.take(59)) {
-      const name = this.token().toLowerCase()
-      if (name === '') return 'empty parameter'
+    do {
+      const nameStart = skipSpace(text, this.at + 1, end)
+      const nameEnd = runEnd(text, nameStart, TOKEN, end)
+      if (nameEnd === nameStart) return 'empty parameter'
+      const name = lowerSlice(text, nameStart, nameEnd)
       if (params.has(name)) return `parameter ${name} given twice`
-      if (this.take(61)) {
-        this.at = skipSpace(this.text, this.at)
-        const start = this.at
-        this.at =
-          this.text.charCodeAt(start) === 34 ? quotedEnd(this.text, start) : runEnd(this.text, start, PARAM_VALUE)
+      this.at = nameEnd
+      let value: string | undefined
+      if (this.peek() === 61) {
+        const start = skipSpace(text, this.at + 1, end)
+        this.at = text.charCodeAt(start) === 34 ? quotedEnd(text, start, end) : runEnd(text, start, PARAM_VALUE, end)
         if (this.at <= start) return `parameter ${name} without a proper value`
-        params.set(name, this.text.slice(start, this.at))
-      } else params.set(name, undefined)
-    }
+        value = text.slice(start, this.at)
+      }
+      params.set(name, value)
+    } while (this.peek() === 59)
     return params
   }
 
-  /** `host [ COLON port ]` with the host in lower case, or why not. */
-  hostPort(): { readonly host: string; readonly port: number | undefined } | string {
-    const found = takeHost(this.text, skipSpace(this.text, this.at))
-    if (found === undefined) return 'no proper host'
-    const { host } = found
-    this.at = found.end
-    if (!this.take(58)) return { host, port: undefined }
-    this.at = skipSpace(this.text, this.at)
-    const portEnd = runEnd(this.text, this.at, DIGIT)
-    const port = parsePort(this.text.slice(this.at, portEnd))
-    this.at = portEnd
-    return port === undefined ? 'no proper port' : { host, port }
+  /** The host that comes next, as we keep it; undefined when there is no proper one. */
+  host(): string | undefined {
+    const start = skipSpace(this.text, this.at, this.end)
+    const end = hostEnd(this.text, start, this.end)
+    if (end === -1) return undefined
+    this.at = end
+    return normalHost(lowerSlice(this.text, start, end))
+  }
+
+  /** The port that comes next, 1 to 65535. */
+  port(): number | undefined {
+    const start = skipSpace(this.text, this.at, this.end)
+    this.at = runEnd(this.text, start, DIGIT, this.end)
+    const port = this.at - start <= 5 ? Number(this.text.slice(start, this.at)) : 0
+    return port > 0 && port <= 65_535 ? port : undefined
   }
 }
 
-export function parsePort(text: string): number | undefined {
-  const port = text.length > 0 && text.length <= 5 ? Number(text) : 0
-  return port > 0 && port <= 65_535 ? port : undefined
+/** A host as we keep it, given in lower case: without the dot of the root; the three colons of an old grammar become two. @see RFC 5118 §4.10 */
+function normalHost(lower: string): string {
+  if (lower.charCodeAt(0) === 91) return lower.replace(':::', '::')
+  return lower.charCodeAt(lower.length - 1) === 46 ? lower.slice(0, -1) : lower
 }
 
-/** Lower case, without the dot of the root; the three colons of an old grammar become two. @see RFC 5118 §4.10 */
-const normalHost = (host: string): string => {
-  const lower = host.toLowerCase()
-  return lower.endsWith('.') ? lower.slice(0, -1) : lower.startsWith('[') ? lower.replace(':::', '::') : lower
-}
-
-/** The index behind the host that starts at `at`, or -1 when there is no proper one. @see RFC 3261 §25.1 host */
-export function hostEnd(text: string, at: number): number {
+/**
+ * The index behind the host that starts at `at`, or -1 when there is no proper one. Labels are not empty and do not start
+ * or end in a hyphen; a last label of digits means an IPv4 address. @see RFC 3261 §25.1 host
+ */
+export function hostEnd(text: string, at: number, stop = text.length): number {
   if (text.charCodeAt(at) === 91) {
-    const close = text.indexOf(']', at)
-    return close !== -1 && close - at <= 46 && isIpv6(text.slice(at + 1, close)) ? close + 1 : -1
+    const close = runEnd(text, at + 1, IPV6, Math.min(stop, at + 47))
+    return text.charCodeAt(close) === 93 && close < stop && isIpv6(text.slice(at + 1, close)) ? close + 1 : -1
   }
-  const end = runEnd(text, at, HOST)
-  return end > at && isHostName(text, at, end) ? end : -1
-}
-
-/** The host that starts at `at`, as we keep it. */
-export const takeHost = (text: string, at: number): { readonly host: string; readonly end: number } | undefined => {
-  const end = hostEnd(text, at)
-  return end === -1 ? undefined : { host: normalHost(text.slice(at, end)), end }
-}
-
-/** Labels that are not empty and do not start or end in a hyphen; a last label of digits means an IPv4 address. */
-function isHostName(text: string, start: number, end: number): boolean {
-  if (end - start > 254) return false
-  const last = text.charCodeAt(end - 1) === 46 ? end - 1 : end
-  let labelStart = start
+  let labelStart = at
   let onlyDigits = true
-  for (let at = start; at <= last; at += 1) {
-    const code = at === last ? 46 : text.charCodeAt(at)
+  let end = at
+  for (; end < stop; end += 1) {
+    const code = text.charCodeAt(end)
     if (code === 46) {
-      if (at === labelStart || text.charCodeAt(labelStart) === 45 || text.charCodeAt(at - 1) === 45) return false
-      if (at === last) break
-      labelStart = at + 1
+      if (end === labelStart || !isLabel(text, labelStart, end)) return -1
+      // The dot of the root closes the last label, it does not open one.
+      if (end + 1 >= stop || !hasClass(text.charCodeAt(end + 1), HOST)) return onlyDigits ? -1 : end + 1
+      labelStart = end + 1
       onlyDigits = true
-    } else if (!hasClass(code, DIGIT)) onlyDigits = false
+    } else if (code < 48 || code > 57) {
+      if (!hasClass(code, HOST)) break
+      onlyDigits = false
+    }
   }
-  return !onlyDigits || isIpv4(text.slice(start, end))
+  if (end === labelStart || end - at > 254 || !isLabel(text, labelStart, end)) return -1
+  return !onlyDigits || isIpv4(text, at, end) ? end : -1
 }
 
-const isIpv4 = (text: string): boolean => {
-  const parts = text.split('.')
-  return parts.length === 4 && parts.every((part) => part.length <= 3 && isAll(part, DIGIT) && Number(part) <= 255)
+const isLabel = (text: string, start: number, end: number): boolean =>
+  text.charCodeAt(start) !== 45 && text.charCodeAt(end - 1) !== 45
+
+function isIpv4(text: string, start: number, end: number): boolean {
+  let parts = 0
+  for (let at = start; at <= end; at += 1) {
+    const partStart = at
+    let part = 0
+    while (at < end && hasClass(text.charCodeAt(at), DIGIT)) part = part * 10 + text.charCodeAt(at++) - 48
+    if (at === partStart || at - partStart > 3 || part > 255 || (at < end && text.charCodeAt(at) !== 46)) return false
+    parts += 1
+  }
+  return parts === 4
 }
 
 /** @see RFC 4291 §2.2; `:::` before an IPv4 tail is RFC 5118 §4.10. */
@@ -134,7 +155,7 @@ function isIpv6(text: string): boolean {
   const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))
   const tail = groups.at(-1)
   const withIpv4 = tail !== undefined && tail.includes('.')
-  if (withIpv4 && (!isIpv4(tail) || text.endsWith(':'))) return false
+  if (withIpv4 && (!isIpv4(tail, 0, tail.length) || text.endsWith(':'))) return false
   const words = withIpv4 ? groups.slice(0, -1) : groups
   if (!words.every((word) => /^[0-9a-fA-F]{1,4}$/.test(word))) return false
   const count = words.length + (withIpv4 ? 2 : 0)

@@ -1,10 +1,10 @@
 import { fail, latin1Text, ok, type Result } from '@stox/kernel'
-import { isAll, isSpace, isToken, parseDigits, skipSpace, DIGIT, TOKEN, runEnd } from './grammar.ts'
+import { DIGIT, TOKEN, isSpace, isToken, parseDigits, runEnd, skipSpace } from './grammar.ts'
 import { SipHeaders, knownHeader, rawToText, type Field } from './headers.ts'
 import { MAX_CSEQ, reasonOf, type SipCore, type SipMessage, type SipRequest, type SipSyntaxFailure } from './message.ts'
-import { nameAddr, parseNameAddr, type NameAddr } from './name-addr.ts'
-import { NO_PARAMS } from './params.ts'
-import { parseSipUri, type SipUri } from './uri.ts'
+import { nameAddr, takeNameAddr, type NameAddr } from './name-addr.ts'
+import { Cursor, NO_PARAMS } from './params.ts'
+import { parseUriWithin, type SipUri } from './uri.ts'
 import { BRANCH_COOKIE, takeVias, type Via } from './via.ts'
 
 export interface SipLimits {
@@ -28,9 +28,16 @@ export function parseSipMessage(
   limits: SipLimits = DEFAULT_SIP_LIMITS,
 ): Result<SipMessage, SipSyntaxFailure> {
   const start = lineBreaksEnd(bytes)
+  if (start === bytes.length) return discard('nothing but line breaks')
   const head = decodeHead(bytes, start, limits.maxHeadBytes)
-  if (head === undefined) return discard(start === bytes.length ? 'nothing but line breaks' : 'no end of the headers')
-  return new HeadReader(head.text, head.end, limits).finish(bytes, start + head.end + 4, framing)
+  if (head !== undefined) {
+    return new HeadReader(head.text, head.end, limits).finish(bytes, start + head.end + 4, framing)
+  }
+  if (framing === 'stream' || bytes.length - start > limits.maxHeadBytes) return discard('no end of the headers')
+  // A datagram brings nothing more: what is there may do for an answer.
+  const text = latin1Text(bytes, start)
+  const reader = new HeadReader(text, text.endsWith('\r\n') ? text.length - 2 : text.length, limits)
+  return reader.finish(bytes, bytes.length, framing, 'no empty line behind the headers')
 }
 
 const discard = (detail: string): { readonly ok: false; readonly failure: SipSyntaxFailure } =>
@@ -102,11 +109,17 @@ class HeadReader {
     this.#limits = limits
   }
 
-  finish(bytes: Uint8Array, bodyStart: number, framing: SipFraming): Result<SipMessage, SipSyntaxFailure> {
+  finish(
+    bytes: Uint8Array,
+    bodyStart: number,
+    framing: SipFraming,
+    problem?: string,
+  ): Result<SipMessage, SipSyntaxFailure> {
     const lineEnd = this.#lineEnd(0)
-    const start = this.#readStartLine(this.#head.slice(0, lineEnd))
+    const start = this.#readStartLine(lineEnd)
     if (start === undefined) return discard(this.#problem?.detail ?? 'no start line')
     this.#readFields(lineEnd + 2)
+    if (problem !== undefined) this.#blame(400, problem)
     const core = this.#finishCore(start)
     const length = this.#bodyLength(bytes.length - bodyStart, framing)
     const headers = new SipHeaders(this.#fields)
@@ -130,8 +143,9 @@ class HeadReader {
     return fail({ kind: 'sip-syntax', detail, answer: { status, reason: reasonFor(status, detail) }, salvaged })
   }
 
-  #blame(status: number, detail: string): void {
+  #blame(status: number, detail: string): undefined {
     this.#problem ??= { status, detail }
+    return undefined
   }
 
   /**
@@ -141,49 +155,41 @@ class HeadReader {
   #lineEnd(at: number): number {
     const head = this.#head
     const lf = head.indexOf('\n', at)
-    if (lf === -1) return this.#end
     const cr = head.indexOf('\r', at)
-    if (cr === lf - 1) return cr
+    if (cr !== -1 && cr === lf - 1) return cr
+    if (cr === -1 && lf === -1) return this.#end
     this.#broken = true
     const end = head.indexOf('\r\n', at)
     return end === -1 ? this.#end : end
   }
 
   /** Undefined when nothing can be made of the line. @see RFC 3261 §7.1, §7.2 */
-  #readStartLine(line: string): StartLine | undefined {
-    if (this.#broken) {
-      this.#blame(400, 'a stray line break in the start line')
-      return undefined
-    }
-    if (/^SIP\//i.test(line)) return this.#readStatusLine(line)
-    const first = line.indexOf(' ')
-    const last = line.lastIndexOf(' ')
-    const method = line.slice(0, Math.max(first, 0))
-    if (!isToken(method)) {
-      this.#blame(400, 'no method in the start line')
-      return undefined
-    }
-    const uri = line.slice(first + 1, Math.max(last, first + 1))
-    const version = last > first ? line.slice(last + 1) : ''
+  #readStartLine(end: number): StartLine | undefined {
+    const head = this.#head
+    if (this.#broken) return this.#blame(400, 'a stray line break in the start line')
+    // No method has a '/', so this is a response or nothing.
+    if (head.charCodeAt(3) === 47) return this.#readStatusLine(head.slice(0, end))
+    const methodEnd = runEnd(head, 0, TOKEN, end)
+    if (methodEnd === 0 || head.charCodeAt(methodEnd) !== 32) return this.#blame(400, 'no method in the start line')
+    const method = head.slice(0, methodEnd)
+    const versionStart = Math.max(head.lastIndexOf(' ', end - 1), methodEnd) + 1
+    const version = head.slice(versionStart, end)
     if (version !== 'SIP/2.0' && version.toUpperCase() !== 'SIP/2.0') {
       if (/^SIP\/\d+\.\d+$/i.test(version)) this.#blame(505, `version ${version.slice(0, 16)}`)
       else this.#blame(400, 'no version at the end of the start line')
     }
-    const parsed = parseSipUri(uri)
-    if (!parsed.ok) this.#blame(400, `Request-URI: ${parsed.failure.detail}`)
+    const uriEnd = Math.max(versionStart - 1, methodEnd + 1)
+    const uri = parseUriWithin(head, methodEnd + 1, uriEnd)
+    if (!uri.ok) this.#blame(400, `Request-URI: ${uri.failure.detail}`)
     // A scheme that is not SIP's has no way to go. @see RFC 3261 §8.2.2.1
-    else if (parsed.value.opaque !== undefined)
-      this.#blame(416, `Request-URI of scheme ${parsed.value.scheme.slice(0, 32)}`)
-    else if (parsed.value.headers !== undefined) this.#blame(400, 'headers in the Request-URI')
-    return { kind: 'request', method, uri, status: 0, reason: '' }
+    else if (uri.value.opaque !== undefined) this.#blame(416, `Request-URI of scheme ${uri.value.scheme.slice(0, 32)}`)
+    else if (uri.value.headers !== undefined) this.#blame(400, 'headers in the Request-URI')
+    return { kind: 'request', method, uri: head.slice(methodEnd + 1, uriEnd), status: 0, reason: '' }
   }
 
   #readStatusLine(line: string): StartLine | undefined {
     const found = /^SIP\/2\.0 ([1-6]\d\d)(?: (.*))?$/is.exec(line)
-    if (found === null) {
-      this.#blame(400, 'no proper status line')
-      return undefined
-    }
+    if (found === null) return this.#blame(400, 'no proper status line')
     return { kind: 'response', method: '', uri: '', status: Number(found[1]), reason: found[2] ?? '' }
   }
 
@@ -191,14 +197,16 @@ class HeadReader {
   #readFields(start: number): void {
     const head = this.#head
     const stop = this.#end
-    let colon = start
+    let colon = start - 1
     for (let at = start; at < stop;) {
       this.#broken = false
       let end = this.#lineEnd(at)
       // Searched again only when passed, so that lines without one do not cost a search each.
       if (colon !== -1 && colon < at) colon = head.indexOf(':', at)
       const name = colon !== -1 && colon < end ? head.slice(at, trimmedEnd(head, at, colon)) : ''
-      let raw = name === '' ? '' : trimmed(head, colon + 1, end)
+      const valueStart = skipSpace(head, colon + 1, end)
+      const valueEnd = trimmedEnd(head, valueStart, end)
+      let raw = head.slice(valueStart, valueEnd)
       while (end < stop && isSpace(head.charCodeAt(end + 2))) {
         const next = this.#lineEnd(end + 2)
         const more = trimmed(head, end + 2, next)
@@ -208,12 +216,13 @@ class HeadReader {
       if (this.#fields.length >= this.#limits.maxHeaders) return this.#blame(400, 'too many headers')
       if (this.#broken) this.#blame(400, 'a stray line break')
       else if (name === '') this.#blame(400, 'a line that is no header')
-      else this.#take(name, raw)
+      else this.#take(name, raw, raw.length === valueEnd - valueStart ? valueStart : undefined)
       at = end + 2
     }
   }
 
-  #take(name: string, raw: string): void {
+  /** `at` is where the value lies in the head when it is in one piece: read there, it is read faster. */
+  #take(name: string, raw: string, at: number | undefined): void {
     const known = knownHeader(name)
     if (known === undefined) {
       if (!isToken(name)) return this.#blame(400, 'a line that is no header')
@@ -228,12 +237,12 @@ class HeadReader {
     this.#fields.push({ key: known.name, name: known.name, raw })
     switch (known.name) {
       case 'Via':
-        return this.#takeVia(raw)
+        return this.#takeVia(this.#cursor(raw, at))
       case 'From':
-        this.#from = this.#address('From', raw)
+        this.#from = this.#address('From', raw, at)
         return
       case 'To':
-        this.#to = this.#address('To', raw)
+        this.#to = this.#address('To', raw, at)
         return
       case 'Call-ID':
         // COMPAT: `callid` has fewer characters; what is visible and in one piece can be carried.
@@ -254,13 +263,18 @@ class HeadReader {
     }
   }
 
-  #takeVia(raw: string): void {
-    const problem = takeVias(raw, this.#vias)
+  #cursor(raw: string, at: number | undefined): Cursor {
+    return at === undefined ? new Cursor(raw) : new Cursor(this.#head, at, at + raw.length)
+  }
+
+  #takeVia(cursor: Cursor): void {
+    const problem = takeVias(cursor, this.#vias)
     if (problem !== undefined) this.#blame(400, problem)
   }
 
-  #address(name: string, raw: string): NameAddr | undefined {
-    const parsed = parseNameAddr(rawToText(raw))
+  #address(name: string, raw: string, at: number | undefined): NameAddr | undefined {
+    const text = rawToText(raw)
+    const parsed = takeNameAddr(text === raw ? this.#cursor(raw, at) : new Cursor(text))
     if (parsed.ok) return parsed.value
     this.#blame(400, `${name}: ${parsed.failure.detail}`)
     return undefined
@@ -271,15 +285,14 @@ class HeadReader {
     const digits = runEnd(raw, 0, DIGIT)
     const number = parseDigits(raw.slice(0, digits), MAX_CSEQ)
     const method = raw.slice(skipSpace(raw, digits))
-    if (number === undefined || !isSpace(raw.charCodeAt(digits)) || !isAll(method, TOKEN))
-      this.#blame(400, 'no proper CSeq')
-    else this.#cseq = { number, method }
+    if (number !== undefined && isSpace(raw.charCodeAt(digits)) && isToken(method)) this.#cseq = { number, method }
+    else this.#blame(400, 'no proper CSeq')
   }
 
   #finishCore(start: StartLine): SipCore {
     const top = this.#vias[0]
     if (top === undefined) this.#blame(400, 'no Via')
-    else if (top.params.get('branch')?.toLowerCase() === BRANCH_COOKIE.toLowerCase()) {
+    else if (isOnlyCookie(top.params.get('branch'))) {
       this.#blame(400, 'a branch that is only the cookie')
     }
     if (this.#from === undefined) this.#blame(400, 'no From')
@@ -311,6 +324,9 @@ class HeadReader {
     return length
   }
 }
+
+const isOnlyCookie = (branch: string | undefined): boolean =>
+  branch?.length === BRANCH_COOKIE.length && branch.toLowerCase() === BRANCH_COOKIE.toLowerCase()
 
 /** Where the text between ends when the spaces at its end do not count. */
 function trimmedEnd(text: string, start: number, end: number): number {

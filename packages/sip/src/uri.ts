@@ -1,17 +1,18 @@
 import { ok, utf8Bytes, utf8Text, type Result } from '@stox/kernel'
 import {
-  DIGIT,
   PASSWORD,
   URI_HEADER,
   URI_PARAM,
   USER,
+  escapedRunEnd,
   grammarFailure,
   hasClass,
   isAllOrEscaped,
-  runEnd,
+  isSpace,
+  lowerSlice,
   type SipGrammarFailure,
 } from './grammar.ts'
-import { NO_PARAMS, hostEnd, parsePort, takeHost, type SipParams } from './params.ts'
+import { Cursor, NO_PARAMS, hostEnd, type SipParams } from './params.ts'
 
 /** @see RFC 3261 §19.1.1; `im` and `pres` have the same shape for us (RFC 3859, RFC 3860). */
 export interface SipUri {
@@ -34,13 +35,17 @@ export type SipUriFailure = SipGrammarFailure
 
 const SHAPED_SCHEMES: ReadonlySet<string> = new Set(['sip', 'sips', 'im', 'pres'])
 
-export function parseSipUri(text: string): Result<SipUri, SipUriFailure> {
-  const colon = text.indexOf(':')
-  const scheme = colon > 0 ? text.slice(0, colon).toLowerCase() : ''
-  if (scheme === 'sip' || SHAPED_SCHEMES.has(scheme)) return parseShaped(scheme, text, colon + 1)
+export const parseSipUri = (text: string): Result<SipUri, SipUriFailure> => parseUriWithin(text, 0, text.length)
+
+/** The URI that lies between two places of a text: all of it. */
+export function parseUriWithin(text: string, start: number, end: number): Result<SipUri, SipUriFailure> {
+  if (text.startsWith('sip:', start)) return parseShaped('sip', new Cursor(text, start + 4, end))
+  const colon = text.indexOf(':', start)
+  const scheme = colon > start && colon < end ? text.slice(start, colon).toLowerCase() : ''
+  if (SHAPED_SCHEMES.has(scheme)) return parseShaped(scheme, new Cursor(text, colon + 1, end))
   if (!/^[a-z][a-z0-9+.-]*$/.test(scheme)) return grammarFailure('no URI scheme')
-  const opaque = text.slice(colon + 1)
-  if (!/^[!#$%&'()*+,\-./:;=?@[\]_~\w]+$/.test(opaque)) return grammarFailure(`not a ${scheme} URI`)
+  const opaque = text.slice(colon + 1, end)
+  if (!/^[!#$%&'()*+,\-./:;=?@[\]_~\w]+$/.test(opaque)) return grammarFailure('no proper URI')
   return ok({
     scheme,
     user: undefined,
@@ -54,58 +59,55 @@ export function parseSipUri(text: string): Result<SipUri, SipUriFailure> {
 }
 
 /** `[ userinfo ] hostport uri-parameters [ headers ]`. @see RFC 3261 §25.1 SIP-URI */
-function parseShaped(scheme: string, text: string, start: number): Result<SipUri, SipUriFailure> {
+function parseShaped(scheme: string, cursor: Cursor): Result<SipUri, SipUriFailure> {
+  const { text, end, at: start } = cursor
   let user: string | undefined
   let password: string | undefined
-  const at = text.indexOf('@', start)
-  if (at !== -1) {
-    const colon = text.indexOf(':', start)
-    const userEnd = colon !== -1 && colon < at ? colon : at
+  // What could be a user is one only when an '@' follows: 'a.example' alone is a host.
+  const userEnd = escapedRunEnd(text, start, USER, end)
+  const passwordEnd = text.charCodeAt(userEnd) === 58 ? escapedRunEnd(text, userEnd + 1, PASSWORD, end) : userEnd
+  if (passwordEnd < end && text.charCodeAt(passwordEnd) === 64) {
+    if (userEnd === start) return grammarFailure('no user before the @ of the URI')
     user = text.slice(start, userEnd)
-    if (user === '' || !isAllOrEscaped(user, USER)) return grammarFailure('no proper user in the URI')
-    if (userEnd < at) {
-      password = text.slice(userEnd + 1, at)
-      if (!isAllOrEscaped(password, PASSWORD)) return grammarFailure('no proper password in the URI')
-    }
+    if (passwordEnd > userEnd) password = text.slice(userEnd + 1, passwordEnd)
+    cursor.at = passwordEnd + 1
   }
-  const found = takeHost(text, at === -1 ? start : at + 1)
-  if (found === undefined) return grammarFailure('no proper host in the URI')
-  const { host } = found
-  let { end } = found
+  if (isSpace(text.charCodeAt(cursor.at))) return grammarFailure('a space in the URI')
+  const host = cursor.host()
+  if (host === undefined) return grammarFailure('no proper user or host in the URI')
   let port: number | undefined
-  if (text.charCodeAt(end) === 58) {
-    const portEnd = runEnd(text, end + 1, DIGIT)
-    port = parsePort(text.slice(end + 1, portEnd))
+  if (cursor.at < end && text.charCodeAt(cursor.at) === 58) {
+    cursor.at += 1
+    port = isSpace(text.charCodeAt(cursor.at)) ? undefined : cursor.port()
     if (port === undefined) return grammarFailure('no proper port in the URI')
-    end = portEnd
   }
-  const question = text.indexOf('?', end)
-  const paramsEnd = question === -1 ? text.length : question
-  const params = end === paramsEnd ? NO_PARAMS : parseUriParams(text, end, paramsEnd)
+  const params = takeUriParams(cursor)
   if (typeof params === 'string') return grammarFailure(params)
-  if (question === -1) return ok({ scheme, user, password, host, port, params, headers: undefined })
-  const headers = text.slice(question + 1)
-  if (!isAllOrEscaped(headers, URI_HEADER)) return grammarFailure('no proper headers in the URI')
+  let headers: string | undefined
+  if (cursor.at < end && text.charCodeAt(cursor.at) === 63) {
+    headers = text.slice(cursor.at + 1, end)
+    if (!isAllOrEscaped(headers, URI_HEADER)) return grammarFailure('no proper headers in the URI')
+  } else if (cursor.at < end) return grammarFailure('an unexpected character in the URI')
   return ok({ scheme, user, password, host, port, params, headers })
 }
 
-function parseUriParams(text: string, start: number, end: number): SipParams | string {
+/** `*( ";" pname [ "=" pvalue ] )`: no spaces, no empty ones, none twice. @see RFC 3261 §19.1.1 */
+function takeUriParams(cursor: Cursor): SipParams | string {
+  const { text, end } = cursor
+  if (cursor.at >= end || text.charCodeAt(cursor.at) !== 59) return NO_PARAMS
   const params = new Map<string, string | undefined>()
-  let at = start
-  while (at < end) {
-    if (text.charCodeAt(at) !== 59) return 'unexpected character in the URI'
-    const next = text.indexOf(';', at + 1)
-    const stop = next === -1 || next > end ? end : next
-    const equals = text.indexOf('=', at + 1)
-    const split = equals === -1 || equals > stop ? stop : equals
-    const name = text.slice(at + 1, split).toLowerCase()
-    const value = split < stop ? text.slice(split + 1, stop) : undefined
-    if (name === '' || !isAllOrEscaped(name, URI_PARAM)) return 'no proper parameter in the URI'
-    if (value !== undefined && !isAllOrEscaped(value, URI_PARAM)) return `no proper value of ${name} in the URI`
-    if (params.has(name)) return `parameter ${name} twice in the URI`
-    params.set(name, value)
-    at = stop
-  }
+  do {
+    const start = cursor.at + 1
+    const stop = escapedRunEnd(text, start, URI_PARAM, end)
+    const equals = text.indexOf('=', start)
+    const nameEnd = equals === -1 || equals > stop ? stop : equals
+    const name = lowerSlice(text, start, nameEnd)
+    if (name === '') return 'an empty parameter in the URI'
+    if (params.has(name)) return 'a parameter twice in the URI'
+    if (nameEnd + 1 === stop) return 'a parameter without its value in the URI'
+    params.set(name, nameEnd < stop ? text.slice(nameEnd + 1, stop) : undefined)
+    cursor.at = stop
+  } while (cursor.at < end && text.charCodeAt(cursor.at) === 59)
   return params
 }
 
@@ -231,7 +233,7 @@ export function sameSipUri(a: SipUri, b: SipUri): boolean {
 }
 
 const sortedHeaders = (headers: string | undefined): string =>
-  headers === undefined ? '' : headers.split('&').map(settle).sort().join('&')
+  headers === undefined ? '' : headers.split('&').map(settle).toSorted().join('&')
 
 /** Unreserved escapes taken off, the others in upper case. */
 const settle = (text: string | undefined): string | undefined =>

@@ -1,7 +1,7 @@
 import { ok, type Result } from '@stox/kernel'
 import { grammarFailure, isToken, listEntryEnd, parseDigits, type SipGrammarFailure } from './grammar.ts'
 import type { SipRequest } from './message.ts'
-import { Cursor, formatParams, hostEnd, type SipParams } from './params.ts'
+import { Cursor, NO_PARAMS, formatParams, hostEnd, type SipParams } from './params.ts'
 
 /** @see RFC 3261 §20.42 */
 export interface Via {
@@ -19,40 +19,40 @@ export const BRANCH_COOKIE = 'z9hG4bK'
 
 /** One Via, all of the text. */
 export function parseVia(text: string): Result<Via, SipGrammarFailure> {
-  const cursor = new Cursor(text)
-  const via = takeVia(cursor)
-  if (typeof via === 'string') return grammarFailure(via)
-  return cursor.peek() === -1 ? ok(via) : grammarFailure('unexpected text behind the Via')
+  const vias: Via[] = []
+  const problem = takeVias(new Cursor(text), vias)
+  if (problem !== undefined) return grammarFailure(problem)
+  return vias.length === 1 ? ok(vias[0]!) : grammarFailure('more than one Via')
 }
 
-/** Adds the Vias of one field, which may hold several, to those of the fields above it. Gives why not. */
-export function takeVias(text: string, vias: Via[]): string | undefined {
-  const cursor = new Cursor(text)
+/**
+ * Adds the Vias of one field, which may hold several, to those of the fields above it. Gives why not; a Via whose
+ * parameters are wrong is still added, without them: it says where an answer may go.
+ */
+export function takeVias(cursor: Cursor, vias: Via[]): string | undefined {
   do {
-    const via = takeVia(cursor)
-    if (typeof via === 'string') return via
-    vias.push(via)
+    const transport = takeTransport(cursor)
+    if (transport === '') return 'no proper protocol in the Via'
+    const host = cursor.host()
+    if (host === undefined) return 'no proper host in the Via'
+    const port = cursor.take(58) ? (cursor.port() ?? 0) : undefined
+    if (port === 0) return 'no proper port in the Via'
+    const params = cursor.params()
+    if (typeof params === 'string') {
+      vias.push({ transport, host, port, params: NO_PARAMS })
+      return `${params} in the Via`
+    }
+    vias.push({ transport, host, port, params })
   } while (cursor.take(44))
   return cursor.peek() === -1 ? undefined : 'unexpected text behind the Via'
 }
 
-/** `sent-protocol LWS sent-by *( SEMI via-params )`. The protocol's version is not ours to judge here. */
-function takeVia(cursor: Cursor): Via | string {
-  let transport: string
-  if (cursor.text.startsWith('SIP/2.0/', cursor.at)) {
-    cursor.at += 8
-    transport = cursor.token()
-  } else {
-    if (cursor.token() === '' || !cursor.take(47) || cursor.token() === '' || !cursor.take(47))
-      return 'no protocol in the Via'
-    transport = cursor.token()
-  }
-  if (transport === '') return 'no transport in the Via'
-  const sentBy = cursor.hostPort()
-  if (typeof sentBy === 'string') return `${sentBy} in the Via`
-  const params = cursor.params()
-  if (typeof params === 'string') return `${params} in the Via`
-  return { transport: transport.toUpperCase(), host: sentBy.host, port: sentBy.port, params }
+/** `protocol-name SLASH protocol-version SLASH transport`; empty when it is not. The version is not ours to judge here. */
+function takeTransport(cursor: Cursor): string {
+  if (cursor.text.startsWith('SIP/2.0/', cursor.at)) cursor.at += 8
+  else if (cursor.token() === '' || !cursor.take(47) || cursor.token() === '' || !cursor.take(47)) return ''
+  const transport = cursor.token()
+  return transport === 'UDP' || transport === 'TCP' ? transport : transport.toUpperCase()
 }
 
 export function formatVia(via: Via): string {

@@ -117,8 +117,8 @@ export class EdgeSession<Token> {
     for (const frame of batch.stanzas) {
       if (this.ended !== undefined) return events
       const problem = this.#session.receiving.take(frame.seq, utf8Length(frame.xml))
-      if (problem === undefined) events.push({ kind: 'outbound', seq: frame.seq, envelope: outboundFromWire(frame) })
-      else events.push(...this.#session.end('protocol', problem))
+      if (problem !== undefined) return [...events, ...this.#session.end('protocol', problem)]
+      events.push({ kind: 'outbound', seq: frame.seq, envelope: outboundFromWire(frame) })
     }
     events.push(...this.#session.receiveGoodbye(batch))
     return events

@@ -1,6 +1,9 @@
 /** How the far domain of a stream has proven itself. */
 export type ProvenBy = 'sasl-external' | 'dialback-over-tls' | 'dialback-over-tcp'
 
+const PROOFS: ReadonlySet<string> = new Set<ProvenBy>(['sasl-external', 'dialback-over-tls', 'dialback-over-tcp'])
+export const isProvenBy = (text: string): text is ProvenBy => PROOFS.has(text)
+
 /** A stanza on its way in: edge to gateway. What stands in it was checked by the edge and is checked again by the gateway. */
 export interface InboundEnvelope {
   /** Made by the edge; names this stanza in both logs, the journal and the API. */

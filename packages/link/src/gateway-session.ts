@@ -1,5 +1,5 @@
 import { utf8Length, type Outcome } from '@stox/kernel'
-import type { InboundEnvelope, OutboundEnvelope, ProvenBy } from './envelope.ts'
+import { isProvenBy, type InboundEnvelope, type OutboundEnvelope, type ProvenBy } from './envelope.ts'
 import type * as wire from './gen/stox/link/v1/link_pb.ts'
 import { LinkSession, isNodeName } from './link-session.ts'
 import type { CommonEvent, EndReason, LinkEnd, SessionLimits } from './link-session.ts'
@@ -23,8 +23,6 @@ export interface GatewaySessionOptions {
   readonly replica: Replica
   readonly versions?: readonly number[]
 }
-
-const PROOFS: ReadonlySet<string> = new Set<ProvenBy>(['sasl-external', 'dialback-over-tls', 'dialback-over-tcp'])
 
 /** The gateway's end of one link. `Token` is whatever its owner wants to know an outbound stanza by. */
 export class GatewaySession<Token> {
@@ -137,11 +135,16 @@ export class GatewaySession<Token> {
     events.push(...this.#session.receive(batch, nowMs))
     for (const frame of batch.stanzas) {
       if (this.ended !== undefined) return events
-      const problem = PROOFS.has(frame.provenBy)
-        ? this.#session.receiving.take(frame.seq, utf8Length(frame.xml))
-        : `stanza ${frame.seq} is proven by ${frame.provenBy.slice(0, 64)}`
-      if (problem === undefined) events.push({ kind: 'inbound', seq: frame.seq, envelope: this.#inboundOf(frame) })
-      else events.push(...this.#session.end('protocol', problem))
+      const { provenBy } = frame
+      if (!isProvenBy(provenBy)) {
+        return [
+          ...events,
+          ...this.#session.end('protocol', `stanza ${frame.seq} is proven by ${provenBy.slice(0, 64)}`),
+        ]
+      }
+      const problem = this.#session.receiving.take(frame.seq, utf8Length(frame.xml))
+      if (problem !== undefined) return [...events, ...this.#session.end('protocol', problem)]
+      events.push({ kind: 'inbound', seq: frame.seq, envelope: inboundFromWire(frame, this.#edge ?? '', provenBy) })
     }
     events.push(...this.#session.receiveGoodbye(batch))
     return events
@@ -170,21 +173,6 @@ export class GatewaySession<Token> {
     return { kind: 'replica-acknowledged', revision: ack.revision, problem }
   }
 
-  #inboundOf(frame: wire.InboundStanza): InboundEnvelope {
-    return {
-      correlationId: frame.correlationId,
-      edge: this.#edge ?? '',
-      streamId: frame.streamId,
-      localDomain: frame.localDomain,
-      remoteDomain: frame.remoteDomain,
-      provenBy: frame.provenBy as ProvenBy,
-      from: frame.from,
-      to: frame.to,
-      stanzaXml: frame.xml,
-      receivedAtMs: frame.receivedAtMs,
-    }
-  }
-
   /** What the gateway has to say, as one batch. Until the edge's hello is here, that is the hello. */
   takeBatch(nowMs: number): wire.GatewayBatch | undefined {
     const hello = this.#hello
@@ -205,6 +193,21 @@ export class GatewaySession<Token> {
       ...(delta === undefined ? {} : { delta }),
       ...this.#session.takeCommon(nowMs),
     }
+  }
+}
+
+function inboundFromWire(frame: wire.InboundStanza, edge: string, provenBy: ProvenBy): InboundEnvelope {
+  return {
+    correlationId: frame.correlationId,
+    edge,
+    streamId: frame.streamId,
+    localDomain: frame.localDomain,
+    remoteDomain: frame.remoteDomain,
+    provenBy,
+    from: frame.from,
+    to: frame.to,
+    stanzaXml: frame.xml,
+    receivedAtMs: frame.receivedAtMs,
   }
 }
 

@@ -2,12 +2,17 @@ import { STANZA_CONDITIONS, unreachable } from '@stox/kernel'
 import type { AbsorbedReason, Failure, Fault, Outcome, Retry, StanzaCondition, StanzaErrorType } from '@stox/kernel'
 import type * as wire from './gen/stox/link/v1/link_pb.ts'
 
-const setOf = <T extends string>(names: Readonly<Record<T, true>>): ReadonlySet<string> => new Set(Object.keys(names))
+/** A guard from a table that the compiler keeps complete. */
+function guardOf<T extends string>(table: Readonly<Record<T, true>>): (text: string) => text is T {
+  const names = new Set(Object.keys(table))
+  return (text): text is T => names.has(text)
+}
 
 const CONDITIONS: ReadonlySet<string> = new Set(STANZA_CONDITIONS)
-const ERROR_TYPES = setOf<StanzaErrorType>({ auth: true, cancel: true, continue: true, modify: true, wait: true })
-const RETRIES = setOf<Retry>({ never: true, later: true, 'after-change': true })
-const FAULTS = setOf<Fault>({
+const isCondition = (text: string): text is StanzaCondition => CONDITIONS.has(text)
+const isErrorType = guardOf<StanzaErrorType>({ auth: true, cancel: true, continue: true, modify: true, wait: true })
+const isRetry = guardOf<Retry>({ never: true, later: true, 'after-change': true })
+const isFault = guardOf<Fault>({
   sender: true,
   recipient: true,
   partner: true,
@@ -16,7 +21,7 @@ const FAULTS = setOf<Fault>({
   policy: true,
   us: true,
 })
-const REASONS = setOf<AbsorbedReason>({
+const isReason = guardOf<AbsorbedReason>({
   'error-stanza': true,
   'no-content': true,
   'forged-carbon': true,
@@ -74,8 +79,8 @@ export function outcomeFromWire(outcome: wire.Outcome): Outcome {
     case 'bounced':
       return failureFromWire(end.value)
     case 'absorbed':
-      if (!REASONS.has(end.value)) return unreadable(`absorbed, reason ${end.value.slice(0, 64)}`)
-      return { kind: 'absorbed', reason: end.value as AbsorbedReason }
+      if (!isReason(end.value)) return unreadable(`absorbed, reason ${end.value.slice(0, 64)}`)
+      return { kind: 'absorbed', reason: end.value }
     case undefined:
       return unreadable('no end that is known here')
     default:
@@ -85,19 +90,19 @@ export function outcomeFromWire(outcome: wire.Outcome): Outcome {
 
 function failureFromWire(failure: wire.Failure): Outcome {
   const { condition, fault, retry, errorType, status, text, alternate, retryAfterS } = failure
-  if (!CONDITIONS.has(condition)) return unreadable(`condition ${condition.slice(0, 64)}`)
-  if (!FAULTS.has(fault) || !RETRIES.has(retry)) return unreadable(`fault ${fault.slice(0, 64)}, ${retry.slice(0, 64)}`)
-  if (errorType !== undefined && !ERROR_TYPES.has(errorType)) return unreadable(`type ${errorType.slice(0, 64)}`)
+  if (!isCondition(condition)) return unreadable(`condition ${condition.slice(0, 64)}`)
+  if (!isFault(fault) || !isRetry(retry)) return unreadable(`fault ${fault.slice(0, 64)}, ${retry.slice(0, 64)}`)
+  if (errorType !== undefined && !isErrorType(errorType)) return unreadable(`type ${errorType.slice(0, 64)}`)
   if (status < 300 || status > 699) return unreadable(`bounced with status ${status}`)
   return {
     kind: 'bounced',
     failure: {
-      fault: fault as Fault,
-      retry: retry as Retry,
-      condition: condition as StanzaCondition,
+      fault,
+      retry,
+      condition,
       status,
       detail: failure.detail.slice(0, MAX_TEXT),
-      ...(errorType === undefined ? {} : { errorType: errorType as StanzaErrorType }),
+      ...(errorType === undefined ? {} : { errorType }),
       ...(text === undefined ? {} : { text: text.slice(0, MAX_TEXT) }),
       ...(alternate === undefined ? {} : { alternate: alternate.slice(0, MAX_TEXT) }),
       ...(retryAfterS === undefined ? {} : { retryAfterS }),

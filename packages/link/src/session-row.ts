@@ -1,4 +1,4 @@
-import type { ProvenBy } from './envelope.ts'
+import { isProvenBy, type ProvenBy } from './envelope.ts'
 import type * as wire from './gen/stox/link/v1/link_pb.ts'
 
 /** One s2s stream as the administrator sees it: a row of `/v1/sessions`. */
@@ -42,7 +42,7 @@ export function sessionRowFromWire(session: wire.Session): SessionRow {
   return {
     ...rest,
     direction: direction === 'inbound' ? 'inbound' : 'outbound',
-    provenBy: provenBy as ProvenBy | undefined,
+    provenBy: provenBy !== undefined && isProvenBy(provenBy) ? provenBy : undefined,
     tls,
   }
 }

@@ -22,6 +22,7 @@ export { NodeDnsResolver } from './dns-resolver.ts'
 export type { DnsResolver, DnsFailure, SrvRecord, NodeDnsResolverOptions } from './dns-resolver.ts'
 export { LinkServer } from './link-server.ts'
 export { LinkClient } from './link-client.ts'
+export { DEFAULT_LINK_LIMITS } from './link-types.ts'
 export type {
   EdgeInfo,
   LinkClientEvents,

@@ -1,12 +1,404 @@
-import type { LinkServerOptions, LinkServerPort } from './link-types.ts'
+import type { X509Certificate } from 'node:crypto'
+import type { ServerHttp2Session } from 'node:http2'
+import { isIP, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect'
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
+import { utf8Length, type Outcome, type Timer } from '@stox/kernel'
+import {
+  EdgeSession,
+  Link,
+  applyChange,
+  sameReplica,
+  sessionRowToWire,
+  type EdgeBatch,
+  type EdgeEvent,
+  type EndReason,
+  type GatewayBatch,
+  type InboundEnvelope,
+  type LinkEnd,
+  type OutboundEnvelope,
+  type Replica,
+  type StreamNotice,
+} from '@stox/link'
+import { fastify } from 'fastify'
+import {
+  LinkDispatch,
+  bounced,
+  brokenHandler,
+  chooseByKey,
+  type DispatchEntry,
+  type LinkPeer,
+} from './link-dispatch.ts'
+import { LinkOutbox } from './link-outbox.ts'
+import {
+  DEFAULT_LINK_LIMITS,
+  type LinkGauges,
+  type LinkLimits,
+  type LinkServerOptions,
+  type LinkServerPort,
+} from './link-types.ts'
 
-export declare class LinkServer implements LinkServerPort {
-  constructor(options: LinkServerOptions)
-  listen: LinkServerPort['listen']
-  offer: LinkServerPort['offer']
-  streamUp: LinkServerPort['streamUp']
-  streamDown: LinkServerPort['streamDown']
-  attachedGateways: LinkServerPort['attachedGateways']
-  gauges: LinkServerPort['gauges']
-  close: LinkServerPort['close']
+/** A replica of 100,000 partners fits. */
+const READ_MAX_BYTES = 134_217_728
+/** How long a goodbye may take to get out. */
+const CLOSE_MS = 500
+/** How often a session is told the time. */
+export const TICK_MS = 500
+
+/** Why the one at the other end may not use this link; empty when it may. */
+const kRefusal = createContextKey<string>('not asked')
+
+type Entry = DispatchEntry<InboundEnvelope>
+
+/** The edge's end of the link: gateways attach to it. */
+export class LinkServer implements LinkServerPort {
+  readonly #options: LinkServerOptions
+  readonly #limits: LinkLimits
+  readonly #dispatch: LinkDispatch<InboundEnvelope>
+  readonly #app
+  readonly #connections = new Set<ServerHttp2Session>()
+  readonly #attachments = new Set<Attachment>()
+  #replica: Replica | undefined
+  #closed = false
+
+  /** Throws when the certificate or the key is unusable. */
+  constructor(options: LinkServerOptions) {
+    this.#options = options
+    this.#limits = { ...DEFAULT_LINK_LIMITS, ...options.limits }
+    this.#replica = options.replica
+    this.#dispatch = new LinkDispatch({
+      ...this.#limits,
+      timers: options.timers,
+      nowMs: () => options.clock.monotonicMs(),
+      choose: (envelope, peers) => chooseByKey(`${envelope.from}\n${envelope.to}`, peers),
+      whenLost: 'offer-again',
+    })
+    this.#app = fastify({
+      http2: true,
+      https: {
+        ...options.tls,
+        minVersion: 'TLSv1.3',
+        requestCert: true,
+        rejectUnauthorized: true,
+        settings: { initialWindowSize: 4_194_304 },
+      },
+    })
+    this.#app.server.on('session', (session: ServerHttp2Session) => {
+      this.#connections.add(session)
+      session.setLocalWindowSize(8_388_608)
+      session.on('close', () => this.#connections.delete(session))
+      // A connection that breaks: its streams tell it too.
+      session.on('error', () => undefined)
+    })
+    this.#app.server.on('tlsClientError', (error: Error) => options.on.refused?.('link-tls', error.message))
+    void this.#app.register(fastifyConnectPlugin, {
+      connect: true,
+      grpc: false,
+      grpcWeb: false,
+      acceptCompression: [],
+      readMaxBytes: READ_MAX_BYTES,
+      contextValues: (request) => createContextValues().set(kRefusal, this.#refusalOf(request.raw.socket)),
+      routes: (router) =>
+        router.service(Link, {
+          attach: (batches, context) => this.#attach(batches, context),
+          listSessions: (_request, context) => {
+            this.#admit(context)
+            return { sessions: options.on.sessions().map(sessionRowToWire) }
+          },
+          closeSession: (request, context) => {
+            this.#admit(context)
+            return { found: options.on.closeSession(request.id) }
+          },
+        }),
+    })
+  }
+
+  async listen(): Promise<{ readonly address: string; readonly port: number }> {
+    const { host, port } = listenAddressOf(this.#options.listen)
+    try {
+      await this.#app.listen({ host, port })
+    } catch (error) {
+      throw new Error(`${this.#options.listen}: ${listenProblem(error)}`, { cause: error })
+    }
+    const address = this.#app.server.address()
+    if (address === null || typeof address === 'string') throw new Error('the link listens on no port')
+    return { address: address.address, port: address.port }
+  }
+
+  offer(envelope: InboundEnvelope): Promise<Outcome> {
+    return this.#dispatch.offer(envelope, utf8Length(envelope.stanzaXml), this.#limits.inboundHoldMs)
+  }
+
+  streamUp(notice: StreamNotice): void {
+    for (const attachment of this.#attachments) attachment.tell(notice, true)
+  }
+
+  streamDown(notice: StreamNotice): void {
+    for (const attachment of this.#attachments) attachment.tell(notice, false)
+  }
+
+  attachedGateways(): readonly string[] {
+    return this.#dispatch.peers.map(({ name }) => name)
+  }
+
+  gauges(): LinkGauges {
+    const sessions = [...this.#attachments].map(({ session }) => session)
+    const sum = (of: (session: EdgeSession<Entry>) => number): number =>
+      sessions.reduce((total, one) => total + of(one), 0)
+    return {
+      attached: this.#dispatch.peers.length,
+      waiting: this.#dispatch.waiting,
+      openSent: sum((session) => session.openSent),
+      openTaken: sum((session) => session.openTaken),
+      creditStanzas: sum((session) => session.creditStanzas),
+      roundTripMs: sessions.find(({ roundTripMs }) => roundTripMs !== undefined)?.roundTripMs,
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#dispatch.close()
+    for (const attachment of this.#attachments) attachment.end('shutdown', `${this.#options.node} stops`)
+    const force = this.#options.timers.arm(CLOSE_MS, () => {
+      for (const session of this.#connections) session.destroy()
+    })
+    await this.#app.close()
+    force.cancel()
+  }
+
+  /** The name in the certificate decides; that the inside CA signed it, TLS has checked. */
+  #refusalOf(socket: Socket): string {
+    const raw = isTls(socket) ? socket.getPeerX509Certificate() : undefined
+    if (raw === undefined) return 'no certificate was shown'
+    const named = this.#options.peers.some((peer) => isNamed(raw, peer))
+    if (named) return ''
+    const names = raw.subjectAltName ?? raw.subject
+    return `the certificate for ${names.replaceAll('\n', ', ')} is none of this edge's peers (${this.#options.peers.join(', ')})`
+  }
+
+  #admit(context: HandlerContext): void {
+    const refusal = context.values.get(kRefusal)
+    if (refusal === '') return
+    this.#options.on.refused?.('link-peer', refusal)
+    throw new ConnectError(refusal, Code.PermissionDenied)
+  }
+
+  #attach(batches: AsyncIterable<GatewayBatch>, context: HandlerContext): AsyncIterable<EdgeBatch> {
+    this.#admit(context)
+    if (this.#closed) throw new ConnectError('this edge stops', Code.Unavailable)
+    const { clock, timers } = this.#options
+    const attachment = new Attachment({
+      nowMs: () => clock.monotonicMs(),
+      session: new EdgeSession(
+        {
+          node: this.#options.node,
+          limits: {
+            window: { stanzas: this.#limits.windowStanzas, bytes: this.#limits.windowBytes },
+            heartbeatMs: this.#limits.heartbeatMs,
+            deadAfterMs: this.#limits.deadAfterMs,
+          },
+          streams: () => this.#options.on.streams(),
+        },
+        clock.monotonicMs(),
+      ),
+      heard: (event) => this.#heard(attachment, event),
+    })
+    this.#attachments.add(attachment)
+    attachment.tickEvery(TICK_MS, (afterMs, fire) => timers.arm(afterMs, fire))
+    context.signal.addEventListener('abort', () => attachment.end('transport', 'the connection is gone'), {
+      once: true,
+    })
+    void attachment.listen(batches)
+    return attachment.outbox
+  }
+
+  #heard(attachment: Attachment, event: EdgeEvent<Entry>): void {
+    switch (event.kind) {
+      case 'attached':
+        return this.#attached(attachment, event.gateway)
+      case 'replica':
+        return this.#consider(attachment, event.replica.ok ? event.replica.value : event.replica.failure)
+      case 'change': {
+        if (!event.change.ok) return this.#consider(attachment, event.change.failure)
+        if (this.#replica === undefined) return this.#consider(attachment, 'there is nothing here to change')
+        if (event.change.value.revision <= this.#replica.model.revision) return this.#acknowledge(attachment)
+        const changed = applyChange(this.#replica, event.change.value)
+        return this.#consider(attachment, changed.ok ? changed.value : changed.failure)
+      }
+      case 'outbound':
+        return this.#take(attachment, event.seq, event.envelope)
+      case 'outcome':
+        return this.#dispatch.settle(event.token, event.outcome)
+      case 'room':
+        return this.#dispatch.room(attachment)
+      case 'ended':
+        return this.#detached(attachment, event.end)
+      default:
+        return event satisfies never
+    }
+  }
+
+  #attached(attachment: Attachment, gateway: string): void {
+    // A gateway that comes again has lost its old link, even where that is not known here yet.
+    for (const other of this.#attachments) {
+      if (other !== attachment && other.name === gateway) other.end('replaced', `${gateway} has attached anew`)
+    }
+    this.#dispatch.attach(attachment)
+    this.#options.on.attached?.(gateway)
+  }
+
+  #detached(attachment: Attachment, end: LinkEnd): void {
+    if (!this.#attachments.delete(attachment)) return
+    const { name } = attachment
+    if (name === '') {
+      this.#options.on.refused?.('link-greeting', `${end.reason}: ${end.detail}`)
+      return
+    }
+    this.#dispatch.detach(attachment, attachment.session.abandon())
+    this.#options.on.detached?.(name, `${end.reason}: ${end.detail}`)
+  }
+
+  /**
+   * A replica counts when it is newer, or when its gateway is the only one: a store that was set up anew starts again
+   * at a low revision, and what the edge remembers from before must not outlive it.
+   */
+  #consider(attachment: Attachment, replica: Replica | string): void {
+    if (typeof replica === 'string') {
+      this.#options.on.refused?.('link-replica', replica)
+      return this.#acknowledge(attachment, replica)
+    }
+    const current = this.#replica
+    const newer = current === undefined || replica.model.revision > current.model.revision
+    const alone = this.#dispatch.peers.length <= 1
+    if ((newer || alone) && (current === undefined || !sameReplica(current, replica))) {
+      this.#replica = replica
+      this.#options.on.replica(replica, attachment.name)
+    }
+    this.#acknowledge(attachment)
+  }
+
+  #acknowledge(attachment: Attachment, problem?: string): void {
+    attachment.acknowledge(this.#replica?.model.revision ?? 0, problem)
+  }
+
+  #take(attachment: Attachment, seq: number, envelope: OutboundEnvelope): void {
+    this.#options.on.outbound(envelope, attachment.name).then(
+      (outcome) => attachment.settle(seq, outcome),
+      (error: unknown) => {
+        this.#options.log.error('outbound-handler-failed', { detail: String(error) })
+        attachment.settle(seq, bounced(brokenHandler(error)))
+      },
+    )
+  }
+}
+
+interface AttachmentOptions {
+  readonly session: EdgeSession<Entry>
+  readonly nowMs: () => number
+  heard(event: EdgeEvent<Entry>): void
+}
+
+/** One gateway that is attached, or about to be. */
+class Attachment implements LinkPeer<InboundEnvelope> {
+  readonly #options: AttachmentOptions
+  readonly session: EdgeSession<Entry>
+  readonly outbox: LinkOutbox<EdgeBatch>
+  #timer: Timer | undefined
+
+  constructor(options: AttachmentOptions) {
+    this.#options = options
+    this.session = options.session
+    this.outbox = new LinkOutbox(
+      () => this.session.takeBatch(options.nowMs()),
+      () => this.session.ended !== undefined,
+    )
+  }
+
+  /** Empty until its hello was good. */
+  get name(): string {
+    return this.session.gateway ?? ''
+  }
+
+  fits(bytes: number): boolean {
+    return this.session.fits(bytes)
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.session.hasRoom(bytes)
+  }
+
+  give(entry: Entry): void {
+    this.session.offer(entry, entry.envelope, entry.bytes)
+    this.outbox.poke()
+  }
+
+  settle(seq: number, outcome: Outcome): void {
+    if (this.session.settle(seq, outcome)) this.outbox.poke()
+  }
+
+  acknowledge(revision: number, problem?: string): void {
+    this.session.acknowledge(revision, problem)
+    this.outbox.poke()
+  }
+
+  tell(notice: StreamNotice, up: boolean): void {
+    this.session.streamChanged(notice, up)
+    this.outbox.poke()
+  }
+
+  end(reason: EndReason, detail: string): void {
+    this.#hear(this.session.end(reason, detail))
+  }
+
+  tickEvery(ms: number, arm: (afterMs: number, fire: () => void) => Timer): void {
+    this.#timer = arm(ms, () => {
+      this.#hear(this.session.tick(this.#options.nowMs()))
+      if (this.session.ended === undefined) this.tickEvery(ms, arm)
+    })
+  }
+
+  async listen(batches: AsyncIterable<GatewayBatch>): Promise<void> {
+    try {
+      for await (const batch of batches) {
+        this.#hear(this.session.receive(batch, this.#options.nowMs()))
+        if (this.session.ended !== undefined) return
+      }
+      this.end('transport', 'the gateway has closed the stream')
+    } catch (error) {
+      this.end('transport', ConnectError.from(error).message)
+    }
+  }
+
+  #hear(events: readonly EdgeEvent<Entry>[]): void {
+    for (const event of events) this.#options.heard(event)
+    if (this.session.ended !== undefined) this.#timer?.cancel()
+    this.outbox.poke()
+  }
+}
+
+/** Behind the proxy of an HTTP/2 session a TLS socket is no instance of its class, but has all that it has. */
+const isTls = (socket: Socket): socket is TLSSocket => Reflect.get(socket, 'encrypted') === true
+
+function isNamed(certificate: X509Certificate, name: string): boolean {
+  if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined
+  return certificate.checkHost(name, { subject: 'never', wildcards: false }) !== undefined
+}
+
+/** `host:port`, `[::1]:port`. */
+function listenAddressOf(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65_535) throw new Error(`"${text}" is not host:port`)
+  return { host, port }
+}
+
+function listenProblem(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return 'this address is in use by another process'
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address'
+  if (code === 'EACCES') return 'this process may not listen there'
+  return error instanceof Error ? error.message : String(error)
 }

@@ -17,9 +17,22 @@ export interface LinkLimits {
   readonly waitingBytes: number
   /** An inbound stanza without an outcome for so long is bounced with `remote-server-timeout`. */
   readonly inboundHoldMs: number
+  /** No link at all: what waits is bounced after so long. */
+  readonly unattachedHoldMs: number
   readonly heartbeatMs: number
   /** Silence for so long means that the peer is dead. */
   readonly deadAfterMs: number
+}
+
+export const DEFAULT_LINK_LIMITS: LinkLimits = {
+  windowStanzas: 4096,
+  windowBytes: 16_777_216,
+  waitingStanzas: 8192,
+  waitingBytes: 33_554_432,
+  inboundHoldMs: 40_000,
+  unattachedHoldMs: 10_000,
+  heartbeatMs: 1500,
+  deadAfterMs: 5000,
 }
 
 /** What the gauges show of one side of all links. */
@@ -47,6 +60,8 @@ export interface LinkServerOptions {
   readonly timers: Timers
   readonly ids: Ids
   readonly log: Log
+  /** What this edge remembers from before it was restarted: changes are measured against it. */
+  readonly replica?: Replica
   readonly limits?: Partial<LinkLimits>
   readonly on: LinkServerEvents
 }
@@ -54,6 +69,7 @@ export interface LinkServerOptions {
 export interface LinkServerEvents {
   /** A gateway wants this stanza sent. A rejection counts as `internal-server-error`. */
   outbound(envelope: OutboundEnvelope, gateway: string): Promise<Outcome>
+  /** The replica that counts from now on. */
   replica(replica: Replica, gateway: string): void
   attached?(gateway: string): void
   detached?(gateway: string, reason: string): void
@@ -97,12 +113,12 @@ export interface LinkClientOptions {
 }
 
 export interface LinkClientEvents {
-  /** Must resolve: the edge holds the stanza until it does. A rejection counts as `internal-server-error`. */
+  /** The edge holds the stanza until this resolves. A rejection counts as `internal-server-error`. */
   inbound(envelope: InboundEnvelope): Promise<Outcome>
   attached?(edge: string): void
   detached?(edge: string, reason: string): void
-  /** The edge has taken the replica of this revision. */
-  replicaAccepted?(edge: string, revision: number): void
+  /** What the edge holds now, and what it found wrong with what it was told. */
+  replicaAcknowledged?(edge: string, revision: number, problem: string | undefined): void
   streamUp?(notice: StreamNotice, edge: string): void
   streamDown?(notice: StreamNotice, edge: string): void
 }

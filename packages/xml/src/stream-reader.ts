@@ -381,7 +381,7 @@ export class XmlStreamReader {
     let at = endOfName(text, start, stop)
     if (at < 0) return this.#refuseTag('a bad element name')
     if (at - start > limits.maxNameLength) return this.#refuseLimit('a name too long')
-    const element = new Element(text.slice(start, at))
+    const element = new Element(nameIn(text, start, at))
     const attrs = element.attrs
     let qualified: string[] | undefined
     let count = 0
@@ -392,7 +392,7 @@ export class XmlStreamReader {
       const nameEnd = at === from ? -1 : endOfName(text, at, stop)
       if (nameEnd < 0) return this.#refuseTag('a bad attribute name')
       if (nameEnd - at > limits.maxNameLength) return this.#refuseLimit('a name too long')
-      const name = text.slice(at, nameEnd)
+      const name = nameIn(text, at, nameEnd)
       at = nameEnd
       while (at < stop && isSpace(text.charCodeAt(at))) at += 1
       if (text.charCodeAt(at) !== EQUALS) return this.#refuseTag('an attribute without a value')
@@ -442,15 +442,15 @@ export class XmlStreamReader {
 
   /** Prefixes bound, and no attribute twice under two prefixes of one namespace. */
   #checkAttributes(qualified: readonly string[], scope: Scope, first: Element): true | undefined {
-    const expanded = new Set<string>()
+    const expanded = qualified.length > 1 ? new Set<string>() : undefined
     for (const name of qualified) {
       if (name.startsWith('xmlns:')) continue
       const colon = name.indexOf(':')
       const uri = this.#resolve(name.slice(0, colon), scope, first)
       if (uri === undefined) return undefined
-      const key = `${uri} ${name.slice(colon + 1)}`
-      if (expanded.has(key)) return this.#refuseTag('an attribute given twice')
-      expanded.add(key)
+      const key = expanded === undefined ? '' : `${uri} ${name.slice(colon + 1)}`
+      if (expanded?.has(key)) return this.#refuseTag('an attribute given twice')
+      expanded?.add(key)
     }
     return true
   }
@@ -502,6 +502,18 @@ export class XmlStreamReader {
 function nextSpecial(text: string, from: number): number {
   SPECIAL.lastIndex = from
   return SPECIAL.test(text) ? SPECIAL.lastIndex - 1 : text.length
+}
+
+/** Names met lately: the same few come again and again. Longer ones would keep hold of the chunk they are slices of. */
+const NAMES: string[] = Array.from({ length: 256 }, () => '')
+
+function nameIn(text: string, start: number, end: number): string {
+  const slot = (end - start + text.charCodeAt(start) * 5 + text.charCodeAt(end - 1) * 11) & 255
+  const known = NAMES[slot]!
+  if (known.length === end - start && text.startsWith(known, start)) return known
+  const name = text.slice(start, end)
+  if (name.length <= 12) NAMES[slot] = name
+  return name
 }
 
 const normaliseLineEnds = (text: string): string => (text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text)

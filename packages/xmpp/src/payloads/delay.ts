@@ -1,5 +1,11 @@
+import { attrOf, childOf, el, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
+import { formatJid } from '../jid.ts'
 import type { Jid } from '../jid.ts'
+import { NS_DELAY } from '../namespaces.ts'
+
+/** @see XEP-0082 §3.2 */
+const DATE_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
 
 /** @see XEP-0203 */
 export interface Delay {
@@ -7,10 +13,23 @@ export interface Delay {
   readonly stampMs: number
   readonly reason: string | undefined
 }
-export declare function delayElement(delay: {
+
+export function delayElement(delay: {
   readonly from?: Jid | undefined
   readonly stampMs: number
   readonly reason?: string | undefined
-}): XmlElement
+}): XmlElement {
+  const from = delay.from === undefined ? undefined : formatJid(delay.from)
+  const stamp = new Date(delay.stampMs).toISOString()
+  return el('delay', { xmlns: NS_DELAY, from, stamp }, ...(delay.reason === undefined ? [] : [delay.reason]))
+}
+
 /** Of a stanza's `<delay/>` child; undefined when there is none that can be read. */
-export declare function parseDelay(stanza: XmlElement): Delay | undefined
+export function parseDelay(stanza: XmlElement): Delay | undefined {
+  const delay = childOf(stanza, 'delay', NS_DELAY)
+  const stamp = delay === undefined ? undefined : attrOf(delay, 'stamp')
+  if (delay === undefined || stamp === undefined || !DATE_TIME.test(stamp)) return undefined
+  const stampMs = Date.parse(stamp)
+  if (Number.isNaN(stampMs)) return undefined
+  return { from: attrOf(delay, 'from'), stampMs, reason: textOf(delay).trim() || undefined }
+}

@@ -1,4 +1,6 @@
+import { attrOf, childrenOf, el, isElement } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
+import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../namespaces.ts'
 
 /** @see XEP-0030 §3 */
 export interface DiscoIdentity {
@@ -23,7 +25,44 @@ export interface DiscoItems {
   readonly node?: string | undefined
   readonly items: readonly DiscoItem[]
 }
-export declare function discoInfoElement(info: DiscoInfo): XmlElement
-export declare function parseDiscoInfo(query: XmlElement): DiscoInfo | undefined
-export declare function discoItemsElement(items: DiscoItems): XmlElement
-export declare function parseDiscoItems(query: XmlElement): DiscoItems | undefined
+
+export function discoInfoElement({ node, identities, features, forms = [] }: DiscoInfo): XmlElement {
+  return el(
+    'query',
+    { xmlns: NS_DISCO_INFO, node },
+    ...identities.map(({ category, type, name }) => el('identity', { category, type, name })),
+    ...features.map((feature) => el('feature', { var: feature })),
+    ...forms,
+  )
+}
+
+export function parseDiscoInfo(query: XmlElement): DiscoInfo | undefined {
+  if (!isElement(query, 'query', NS_DISCO_INFO)) return undefined
+  const identities: DiscoIdentity[] = []
+  const features: string[] = []
+  const forms: XmlElement[] = []
+  for (const child of childrenOf(query)) {
+    const { category, type, name, var: feature } = child.attrs as Record<string, string | undefined>
+    if (isElement(child, 'identity', NS_DISCO_INFO)) {
+      if (category !== undefined && type !== undefined) identities.push({ category, type, name })
+    } else if (isElement(child, 'feature', NS_DISCO_INFO)) {
+      if (feature !== undefined) features.push(feature)
+    } else forms.push(child)
+  }
+  return { node: attrOf(query, 'node'), identities, features, forms }
+}
+
+export function discoItemsElement({ node, items }: DiscoItems): XmlElement {
+  const children = items.map((item) => el('item', { jid: item.jid, node: item.node, name: item.name }))
+  return el('query', { xmlns: NS_DISCO_ITEMS, node }, ...children)
+}
+
+export function parseDiscoItems(query: XmlElement): DiscoItems | undefined {
+  if (!isElement(query, 'query', NS_DISCO_ITEMS)) return undefined
+  const items: DiscoItem[] = []
+  for (const child of childrenOf(query)) {
+    const { jid, node, name } = child.attrs as Record<string, string | undefined>
+    if (jid !== undefined && isElement(child, 'item', NS_DISCO_ITEMS)) items.push({ jid, node, name })
+  }
+  return { node: attrOf(query, 'node'), items }
+}

@@ -269,7 +269,11 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
       this.#nowMs(),
     )
     const outbox = new LinkOutbox(
-      () => session.takeBatch(this.#nowMs()),
+      () => {
+        const batch = session.takeBatch(this.#nowMs())
+        if (batch !== undefined) this.#options.on.traffic?.('sent', batch.stanzas.length, batch.outcomes.length)
+        return batch
+      },
       () => session.ended !== undefined,
     )
     const abort = new AbortController()
@@ -281,6 +285,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
     this.#tick()
     try {
       for await (const batch of this.#client.attach(outbox, { signal: abort.signal })) {
+        this.#options.on.traffic?.('received', batch.stanzas.length, batch.outcomes.length)
         this.#hear(session.receive(batch, this.#nowMs()))
       }
       this.#end('transport', 'the edge has closed the stream')

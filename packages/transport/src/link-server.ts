@@ -4,7 +4,7 @@ import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect'
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
-import { utf8Length, type Outcome, type Timer } from '@stox/kernel'
+import { parseHostPort, utf8Length, type Outcome, type Timer } from '@stox/kernel'
 import {
   EdgeSession,
   Link,
@@ -115,11 +115,13 @@ export class LinkServer implements LinkServerPort {
   }
 
   async listen(): Promise<{ readonly address: string; readonly port: number }> {
-    const { host, port } = listenAddressOf(this.#options.listen)
+    const { listen } = this.#options
+    const at = parseHostPort(listen)
+    if (!at.ok) throw new Error(at.failure)
     try {
-      await this.#app.listen({ host, port })
+      await this.#app.listen({ host: at.value.host, port: at.value.port })
     } catch (error) {
-      throw new Error(`${this.#options.listen}: ${listenProblem(error)}`, { cause: error })
+      throw new Error(`cannot listen on ${listen}: ${listenProblem(error)}`, { cause: error })
     }
     const address = this.#app.server.address()
     if (address === null || typeof address === 'string') throw new Error('the link listens on no port')
@@ -204,6 +206,7 @@ export class LinkServer implements LinkServerPort {
         clock.monotonicMs(),
       ),
       heard: (event) => this.#heard(attachment, event),
+      traffic: (way, stanzas, outcomes) => this.#options.on.traffic?.(way, stanzas, outcomes),
     })
     this.#attachments.add(attachment)
     attachment.tickEvery(TICK_MS, (afterMs, fire) => timers.arm(afterMs, fire))
@@ -298,6 +301,7 @@ interface AttachmentOptions {
   readonly session: EdgeSession<Entry>
   readonly nowMs: () => number
   heard(event: EdgeEvent<Entry>): void
+  traffic(way: 'sent' | 'received', stanzas: number, outcomes: number): void
 }
 
 /** One gateway that is attached, or about to be. */
@@ -311,7 +315,11 @@ class Attachment implements LinkPeer<InboundEnvelope> {
     this.#options = options
     this.session = options.session
     this.outbox = new LinkOutbox(
-      () => this.session.takeBatch(options.nowMs()),
+      () => {
+        const batch = this.session.takeBatch(options.nowMs())
+        if (batch !== undefined) options.traffic('sent', batch.stanzas.length, batch.outcomes.length)
+        return batch
+      },
       () => this.session.ended !== undefined,
     )
   }
@@ -362,6 +370,7 @@ class Attachment implements LinkPeer<InboundEnvelope> {
   async listen(batches: AsyncIterable<GatewayBatch>): Promise<void> {
     try {
       for await (const batch of batches) {
+        this.#options.traffic('received', batch.stanzas.length, batch.outcomes.length)
         this.#hear(this.session.receive(batch, this.#options.nowMs()))
         if (this.session.ended !== undefined) return
       }
@@ -386,19 +395,11 @@ function isNamed(certificate: X509Certificate, name: string): boolean {
   return certificate.checkHost(name, { subject: 'never', wildcards: false }) !== undefined
 }
 
-/** `host:port`, `[::1]:port`. */
-function listenAddressOf(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host === undefined || port > 65_535) throw new Error(`"${text}" is not host:port`)
-  return { host, port }
-}
-
 function listenProblem(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') return 'this address is in use by another process'
+  if (code === 'EADDRINUSE') return 'the port is in use'
   if (code === 'EADDRNOTAVAIL') return 'this machine has no such address'
-  if (code === 'EACCES') return 'this process may not listen there'
+  if (code === 'ENOTFOUND') return 'the host name is not known'
+  if (code === 'EACCES') return 'not permitted (ports below 1024 need a privilege)'
   return error instanceof Error ? error.message : String(error)
 }

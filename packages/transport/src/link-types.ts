@@ -75,6 +75,8 @@ export interface LinkServerEvents {
   detached?(gateway: string, reason: string): void
   /** Something a peer of the link did was refused; `kind` is a metric label. */
   refused?(kind: string, detail: string): void
+  /** What one batch carried. */
+  traffic?(way: 'sent' | 'received', stanzas: number, outcomes: number): void
   sessions(): readonly SessionRow[]
   closeSession(id: string): boolean
   /** Streams that are up now: told to a gateway when it attaches. */
@@ -117,6 +119,8 @@ export interface LinkClientEvents {
   inbound(envelope: InboundEnvelope): Promise<Outcome>
   attached?(edge: string): void
   detached?(edge: string, reason: string): void
+  /** What one batch carried. */
+  traffic?(way: 'sent' | 'received', stanzas: number, outcomes: number): void
   /** What the edge holds now, and what it found wrong with what it was told. */
   replicaAcknowledged?(edge: string, revision: number, problem: string | undefined): void
   streamUp?(notice: StreamNotice, edge: string): void

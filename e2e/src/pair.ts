@@ -33,19 +33,22 @@ export const MAIN: Readonly<Record<Side, string>> = {
   gateway: 'packages/gateway/src/main.ts',
 }
 
+/** What the pair needs of a stage. */
+export type PairStage = Pick<Stage, 'dir' | 'at' | 'onEnd'>
+
 /** Our two processes, started as an administrator would start them. */
 export class Pair {
-  readonly #stage: Stage
+  readonly #stage: PairStage
   readonly #configs: Readonly<Record<Side, string>>
   readonly #children = new Map<Side, Child>()
   #token: string | undefined
 
-  private constructor(stage: Stage, configs: Readonly<Record<Side, string>>) {
+  private constructor(stage: PairStage, configs: Readonly<Record<Side, string>>) {
     this.#stage = stage
     this.#configs = configs
   }
 
-  static async start(stage: Stage, options: PairOptions = {}): Promise<Pair> {
+  static async start(stage: PairStage, options: PairOptions = {}): Promise<Pair> {
     const pair = new Pair(stage, writeConfigs(stage, options))
     stage.onEnd(() => pair.stop())
     await Promise.all([pair.start('edge'), pair.start('gateway')])
@@ -219,7 +222,7 @@ export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOption
   }
 }
 
-function writeConfigs(stage: Stage, options: PairOptions): Readonly<Record<Side, string>> {
+function writeConfigs(stage: PairStage, options: PairOptions): Readonly<Record<Side, string>> {
   const files = configsFor(stage, options)
   const write = (name: keyof PairFiles): string => {
     const path = join(stage.dir, `${name}.yaml`)

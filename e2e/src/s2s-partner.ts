@@ -20,6 +20,8 @@ export interface S2sPartnerOptions {
   readonly tls?: KeyPair
   /** What its stream headers say; undefined is before XMPP 1.0. */
   readonly version: '1.0' | undefined
+  /** Takes over the bytes of an accepted stream once it has proven itself: for load, where each stanza would cost too much. */
+  readonly takeOver?: (chunk: Buffer) => void
 }
 
 /** A partner's XMPP server, played over a raw socket: says what it likes, also what no server should. */
@@ -119,6 +121,13 @@ export class PartnerStream {
 
   get encrypted(): boolean {
     return this.#socket instanceof TLSSocket
+  }
+
+  /** From now on its bytes go there and nowhere else. */
+  handOver(take: (chunk: Buffer) => void): Socket {
+    this.#socket.removeAllListeners('data')
+    this.#socket.on('data', take)
+    return this.#socket
   }
 
   write(text: string | Buffer): void {
@@ -261,6 +270,8 @@ export class PartnerStream {
       if (this.#partner.options.tls !== undefined) await asking.secure(from, to)
       asking.write(`<db:verify from='${to}' to='${from}' id='${this.id}'>${keyIn(result)}</db:verify>`)
       const answer = await asking.next('the verdict on a key', (xml) => isElement(xml, 'db:verify'))
+      const { takeOver } = this.#partner.options
+      if (takeOver !== undefined) this.handOver(takeOver)
       this.write(`<db:result from='${to}' to='${from}' type='${attrOf(answer, 'type') ?? 'invalid'}'/>`)
     } catch {
       this.write(`<db:result from='${to}' to='${from}' type='invalid'/>`)

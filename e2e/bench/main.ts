@@ -109,7 +109,7 @@ async function bench(): Promise<Readonly<Record<string, unknown>>> {
 /** The same generators talking to themselves: what they could do if the pair cost nothing. */
 async function generatorsAlone(): Promise<Readonly<Record<string, number>>> {
   const { at } = stage
-  const tls = selfSigned(stage.dir, 'generators', [LOAD, PEER])
+  const tls = await selfSigned(stage.dir, 'generators', [LOAD, PEER])
   const [here, there] = [
     { host: at.partner, port: PORTS.s2s },
     { host: at.stranger, port: PORTS.s2s },
@@ -156,7 +156,7 @@ async function openPaths(): Promise<{ pair: Pair; all: readonly Path[] }> {
   const domain = transport === 'udp' ? SIP : SIP_TCP
   const partner = dialbackPartner(LOAD, { proxy: { host: at.partner, port: PORTS.s2s } })
   const pair = await Pair.start(stage, { partners: [partner] })
-  const tls = selfSigned(stage.dir, 'load', [LOAD])
+  const tls = await selfSigned(stage.dir, 'load', [LOAD])
   const edge = { host: at.edge, port: PORTS.s2s }
   const xmpp = await new XmppLoad({
     domain: LOAD,

@@ -1,79 +1,42 @@
-import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeAuthority, makeCertificate, type Authority, type Certificate } from '@stox/testkit'
 
+/** Two files. */
 export interface KeyPair {
   readonly cert: string
   readonly key: string
 }
 
-const openssl = (...args: readonly string[]): void => {
-  execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000 })
-}
-
-const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-
 /** A certificate that only its own key vouches for, as a partner proven by dialback may have. */
-export function selfSigned(dir: string, name: string, hosts: readonly string[]): KeyPair {
-  const pair = { cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) }
-  const names = `subjectAltName=${hosts.map((host) => `DNS:${host}`).join(',')}`
-  openssl(
-    'req',
-    '-x509',
-    ...NEW_KEY,
-    '-days',
-    '3',
-    '-keyout',
-    pair.key,
-    '-out',
-    pair.cert,
-    '-subj',
-    `/CN=${hosts[0]}`,
-    '-addext',
-    names,
-  )
-  return pair
+export async function selfSigned(dir: string, name: string, hosts: readonly string[]): Promise<KeyPair> {
+  return written(dir, name, await makeCertificate({ names: hosts }))
 }
 
 /** A throw-away CA and what it signs. */
 export class TestCa {
   readonly cert: string
   readonly #dir: string
-  readonly #key: string
+  readonly #authority: Authority
 
-  constructor(dir: string, name: string) {
+  private constructor(dir: string, name: string, authority: Authority) {
     this.#dir = dir
-    this.cert = join(dir, `${name}.crt`)
-    this.#key = join(dir, `${name}.key`)
-    const ca = ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']
-    openssl(
-      'req',
-      '-x509',
-      ...NEW_KEY,
-      '-days',
-      '3',
-      '-keyout',
-      this.#key,
-      '-out',
-      this.cert,
-      '-subj',
-      `/CN=${name}`,
-      ...ca,
-    )
+    this.#authority = authority
+    this.cert = written(dir, name, authority).cert
   }
 
-  issue(name: string, hosts: readonly string[]): KeyPair {
-    const pair = { cert: join(this.#dir, `${name}.crt`), key: join(this.#dir, `${name}.key`) }
-    const request = join(this.#dir, `${name}.csr`)
-    const extensions = join(this.#dir, `${name}.ext`)
-    const names = hosts.map((host) => (/^[\d.]+$/.test(host) ? `IP:${host}` : `DNS:${host}`)).join(',')
-    writeFileSync(
-      extensions,
-      `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n`,
-    )
-    openssl('req', ...NEW_KEY, '-keyout', pair.key, '-out', request, '-subj', `/CN=${hosts[0]}`)
-    const ca = ['-CA', this.cert, '-CAkey', this.#key, '-CAcreateserial']
-    openssl('x509', '-req', '-in', request, ...ca, '-days', '3', '-out', pair.cert, '-extfile', extensions)
-    return pair
+  static async create(dir: string, name: string): Promise<TestCa> {
+    return new TestCa(dir, name, await makeAuthority(name))
   }
+
+  async issue(name: string, hosts: readonly string[]): Promise<KeyPair> {
+    return written(this.#dir, name, await makeCertificate({ names: hosts, issuer: this.#authority }))
+  }
+}
+
+function written(dir: string, name: string, { cert, key }: Certificate): KeyPair {
+  const pair = { cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) }
+  writeFileSync(pair.cert, cert)
+  writeFileSync(pair.key, key, { mode: 0o600 })
+  return pair
 }

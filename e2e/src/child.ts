@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { pause, until } from './heard.ts'
+import { until } from './heard.ts'
 
 /** The longest any process of a test may live, should the test die without ending it. */
 const LIFETIME_S = 900
@@ -94,9 +94,9 @@ export class Child {
   /** Asks it to end, and kills it when it does not. */
   async stop(graceMs = 4000): Promise<void> {
     if (!this.#ended) this.#signal('SIGTERM')
-    await Promise.race([this.exited, pause(graceMs)])
-    this.killNow()
+    const overdue = setTimeout(() => this.killNow(), graceMs)
     await this.exited
+    clearTimeout(overdue)
   }
 
   /** What a power cut would do. */

@@ -49,7 +49,7 @@ export class Pair {
   }
 
   static async start(stage: PairStage, options: PairOptions = {}): Promise<Pair> {
-    const pair = new Pair(stage, writeConfigs(stage, options))
+    const pair = new Pair(stage, await writeConfigs(stage, options))
     stage.onEnd(() => pair.stop())
     await Promise.all([pair.start('edge'), pair.start('gateway')])
     await pair.ready()
@@ -175,11 +175,11 @@ export interface PairFiles {
 }
 
 /** The three files of an installation, with throw-away keys beside them. */
-export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): PairFiles {
+export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): Promise<PairFiles> {
   const { at, dir } = stage
-  const inside = new TestCa(dir, 'inside-ca')
+  const inside = await TestCa.create(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
-  const served = selfSigned(dir, 'served', [SIP, SIP_TCP])
+  const served = await selfSigned(dir, 'served', [SIP, SIP_TCP])
   return {
     edge: {
       node: 'edge-1',
@@ -189,7 +189,7 @@ export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOption
       },
       link: {
         listen: `${at.edge}:${PORTS.link}`,
-        ...link(inside.issue('edge.inside', ['edge.inside', at.edge])),
+        ...link(await inside.issue('edge.inside', ['edge.inside', at.edge])),
         peers: ['gateway.inside'],
       },
       ops: { listen: `${at.edge}:${PORTS.ops}` },
@@ -200,7 +200,7 @@ export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOption
       node: 'gateway-1',
       link: {
         edges: [`https://${at.edge}:${PORTS.link}`],
-        ...link(inside.issue('gateway.inside', ['gateway.inside'])),
+        ...link(await inside.issue('gateway.inside', ['gateway.inside'])),
       },
       sip: {
         listen: [`udp:${at.gateway}:${PORTS.sip}`, `tcp:${at.gateway}:${PORTS.sip}`],
@@ -222,8 +222,8 @@ export function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOption
   }
 }
 
-function writeConfigs(stage: PairStage, options: PairOptions): Readonly<Record<Side, string>> {
-  const files = configsFor(stage, options)
+async function writeConfigs(stage: PairStage, options: PairOptions): Promise<Readonly<Record<Side, string>>> {
+  const files = await configsFor(stage, options)
   const write = (name: keyof PairFiles): string => {
     const path = join(stage.dir, `${name}.yaml`)
     // JSON is YAML.

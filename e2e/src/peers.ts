@@ -10,7 +10,6 @@ const PEERS: readonly { readonly packages: readonly string[]; readonly path: str
   { packages: ['kamailio-presence-modules'], path: 'kamailio/modules/presence_xml.so' },
   { packages: ['kamailio-sqlite-modules'], path: 'kamailio/modules/db_sqlite.so' },
   { packages: ['sip-tester'], path: '/usr/bin/sipp' },
-  { packages: ['openssl'], path: '/usr/bin/openssl' },
 ]
 
 /** While this says 101, Debian installs services without starting them. */

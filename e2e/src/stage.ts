@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DnsStub } from '@stox/testkit'
 import { selfSigned, type KeyPair } from './certificates.ts'
-import { DnsStub, type DnsRecord } from './dns.ts'
 import { Kamailio } from './kamailio.ts'
 import { Prosody, type ProsodyOptions } from './prosody.ts'
 import { SipUser } from './sip-user.ts'
@@ -24,6 +24,7 @@ export const PORTS = {
   admin: 22_080,
   ops: 22_101,
   user: 22_070,
+  nobody: 22_999,
 } as const
 
 const DNS_PORT = 53
@@ -67,13 +68,15 @@ export class Stage {
     this.dir = dir
     this.at = at
     this.dns = dns
-    this.onEnd(() => dns.stop())
+    this.onEnd(() => dns.close())
   }
 
   static async open(name: string): Promise<Stage> {
     const at = await freeNet()
     const dir = mkdtempSync(join(tmpdir(), `stox-e2e-${name}-`))
-    return new Stage(dir, at, await DnsStub.start(at.dns, DNS_PORT, recordsOf(at)))
+    const dns = zoneOf(at)
+    await dns.listen(DNS_PORT, at.dns)
+    return new Stage(dir, at, dns)
   }
 
   /** What is started last is ended first. */
@@ -95,7 +98,7 @@ export class Stage {
 
   async prosody(options: Partial<ProsodyOptions> & { users: readonly string[] }): Promise<Prosody> {
     const domain = options.domain ?? XMPP
-    const keyPair: KeyPair = options.keyPair ?? selfSigned(this.dir, `prosody-${domain}`, [domain])
+    const keyPair: KeyPair = options.keyPair ?? (await selfSigned(this.dir, `prosody-${domain}`, [domain]))
     const prosody = new Prosody({
       domain,
       address: this.at.prosody,
@@ -158,32 +161,25 @@ export class Stage {
   }
 }
 
-const xmppService = (domain: string, host: string, port: number = PORTS.s2s): DnsRecord => ({
-  name: `_xmpp-server._tcp.${domain}`,
-  srv: { priority: 10, weight: 0, port, target: host },
-})
-
-function recordsOf(at: Addresses): readonly DnsRecord[] {
-  return [
-    { name: `edge.${SIP}`, a: at.edge },
-    xmppService(SIP, `edge.${SIP}`),
-    xmppService(SIP_TCP, `edge.${SIP}`),
-    { name: XMPP, a: at.prosody },
-    xmppService(XMPP, XMPP),
-    { name: 'xmpp2.example', a: at.prosody2 },
-    xmppService('xmpp2.example', 'xmpp2.example'),
-    { name: 'gtalk.example', a: at.partner },
-    xmppService('gtalk.example', 'gtalk.example'),
-    { name: 'hostile.example', a: at.partner },
-    xmppService('hostile.example', 'hostile.example'),
-    { name: 'stranger.example', a: at.stranger },
-    xmppService('stranger.example', 'stranger.example'),
-    // Nobody listens there.
-    { name: 'dead.example', a: at.partner },
-    xmppService('dead.example', 'dead.example', 22_999),
-    // It says itself that it has no such service.
-    { name: '_xmpp-server._tcp.noserver.example', srv: { priority: 0, weight: 0, port: 0, target: '' } },
-  ]
+/** The names of the plays. */
+function zoneOf(at: Addresses): DnsStub {
+  const zone = new DnsStub()
+  const serve = (domain: string, host: string, address: string, port: number = PORTS.s2s): void => {
+    zone.srv.set(`_xmpp-server._tcp.${domain}`, [{ port, target: host }])
+    zone.a.set(host, [address])
+  }
+  serve(SIP, `edge.${SIP}`, at.edge)
+  serve(SIP_TCP, `edge.${SIP}`, at.edge)
+  serve(XMPP, XMPP, at.prosody)
+  serve('xmpp2.example', 'xmpp2.example', at.prosody2)
+  serve('gtalk.example', 'gtalk.example', at.partner)
+  serve('hostile.example', 'hostile.example', at.partner)
+  serve('stranger.example', 'stranger.example', at.stranger)
+  // Nobody listens there.
+  serve('dead.example', 'dead.example', at.partner, PORTS.nobody)
+  // It says itself that it has no such service.
+  zone.srv.set('_xmpp-server._tcp.noserver.example', [{ port: 0, target: '.' }])
+  return zone
 }
 
 /** A net of the loopback where we may have the name server's port; `STOX_E2E_NET` (`127.0.2`) names it. */

@@ -271,7 +271,7 @@ describe('configuration', () => {
     const address = taken.address()
     takenAddress = typeof address === 'object' && address !== null ? `127.0.0.1:${address.port}` : ''
     mkdirSync(join(dir, 'good'))
-    files = configsFor({ dir: join(dir, 'good'), at: addressesIn('127.0.0') })
+    files = await configsFor({ dir: join(dir, 'good'), at: addressesIn('127.0.0') })
     file(join(dir, 'good'), 'federation.yaml', JSON.stringify(files.federation))
   })
   afterAll(() => {

@@ -160,7 +160,7 @@ let partner: S2sPartner | undefined
 async function openPartner(stage: Stage): Promise<S2sPartner> {
   if (partner !== undefined) return partner
   const edge = { host: stage.at.edge, port: PORTS.s2s }
-  const tls = selfSigned(stage.dir, 'hostile', [HOSTILE])
+  const tls = await selfSigned(stage.dir, 'hostile', [HOSTILE])
   const opened = await new S2sPartner({
     domain: HOSTILE,
     address: stage.at.partner,

@@ -123,6 +123,11 @@ export function text(value: SQLOutputValue | undefined): string {
   return value
 }
 
+export function bytes(value: SQLOutputValue | undefined): Uint8Array {
+  if (!ArrayBuffer.isView(value)) throw new TypeError('not a blob in the database')
+  return value
+}
+
 export const orNull = <T>(
   read: (value: SQLOutputValue | undefined) => T,
   value: SQLOutputValue | undefined,

@@ -5,9 +5,9 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { openSqliteStore, openStore, type Store, type StoreFailure } from '../src/index.ts'
+import { openSqliteStore, openStore, type JournalQuery, type Store, type StoreFailure } from '../src/index.ts'
 import { openDatabase } from '../src/sqlite-database.ts'
-import { SqliteJournal } from '../src/sqlite-journal.ts'
+import { SqliteJournal, findSql } from '../src/sqlite-journal.ts'
 import { WriteHealth } from '../src/write-behind.ts'
 import { journalRow, localDomain, partner, settings, subscription } from './fixtures/samples.ts'
 
@@ -130,6 +130,75 @@ describe('what is kept', () => {
     const numbers = [...ids].flatMap((id) => /buffered-(\d+)/.exec(id)?.[1] ?? []).map(Number)
     expect(Math.max(...numbers)).toBe(buffered)
     expect(killedAtMs - newestMs).toBeLessThan(500)
+  })
+})
+
+describe('the journal over many chunks', () => {
+  const correlations = async (store: Store, query: Omit<JournalQuery, 'limit'>): Promise<string[]> =>
+    (await store.journal.find({ limit: 10, ...query })).items.map(({ correlationId }) => correlationId)
+
+  test('any row is found by any of its keys, also after a restart in the middle of a chunk', async () => {
+    let store = open()
+    for (let at = 0; at < 4000; at += 1) {
+      if (at === 1500) {
+        await close(store)
+        store = open()
+      }
+      store.journal.append(
+        journalRow(`c${at}`, {
+          atMs: 1000 + at,
+          from: `u${at}@m.example`,
+          to: `v${at}@c.example`,
+          partner: `p${at}.example`,
+          callId: `call-${at}`,
+        }),
+      )
+    }
+    for (const at of [0, 1023, 1024, 1499, 1500, 2047, 2048, 3999]) {
+      const keys: Omit<JournalQuery, 'limit'>[] = [
+        { correlationId: `c${at}` },
+        { address: `u${at}@m.example` },
+        { address: `v${at}@c.example` },
+        { partner: `p${at}.example` },
+        { id: `s-c${at}` },
+        { id: `call-${at}` },
+        { fromMs: 1000 + at, untilMs: 1000 + at },
+      ]
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await Promise.all(keys.map((query) => correlations(store, query)))).toEqual(keys.map(() => [`c${at}`]))
+    }
+    expect(await correlations(store, { address: 'v12@m.example' })).toEqual([])
+  })
+
+  test('numbers go on after everything was pruned', async () => {
+    const first = open()
+    for (let at = 0; at < 1100; at += 1) first.journal.append(journalRow(`c${at}`))
+    await first.journal.flush()
+    expect(await first.journal.prune(2000, 5000)).toBe(1100)
+    await close(first)
+    const second = open()
+    second.journal.append(journalRow('next'))
+    expect((await second.journal.find({ limit: 10 })).items.map(({ seq }) => seq)).toEqual([1101])
+    expect(await correlations(second, { correlationId: 'c1050' })).toEqual([])
+  })
+
+  test('a search walks the chunks in order: nothing is sorted', () => {
+    const opened = openDatabase(path)
+    if (!opened.ok) throw new Error(opened.failure.detail)
+    const db = opened.value
+    const journal = new SqliteJournal(db, { clock: time, timers: time, log: silentLog }, new WriteHealth())
+    const { sql, params } = findSql({ limit: 50, address: 'a@b', after: '77', fromMs: 1 })
+    expect(
+      db
+        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .all(...params)
+        .map((row) => row['detail']),
+    ).toEqual([
+      'SEARCH c USING INTEGER PRIMARY KEY (rowid<?)',
+      'SEARCH j USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+    ])
+    journal.close()
+    db.close()
   })
 })
 
@@ -296,7 +365,8 @@ describe('writing behind', () => {
       store.journal.append(journalRow(`c${at}-${'x'.repeat(24)}`, { from: `u${at % 97}@m.example` }))
     const started = performance.now()
     await store.journal.flush()
-    expect(performance.now() - started).toBeLessThan(330)
+    // 3 to 5 ms alone on a machine; the bound leaves room for what else runs on it.
+    expect(performance.now() - started).toBeLessThan(100)
   })
 })
 

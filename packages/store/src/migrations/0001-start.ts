@@ -65,11 +65,12 @@ CREATE TABLE journal (
   duration_ms REAL NOT NULL,
   edge TEXT NOT NULL
 ) STRICT;
-CREATE INDEX journal_at ON journal (at_ms);
-CREATE INDEX journal_from ON journal (from_address);
-CREATE INDEX journal_to ON journal (to_address);
-CREATE INDEX journal_partner ON journal (partner);
-CREATE INDEX journal_correlation ON journal (correlation_id);
-CREATE INDEX journal_stanza ON journal (stanza_id) WHERE stanza_id IS NOT NULL;
-CREATE INDEX journal_call ON journal (call_id) WHERE call_id IS NOT NULL;
+
+CREATE TABLE journal_chunk (
+  first_seq INTEGER PRIMARY KEY,
+  last_seq INTEGER NOT NULL,
+  oldest_ms INTEGER NOT NULL,
+  newest_ms INTEGER NOT NULL,
+  keys BLOB NOT NULL
+) STRICT;
 `

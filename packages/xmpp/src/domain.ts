@@ -1,5 +1,5 @@
 import tr46 from 'tr46'
-import { fail, ok } from '@stox/kernel'
+import { fail, ok, utf8Bytes, utf8Text } from '@stox/kernel'
 import type { Brand, Result } from '@stox/kernel'
 import { Cache } from './cache.ts'
 
@@ -40,7 +40,7 @@ export function parseDomain(text: string): Result<DomainName, JidFailure> {
   const { domain, error } = tr46.toUnicode(bare, UTS_46)
   const ascii = error ? null : tr46.toASCII(domain, { ...UTS_46, verifyDNSLength: true })
   if (ascii === null || !IDNA_2008.test(domain)) return malformed('labels that are not of a domain name')
-  domains.set(bare, domain as DomainName)
+  domains.set(utf8Text(utf8Bytes(bare))!, domain as DomainName) // a copy: `bare` may be a slice of a whole chunk
   return ok(domain as DomainName)
 }
 

@@ -20,7 +20,7 @@ const PLAIN_LOCAL = /^[!#-%(-.0-9;=?A-Z[-~]{1,1023}$/
 const EXCLUDED_FROM_LOCAL = /["&'/:<>@]/
 const PLAIN_RESOURCE = /^[!-~](?:[ -~]{0,1021}[!-~])?$/
 
-/** Twice as many at most, of this many characters at most: some megabytes. */
+/** Twice as many at most, and only short ones: some megabytes. */
 const MAX_CACHED = 10_000
 const MAX_CACHED_LENGTH = 256
 const jids = new Cache<Jid>(MAX_CACHED)

@@ -67,10 +67,10 @@ function allIn(stringClass: Class, text: string): boolean {
   return characters.every((_, at) => isIn(stringClass, characters, at))
 }
 
-/** What the bidi algorithm calls R, AL; the blocks that default to them hold nothing else with letters. */
+/** The blocks that default to R and AL; of what the identifier class lets through, these characters of them are. */
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u
 const RTL_LETTER =
-  /^(?=[\p{L}\u07c0-\u07c9\u{1e950}-\u{1e959}])[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]$/u
+  /^(?=[\p{L}\u05f3\u05f4\u07c0-\u07c9\u{1e950}-\u{1e959}])[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]$/u
 const ARABIC_NUMBER = /^[\u0660-\u0669\u{10d30}-\u{10d39}]$/u
 const EUROPEAN_NUMBER = /^[0-9\u06f0-\u06f9]$/
 

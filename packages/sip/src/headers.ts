@@ -144,10 +144,14 @@ export class SipHeaders {
     return new SipHeaders(this.#fields.filter((field) => field.key !== key))
   }
 
-  /** Adds the fields of these names from another message, byte for byte, in the other's order. */
+  /** Adds the fields of these names from another message, byte for byte: name after name, each in the other's order. */
   appendFrom(other: SipHeaders, names: readonly string[]): SipHeaders {
-    const keys = new Set(names.map(keyOf))
-    return new SipHeaders([...this.#fields, ...other.#fields.filter((field) => keys.has(field.key))])
+    const fields = [...this.#fields]
+    for (const name of names) {
+      const key = keyOf(name)
+      for (const field of other.#fields) if (field.key === key) fields.push(field)
+    }
+    return new SipHeaders(fields)
   }
 
   appendAll(entries: Iterable<readonly [name: string, value: string]>): SipHeaders {

@@ -1,0 +1,252 @@
+import { createHash } from 'node:crypto'
+import { latin1Bytes, lossyUtf8Text, utf8Bytes } from '@stox/kernel'
+import type { Hashes } from '@stox/kernel'
+import { formatSipMessage, parseSipMessage } from '@stox/sip'
+import type { SipRequest } from '@stox/sip'
+import { formatJid, formatStanza, parseJid, parseStanzaText } from '@stox/xmpp'
+import type { MessageStanza } from '@stox/xmpp'
+import {
+  callIdForThread,
+  judgeMessage,
+  messageToSip,
+  messageToXmpp,
+  partiesOfRequest,
+  textOfMessage,
+} from '@stox/translate'
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+const hashes: Hashes = { sha256Hex: sha256, hmacSha256Hex: (key, text) => sha256(key + text) }
+const NOW = Date.UTC(2026, 0, 1, 12)
+
+const messageOf = (xml: string): MessageStanza => {
+  const stanza = parseStanzaText(xml)
+  if (!stanza.ok || stanza.value.kind !== 'message') throw new Error(`not a message: ${xml}`)
+  return stanza.value
+}
+const stanza = (content: string, attributes = '') =>
+  messageOf(
+    `<message xmlns='jabber:server' from='juliet@example.com/balcony' to='romeo@example.net' id='m1' ${attributes}>${content}</message>`,
+  )
+const rules = { congestionSafe: false, maxMessageBytes: 16_384, gruu: 'raw' } as const
+const call = { callId: 'c1', fromTag: 't1', cseq: 7 }
+const requestFor = (message: MessageStanza, some: Partial<{ congestionSafe: boolean; gruu: 'raw' | 'off' }> = {}) => {
+  const verdict = judgeMessage(message)
+  if (verdict.kind !== 'send') throw new Error(`verdict ${verdict.kind}`)
+  return messageToSip(message, verdict.body, call, { ...rules, ...some })
+}
+const sent = (message: MessageStanza): SipRequest => {
+  const request = requestFor(message)
+  if (!request.ok) throw new Error(request.failure.detail)
+  return request.value
+}
+
+describe('mapping C.1: what becomes of a message', () => {
+  const body = '<body>hello</body>'
+  test.each([
+    ['1 an error', '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>', "type='error'", 'error-stanza'],
+    ['3 a carbon', `${body}<received xmlns='urn:xmpp:carbons:2'/>`, '', 'forged-carbon'],
+    ['3 a forwarded message', `${body}<forwarded xmlns='urn:xmpp:forward:0'/>`, '', 'forged-carbon'],
+    ['4 a pubsub event', `<event xmlns='http://jabber.org/protocol/pubsub#event'/>`, "type='headline'", 'pubsub-event'],
+    ['5 a chat state', `<composing xmlns='http://jabber.org/protocol/chatstates'/>`, "type='chat'", 'no-content'],
+    ['5 a receipt', `<received xmlns='urn:xmpp:receipts' id='x'/>`, '', 'no-content'],
+    ['7 a subject alone', '<subject>x</subject>', '', 'no-content'],
+    ['7 nothing', '', '', 'no-content'],
+    ['C.11 a retraction', `${body}<retract xmlns='urn:xmpp:message-retract:1' id='x'/><fallback xmlns='urn:xmpp:fallback:0'/>`, '', 'no-content'],
+  ])('%s is absorbed', (_clause, content, attributes, reason) =>
+    expect(judgeMessage(stanza(content, attributes))).toEqual({ kind: 'absorb', reason }))
+  test.each([
+    ['2 RFC 6121 §8.5.2, groupchat', body, "type='groupchat'", 'service-unavailable', 'cancel'],
+    ['6 OMEMO', `${body}<encrypted xmlns='eu.siacs.conversations.axolotl'/>`, '', 'not-acceptable', 'modify'],
+    ['6 an encryption hint', `${body}<encryption xmlns='urn:xmpp:eme:0'/>`, '', 'not-acceptable', 'modify'],
+  ])('%s is bounced', (_clause, content, attributes, condition, errorType) =>
+    expect(judgeMessage(stanza(content, attributes))).toMatchObject({
+      kind: 'bounce',
+      failure: { condition, errorType },
+    }))
+  test.each(["type='chat'", "type='headline'", "type='normal'", ''])('8 a body with %s is sent', (attributes) =>
+    expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'))
+  test('C.2: the body in the stanza’s own language is chosen', () => {
+    const verdict = judgeMessage(stanza("<body xml:lang='de'>Hallo</body><body>hello</body>", "xml:lang='en'"))
+    expect(verdict).toMatchObject({ kind: 'send', body: { text: 'hello' } })
+  })
+})
+
+describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
+  test('example 1 and 2', () => {
+    const request = sent(
+      messageOf(
+        `<message xmlns='jabber:server' from='juliet@example.com/yn0cl4bnw0yr3vym' to='romeo@example.net'><body>Art thou not Romeo, and a Montague?</body></message>`,
+      ),
+    )
+    expect(request.method).toBe('MESSAGE')
+    expect(request.uri).toBe('sip:romeo@example.net')
+    expect(request.headers.get('From')).toContain('<sip:juliet@example.com;gr=yn0cl4bnw0yr3vym>;tag=t1')
+    expect(request.headers.get('To')).toBe('<sip:romeo@example.net>')
+    expect(request.headers.get('Content-Type')).toMatch(/^text\/plain;\s*charset=UTF-8$/i)
+    expect(request.headers.get('Max-Forwards')).toBe('70')
+    expect(request.core).toMatchObject({ callId: 'c1', cseq: { number: 7, method: 'MESSAGE' } })
+    expect(lossyUtf8Text(request.body)).toBe('Art thou not Romeo, and a Montague?')
+  })
+  test('RFC 3428 §4: no Contact', () => expect(sent(stanza('<body>x</body>')).headers.has('Contact')).toBe(false))
+  test('RFC 7572 §8: xml:lang', () =>
+    expect(sent(stanza('<body>ahoj</body>', "xml:lang='cs'")).headers.get('Content-Language')).toBe('cs'))
+  test('a subject is one line without controls', () =>
+    expect(sent(stanza('<subject>one\ntwo\tthree&#13;\nEvil: x</subject><body>x</body>')).headers.get('Subject')).toBe(
+      'one two three Evil: x',
+    ))
+  test('a subject is cut at a character, at 256 octets', () => {
+    const subject = sent(stanza(`<subject>${'é'.repeat(200)}</subject><body>x</body>`)).headers.get('Subject') ?? ''
+    expect(subject).toBe('é'.repeat(128))
+  })
+  test('XEP-0203 delay as Date', () =>
+    expect(
+      sent(
+        stanza("<body>x</body><delay xmlns='urn:xmpp:delay' stamp='2026-01-01T10:00:00Z'/>"),
+      ).headers.get('Date'),
+    ).toBe('Thu, 01 Jan 2026 10:00:00 GMT'))
+  test('line ends become CRLF; Unicode and markup stay', () => {
+    const request = sent(stanza('<body>a\nb &lt;&amp;&gt; 🎈 žluťoučký</body>'))
+    const bytes = formatSipMessage({
+      ...request,
+      headers: request.headers.prepend('Via', 'SIP/2.0/UDP 127.0.0.1:5098;branch=z9hG4bKx'),
+    })
+    const parsed = parseSipMessage(bytes, 'datagram')
+    expect(parsed.ok ? lossyUtf8Text(parsed.value.body) : parsed.failure.detail).toBe('a\r\nb <&> 🎈 žluťoučký')
+  })
+  test('a nick becomes the display name, without bidirectional controls', () =>
+    expect(
+      sent(stanza("<body>x</body><nick xmlns='http://jabber.org/protocol/nick'>Jul\u202Eiet \"C\"</nick>")).core.from
+        .displayName,
+    ).toBe('Juliet "C"'))
+})
+
+describe('mapping C.6: size', () => {
+  const long = stanza(`<body>${'x'.repeat(4000)}</body>`)
+  test('RFC 7572 §6: over 1300 bytes is a policy-violation', () =>
+    expect(requestFor(long)).toMatchObject({ ok: false, failure: { condition: 'policy-violation', status: 513 } }))
+  test('RFC 3428 §8: a congestion-safe road takes more', () =>
+    expect(requestFor(long, { congestionSafe: true }).ok).toBe(true))
+  test('and has its own limit', () =>
+    expect(requestFor(stanza(`<body>${'x'.repeat(20_000)}</body>`), { congestionSafe: true })).toMatchObject({
+      ok: false,
+      failure: { condition: 'policy-violation' },
+    }))
+  test('1300 is the whole request, headers included', () => {
+    expect(requestFor(stanza(`<body>${'x'.repeat(600)}</body>`)).ok).toBe(true)
+    expect(requestFor(stanza(`<body>${'x'.repeat(1290)}</body>`)).ok).toBe(false)
+  })
+})
+
+describe('mapping C.2: thread as Call-ID', () => {
+  const from = stanza('').from
+  const to = stanza('').to
+  const id = (thread: string | undefined) => callIdForThread(thread, from, to, hashes, () => 'fresh')
+  test.each([
+    ['a token stays', 'e0ffe42b28561960c6b12b944a092794b9683a38', 'e0ffe42b28561960c6b12b944a092794b9683a38'],
+    ['word@word stays', 'abc@host.example', 'abc@host.example'],
+    ['none is fresh', undefined, 'fresh'],
+    ['empty is fresh', '', 'fresh'],
+  ])('%s', (_clause, thread, callId) => expect(id(thread)).toBe(callId))
+  test.each([['a space', 'two words'], ['not ASCII', 'žluť'], ['two @', 'a@b@c'], ['too long', 'x'.repeat(129)]])(
+    'hashed: %s',
+    (_clause, thread) => {
+      expect(id(thread)).toMatch(/^x2s-[a-z2-7]{26}$/)
+      expect(id(thread)).toBe(id(thread))
+    },
+  )
+})
+
+const sip = (head: readonly string[], body: Uint8Array | string): SipRequest => {
+  const bytes = typeof body === 'string' ? utf8Bytes(body) : body
+  const text = [
+    'MESSAGE sip:juliet@example.com SIP/2.0',
+    'Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKs1',
+    'Max-Forwards: 70',
+    'From: <sip:romeo@example.net>;tag=38594',
+    'To: <sip:juliet@example.com>',
+    'Call-ID: M4spr4vdu@example.net',
+    'CSeq: 1 MESSAGE',
+    ...head,
+    `Content-Length: ${bytes.length}`,
+    '',
+    '',
+  ].join('\r\n')
+  const parsed = parseSipMessage(new Uint8Array([...utf8Bytes(text), ...bytes]), 'datagram')
+  if (!parsed.ok || parsed.value.kind !== 'request') throw new Error('not a request')
+  return parsed.value
+}
+const contentOf = (request: SipRequest) => {
+  const verdict = textOfMessage(request, hashes, NOW)
+  if (!verdict.ok) throw new Error(verdict.failure.detail)
+  if (verdict.value.kind !== 'text') throw new Error(verdict.value.reason)
+  return verdict.value.content
+}
+const gateway = (() => {
+  const jid = parseJid('example.net')
+  if (!jid.ok) throw new Error('no')
+  return jid.value
+})()
+
+describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
+  const plain = 'Content-Type: text/plain'
+  test('example 4 and 5', () => {
+    const request = sip([plain], 'Neither, fair saint, if either thee dislike.')
+    const parties = partiesOfRequest(request)
+    if (!parties.ok) throw new Error(parties.failure.detail)
+    const message = messageToXmpp(parties.value, contentOf(request), 'normal', gateway)
+    expect(formatJid(message.from)).toBe('romeo@example.net')
+    expect(formatJid(message.to)).toBe('juliet@example.com')
+    expect(message.thread).toBe('M4spr4vdu@example.net')
+    const again = messageOf(formatStanza(message))
+    expect(again.bodies[0]?.text).toBe('Neither, fair saint, if either thee dislike.')
+    expect(again.type).toBe('normal')
+    expect(again.id).toMatch(/^[0-9a-f]{32}$/)
+  })
+  test('example 6 and 7: Content-Language', () => {
+    const content = contentOf(sip([`${plain};charset=UTF-8`, 'Content-Language: cs'], 'Nic z obého, má děvo spanilá'))
+    expect(content).toMatchObject({ lang: 'cs', text: 'Nic z obého, má děvo spanilá' })
+  })
+  test('an impossible language tag is left out', () =>
+    expect(contentOf(sip([plain, `Content-Language: ${'a'.repeat(40)}`], 'x')).lang).toBeUndefined())
+  test('Subject', () => expect(contentOf(sip([plain, 'Subject: Hi there'], 'x')).subject).toBe('Hi there'))
+  test('CRLF becomes LF', () => expect(contentOf(sip([plain], 'a\r\nb')).text).toBe('a\nb'))
+  test.each([
+    ['RFC 3261 §7.4.1: UTF-8 when nothing is said', plain, utf8Bytes('é'), 'é'],
+    ['latin 1', `${plain};charset=iso-8859-1`, latin1Bytes('é'), 'é'],
+    ['windows-1252', `${plain};charset="windows-1252"`, new Uint8Array([0x80, 0x93, 0xe9]), '€“é'],
+  ])('%s', (_clause, head, body, text) => expect(contentOf(sip([head], body)).text).toBe(text))
+  test('C.12: what XML cannot hold does not reach the stream', () =>
+    expect(contentOf(sip([plain], 'a\u0000b\u0008c\uFFFEd')).text).toBe('a\uFFFDb\uFFFDc\uFFFDd'))
+  test.each([
+    ['not UTF-8', [plain], new Uint8Array([0xff]), 400, undefined],
+    ['no type', [], utf8Bytes('x'), 400, undefined],
+    ['C.5 html', ['Content-Type: text/html'], utf8Bytes('<b>x</b>'), 415, 'Accept'],
+    ['C.5 CPIM', ['Content-Type: message/cpim'], utf8Bytes('x'), 415, 'Accept'],
+    ['C.5 an encoding', [plain, 'Content-Encoding: gzip'], utf8Bytes('x'), 415, 'Accept-Encoding'],
+    ['C.5 a charset', [`${plain};charset=utf-16`], utf8Bytes('x'), 415, 'Accept'],
+  ])('%s is refused', (_clause, head, body, status, header) => {
+    const verdict = textOfMessage(sip(head, body), hashes, NOW)
+    expect(verdict).toMatchObject({ ok: false, failure: { status } })
+    if (header !== undefined && !verdict.ok) expect(verdict.failure.headers?.map(([name]) => name)).toContain(header)
+  })
+  test.each([
+    ['G.11 one space', [plain], ' ', 'no-content'],
+    ['RFC 3428 §7 expired', [plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT', 'Expires: 60'], 'x', 'expired'],
+  ])('%s is absorbed', (_clause, head, body, reason) =>
+    expect(textOfMessage(sip(head, body), hashes, NOW)).toEqual({ ok: true, value: { kind: 'absorb', reason } }))
+  test('C.3: an old Date is shown as a delay', () => {
+    const request = sip([plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT'], 'x')
+    const parties = partiesOfRequest(request)
+    if (!parties.ok) throw new Error('parties')
+    const xml = formatStanza(messageToXmpp(parties.value, contentOf(request), 'chat', gateway))
+    expect(xml).toMatch(/<delay[^>]*stamp=['"]2026-01-01T11:00:00/)
+    expect(contentOf(sip([plain, 'Date: Thu, 01 Jan 2026 11:59:30 GMT'], 'x')).sentAtMs).toBeUndefined()
+  })
+  test('C.3: the id is the same for a copy that came another way', () => {
+    const one = sip([plain], 'x')
+    expect(contentOf(one).id).toBe(contentOf(sip([plain], 'x')).id)
+    expect(contentOf({ ...one, core: { ...one.core, cseq: { number: 2, method: 'MESSAGE' } } }).id).not.toBe(
+      contentOf(one).id,
+    )
+  })
+})

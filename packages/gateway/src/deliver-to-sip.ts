@@ -7,7 +7,14 @@ import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid } from '@stox/xmpp'
 import type { Jid, MessageStanza } from '@stox/xmpp'
-import { judgeMessage, jidToSipText, messageToSip, sipAddressToJid, sipStatusToFailure, sipTroubleToFailure } from '@stox/translate'
+import {
+  judgeMessage,
+  jidToSipText,
+  messageToSip,
+  sipAddressToJid,
+  sipStatusToFailure,
+  sipTroubleToFailure,
+} from '@stox/translate'
 import type { GruuPolicy, SipAnswerHints } from '@stox/translate'
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
@@ -50,7 +57,9 @@ export async function deliverToSip(
     stanzaId: message.id ?? null,
     callId: null,
   }
-  const outcome = await journeyToSip(deps, envelope, message, story).catch((error: unknown) => bounced(brokeDown(error)))
+  const outcome = await journeyToSip(deps, envelope, message, story).catch((error: unknown) =>
+    bounced(brokeDown(error)),
+  )
   // A headline never makes an error. @see mapping C.4
   const told = outcome.kind === 'bounced' && message.type === 'headline' ? absorbed('headline-failed') : outcome
   endMessage(deps, story, told)

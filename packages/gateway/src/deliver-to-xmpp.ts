@@ -69,15 +69,26 @@ export async function deliverToXmpp(deps: DeliverToXmppDeps, incoming: IncomingS
     stanzaId: null,
     callId: request.core.callId,
   }
-  const outcome = await journeyToXmpp(deps, request, story).catch((error: unknown) => bounced(brokeDown(error)))
-  const status = respond(deps, incoming, outcome)
-  endMessage(deps, story, outcome.kind === 'delivered' ? delivered(status) : outcome)
-  return outcome
+  const end = await journeyToXmpp(deps, request, story).catch((error: unknown) => ({
+    outcome: bounced(brokeDown(error)),
+    repeat: false,
+  }))
+  const status = respond(deps, incoming, end.outcome)
+  const told = end.outcome.kind === 'delivered' ? delivered(status) : end.outcome
+  endMessage(deps, story, end.repeat ? absorbed('duplicate') : told)
+  return told
 }
 
-async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story: MessageStory): Promise<Outcome> {
+interface JourneyEnd {
+  readonly outcome: Outcome
+  /** The outcome is that of an earlier copy. */
+  readonly repeat: boolean
+}
+const ends = (outcome: Outcome): JourneyEnd => ({ outcome, repeat: false })
+
+async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story: MessageStory): Promise<JourneyEnd> {
   const parties = partiesOfRequest(request)
-  if (!parties.ok) return bounced(parties.failure)
+  if (!parties.ok) return ends(bounced(parties.failure))
   const { from, to } = parties.value
   story.from = formatBareJid(from)
   story.to = formatBareJid(to)
@@ -85,21 +96,22 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
 
   const index = deps.index()
   const refusal = refuseRequest(index, request, parties.value)
-  if (refusal !== undefined) return bounced(refusal)
+  if (refusal !== undefined) return ends(bounced(refusal))
 
   const verdict = textOfMessage(request, deps.hashes, deps.clock.wallMs())
-  if (!verdict.ok) return bounced(verdict.failure)
-  if (verdict.value.kind === 'absorb') return absorbed(verdict.value.reason)
+  if (!verdict.ok) return ends(bounced(verdict.failure))
+  if (verdict.value.kind === 'absorb') return ends(absorbed(verdict.value.reason))
 
   const decision = decideOutbound(index, { fromDomain: from.domain, toDomain: to.domain, kind: 'message' })
-  if (!decision.allowed) return bounced(refusalOf(decision))
+  if (!decision.allowed) return ends(bounced(refusalOf(decision)))
 
   const content = { ...verdict.value.content, thread: deps.conversations.threadOf(verdict.value.content.thread) }
   story.stanzaId = content.id
   const repeated = deps.repeats.outcomeOf(content.id)
-  if (repeated !== undefined) return repeated
+  if (repeated !== undefined) return { outcome: await repeated, repeat: true }
 
-  const message = messageToXmpp(sendersView(deps, parties.value), content, deps.conversations.typeFor(from, to), domainOf(from))
+  const type = deps.conversations.typeFor(from, to)
+  const message = messageToXmpp(sendersView(deps, parties.value), content, type, domainOf(from))
   // A `gr` in From is a resource that this SIP domain has taught us.
   deps.conversations.noteResource(from)
   const outcome = deps.link.send({
@@ -112,11 +124,15 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
     expiresInMs: deps.giveUpMs,
   })
   deps.repeats.note(content.id, outcome)
-  return outcome
+  return ends(await outcome)
 }
 
 /** What is wrong with a request before its body is looked at. @see RFC 3261 §8.2, mapping C.3 */
-export function refuseRequest(index: FederationIndex, request: SipRequest, parties: SipParties): SipFailure | undefined {
+export function refuseRequest(
+  index: FederationIndex,
+  request: SipRequest,
+  parties: SipParties,
+): SipFailure | undefined {
   // Only for our own domains does a peer speak. @see mapping C.3
   if (!index.isLocal(parties.from.domain) || parties.from.local === undefined)
     return misaddressed(`From is not a user of ours: ${formatBareJid(parties.from)}`)

@@ -105,7 +105,7 @@ export function shortHeaderText(text: string, maxCharacters: number): string {
 }
 
 /** What a SIP sender hears of a failure. 408 cannot leave here, nor a 401 or 407 without its challenge. */
-export function failureToSip(failure: Failure | SipFailure): SipAnswer {
+export function failureToSip(failure: Failure | SipFailure): Required<SipAnswer> {
   const status = legalStatus(failure.status)
   const headers: SipHeaderEntry[] = 'headers' in failure ? [...(failure.headers ?? [])] : []
   const has = (name: string): boolean => headers.some(([other]) => other.toLowerCase() === name)

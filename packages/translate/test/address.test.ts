@@ -89,11 +89,7 @@ describe('XMPP to SIP', () => {
     ['4 RFC 7247 §6.5', 'm\\26m@xmpp.example', 'sip:m&m@xmpp.example'],
     ['5 RFC 7247 §6.5', 'tschüss@xmpp.example', 'sip:tsch%C3%BCss@xmpp.example'],
     ['6 RFC 7247 §6.5', 'baz@xmpp.example/qux', 'sip:baz@xmpp.example;gr=qux'],
-    [
-      '7 RFC 7572 example 1–2',
-      'juliet@example.com/yn0cl4bnw0yr3vym',
-      'sip:juliet@example.com;gr=yn0cl4bnw0yr3vym',
-    ],
+    ['7 RFC 7572 example 1–2', 'juliet@example.com/yn0cl4bnw0yr3vym', 'sip:juliet@example.com;gr=yn0cl4bnw0yr3vym'],
     [
       '9 one spelling',
       'here\\27s_a_wild_\\26_\\2fcr%zy\\2f_address@example.com',
@@ -114,7 +110,11 @@ describe('XMPP to SIP', () => {
     ],
     ['48 space in the resource', 'juliet@example.com/foo bar', 'sip:juliet@example.com;gr=foo%20bar'],
     ['49 at in the resource', 'juliet@example.com/foo@bar', 'sip:juliet@example.com;gr=foo%40bar'],
-    ['50 separators in the resource', 'alice@example.com/a;b=c,d?e"f', 'sip:alice@example.com;gr=a%3Bb%3Dc%2Cd%3Fe%22f'],
+    [
+      '50 separators in the resource',
+      'alice@example.com/a;b=c,d?e"f',
+      'sip:alice@example.com;gr=a%3Bb%3Dc%2Cd%3Fe%22f',
+    ],
     [
       '51 base64 in the resource',
       'alice@example.com/Conversations.Aa1+/=',
@@ -132,10 +132,15 @@ describe('XMPP to SIP', () => {
     ['55', 'pres', 'tschüss;a@example.com', 'pres:tsch%C3%BCss%3Ba@example.com'],
   ] as const)('vector %s %s', (_clause, scheme, jid, uri) => expect(jidToInstantUri(scheme, jidOf(jid))).toBe(uri))
 
-  test.each(['"juliet"@example.com', 'foo bar@example.com', 'juliet@', '/foobar', 'juliet@example.com/ foo', 'henryⅣ@example.com', '♚@example.com'])(
-    'vector 56 RFC 7622 §3.5: %s is no address',
-    (text) => expect(parseJid(text).ok).toBe(false),
-  )
+  test.each([
+    '"juliet"@example.com',
+    'foo bar@example.com',
+    'juliet@',
+    '/foobar',
+    'juliet@example.com/ foo',
+    'henryⅣ@example.com',
+    '♚@example.com',
+  ])('vector 56 RFC 7622 §3.5: %s is no address', (text) => expect(parseJid(text).ok).toBe(false))
 
   test('vector 57: lossy by design, and no loop', () => {
     const uri = jidToSipText(jidOf('foo\\5cbar@example.com'))

@@ -148,7 +148,8 @@ describe('RFC 7247 §7.2, table 3: a status as a condition', () => {
     [699, 'recipient-unavailable', 'wait'],
   ]
   test.each(rows)('%d', (status, condition, errorType) =>
-    expect(sipStatusToFailure(status)).toMatchObject({ condition, errorType, status }))
+    expect(sipStatusToFailure(status)).toMatchObject({ condition, errorType, status }),
+  )
   test('every printed row is tried', () => {
     const tried = new Set(rows.map(([status]) => String(status)))
     const special = ['301', '433', '470', '608', '3xx', '4xx', '5xx', '6xx']
@@ -176,7 +177,8 @@ describe('mapping B.3', () => {
     ['timeout', 'remote-server-timeout', 'wait'],
     ['overload', 'resource-constraint', 'wait'],
   ] as const)('SIP side: %s', (cause, condition, errorType) =>
-    expect(sipTroubleToFailure(cause, 'x')).toMatchObject({ condition, errorType }))
+    expect(sipTroubleToFailure(cause, 'x')).toMatchObject({ condition, errorType }),
+  )
   test.each([
     ['no-address', 'remote-server-not-found', 404],
     ['unreachable', 'remote-server-timeout', 504],

@@ -43,7 +43,12 @@ const sent = (message: MessageStanza): SipRequest => {
 describe('mapping C.1: what becomes of a message', () => {
   const body = '<body>hello</body>'
   test.each([
-    ['1 an error', '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>', "type='error'", 'error-stanza'],
+    [
+      '1 an error',
+      '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>',
+      "type='error'",
+      'error-stanza',
+    ],
     ['3 a carbon', `${body}<received xmlns='urn:xmpp:carbons:2'/>`, '', 'forged-carbon'],
     ['3 a forwarded message', `${body}<forwarded xmlns='urn:xmpp:forward:0'/>`, '', 'forged-carbon'],
     ['4 a pubsub event', `<event xmlns='http://jabber.org/protocol/pubsub#event'/>`, "type='headline'", 'pubsub-event'],
@@ -51,9 +56,15 @@ describe('mapping C.1: what becomes of a message', () => {
     ['5 a receipt', `<received xmlns='urn:xmpp:receipts' id='x'/>`, '', 'no-content'],
     ['7 a subject alone', '<subject>x</subject>', '', 'no-content'],
     ['7 nothing', '', '', 'no-content'],
-    ['C.11 a retraction', `${body}<retract xmlns='urn:xmpp:message-retract:1' id='x'/><fallback xmlns='urn:xmpp:fallback:0'/>`, '', 'no-content'],
+    [
+      'C.11 a retraction',
+      `${body}<retract xmlns='urn:xmpp:message-retract:1' id='x'/><fallback xmlns='urn:xmpp:fallback:0'/>`,
+      '',
+      'no-content',
+    ],
   ])('%s is absorbed', (_clause, content, attributes, reason) =>
-    expect(judgeMessage(stanza(content, attributes))).toEqual({ kind: 'absorb', reason }))
+    expect(judgeMessage(stanza(content, attributes))).toEqual({ kind: 'absorb', reason }),
+  )
   test.each([
     ['2 RFC 6121 §8.5.2, groupchat', body, "type='groupchat'", 'service-unavailable', 'cancel'],
     ['6 OMEMO', `${body}<encrypted xmlns='eu.siacs.conversations.axolotl'/>`, '', 'not-acceptable', 'modify'],
@@ -62,9 +73,11 @@ describe('mapping C.1: what becomes of a message', () => {
     expect(judgeMessage(stanza(content, attributes))).toMatchObject({
       kind: 'bounce',
       failure: { condition, errorType },
-    }))
+    }),
+  )
   test.each(["type='chat'", "type='headline'", "type='normal'", ''])('8 a body with %s is sent', (attributes) =>
-    expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'))
+    expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'),
+  )
   test('C.2: the body in the stanza’s own language is chosen', () => {
     const verdict = judgeMessage(stanza("<body xml:lang='de'>Hallo</body><body>hello</body>", "xml:lang='en'"))
     expect(verdict).toMatchObject({ kind: 'send', body: { text: 'hello' } })
@@ -100,9 +113,7 @@ describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
   })
   test('XEP-0203 delay as Date', () =>
     expect(
-      sent(
-        stanza("<body>x</body><delay xmlns='urn:xmpp:delay' stamp='2026-01-01T10:00:00Z'/>"),
-      ).headers.get('Date'),
+      sent(stanza("<body>x</body><delay xmlns='urn:xmpp:delay' stamp='2026-01-01T10:00:00Z'/>")).headers.get('Date'),
     ).toBe('Thu, 01 Jan 2026 10:00:00 GMT'))
   test('line ends become CRLF; Unicode and markup stay', () => {
     const request = sent(stanza('<body>a\nb &lt;&amp;&gt; 🎈 žluťoučký</body>'))
@@ -115,7 +126,7 @@ describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
   })
   test('a nick becomes the display name, without bidirectional controls', () =>
     expect(
-      sent(stanza("<body>x</body><nick xmlns='http://jabber.org/protocol/nick'>Jul\u202Eiet \"C\"</nick>")).core.from
+      sent(stanza('<body>x</body><nick xmlns=\'http://jabber.org/protocol/nick\'>Jul\u202Eiet "C"</nick>')).core.from
         .displayName,
     ).toBe('Juliet "C"'))
 })
@@ -147,13 +158,15 @@ describe('mapping C.2: thread as Call-ID', () => {
     ['none is fresh', undefined, 'fresh'],
     ['empty is fresh', '', 'fresh'],
   ])('%s', (_clause, thread, callId) => expect(id(thread)).toBe(callId))
-  test.each([['a space', 'two words'], ['not ASCII', 'žluť'], ['two @', 'a@b@c'], ['too long', 'x'.repeat(129)]])(
-    'hashed: %s',
-    (_clause, thread) => {
-      expect(id(thread)).toMatch(/^x2s-[a-z2-7]{26}$/)
-      expect(id(thread)).toBe(id(thread))
-    },
-  )
+  test.each([
+    ['a space', 'two words'],
+    ['not ASCII', 'žluť'],
+    ['two @', 'a@b@c'],
+    ['too long', 'x'.repeat(129)],
+  ])('hashed: %s', (_clause, thread) => {
+    expect(id(thread)).toMatch(/^x2s-[a-z2-7]{26}$/)
+    expect(id(thread)).toBe(id(thread))
+  })
 })
 
 const sip = (head: readonly string[], body: Uint8Array | string): SipRequest => {
@@ -233,7 +246,8 @@ describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
     ['G.11 one space', [plain], ' ', 'no-content'],
     ['RFC 3428 §7 expired', [plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT', 'Expires: 60'], 'x', 'expired'],
   ])('%s is absorbed', (_clause, head, body, reason) =>
-    expect(textOfMessage(sip(head, body), hashes, NOW)).toEqual({ ok: true, value: { kind: 'absorb', reason } }))
+    expect(textOfMessage(sip(head, body), hashes, NOW)).toEqual({ ok: true, value: { kind: 'absorb', reason } }),
+  )
   test('C.3: an old Date is shown as a delay', () => {
     const request = sip([plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT'], 'x')
     const parties = partiesOfRequest(request)

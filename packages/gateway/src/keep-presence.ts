@@ -1,0 +1,643 @@
+import type { Clock, Hashes, Ids, Log, Outcome, Timer, Timers } from '@stox/kernel'
+import { decideInbound, decideOutbound, mayShowNote, refusalOf } from '@stox/federation'
+import type { FederationIndex } from '@stox/federation'
+import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
+import { PIDF_TYPE, formatSipUri, newSipResponse, newSipUri, parseSipUri } from '@stox/sip'
+import type { SipRequest } from '@stox/sip'
+import { dialogKey, dialogKeyOf, notifierKey, subscriberKey } from '@stox/sip-engine'
+import type { SubscribeRules, SubscriptionOrder } from '@stox/sip-engine'
+import { subscriptionId } from '@stox/store'
+import type { SubscriptionDirection, SubscriptionRecord, SubscriptionStore } from '@stox/store'
+import type { Metrics } from '@stox/telemetry'
+import { failureToSip, jidToSipText, partiesOfRequest } from '@stox/translate'
+import type { GruuPolicy, SipFailure } from '@stox/translate'
+import type { IncomingSipRequest, SipAddress, SipTransport } from '@stox/transport'
+import { formatBareJid, formatJid, formatStanza, unescapeLocal } from '@stox/xmpp'
+import type { Jid, PresenceStanza } from '@stox/xmpp'
+import { absorbed, bounced, noSuchService } from './bounce.ts'
+import { chooseRoute } from './choose-route.ts'
+import { refuseRequest } from './deliver-to-xmpp.ts'
+import type { SipSender } from './send-sip.ts'
+import { ownJid } from './watch-effects.ts'
+import type { WatchEffect, WatchStep } from './watch-effects.ts'
+import { advanceSipWatch, newSipWatch } from './watch-sip.ts'
+import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
+import { XMPP_WATCH_ID, advanceXmppWatch, newXmppWatch } from './watch-xmpp.ts'
+import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
+
+export interface KeepPresenceDeps {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'presencePassed'>
+  readonly store: Pick<SubscriptionStore, 'put' | 'delete' | 'all'>
+  index(): FederationIndex
+  readonly gruu: GruuPolicy
+  readonly sip: SipSender
+  /** What to write into Contact. */
+  sipAddress(transport: SipTransport): SipAddress | undefined
+  readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  readonly expiresS: number
+  readonly notifyIntervalMs: number
+}
+
+/** @see mapping D.2, access restrictions */
+const MOST_WATCHES_OF_ONE = 500
+const MOST_WATCHES = 500_000
+/** So many refreshes, probes and NOTIFYs a second after a restart. @see mapping D.10 */
+const RESUMED_PER_S = 100
+const LONGEST_SPREAD_MS = 300_000
+/** A presence stanza that cannot leave in this time is told again later. */
+const STANZA_EXPIRES_MS = 15_000
+/** Streams come up in pairs, and edges with many of them. */
+const HEAL_AFTER_MS = 500
+const RETRY_AFTER_S = 60
+
+type Kept =
+  | { readonly direction: 'xmpp-watches-sip'; watch: SipWatch }
+  | { readonly direction: 'sip-watches-xmpp'; watch: XmppWatch }
+
+type Entry = Kept & {
+  readonly id: string
+  readonly watcher: Jid
+  readonly contact: Jid
+  readonly timers: Map<string, Timer>
+  /** Of the dialogs that belong to it. */
+  keys: readonly string[]
+}
+
+/** What a turn answers to; its `respond` effect goes there. */
+interface Occasion {
+  readonly incoming: IncomingSipRequest
+  answered: boolean
+}
+
+/**
+ * Every presence subscription of both directions: events in, watches advanced, effects done, state kept. All decisions
+ * are in `watch-sip` and `watch-xmpp`.
+ */
+export class PresenceKeeper {
+  readonly #deps: KeepPresenceDeps
+  readonly #entries = new Map<string, Entry>()
+  readonly #byDialog = new Map<string, Entry>()
+  readonly #perWatcher = new Map<string, number>()
+  readonly #healing = new Map<string, Timer>()
+  readonly #rules: SubscribeRules
+  #closed = false
+
+  constructor(deps: KeepPresenceDeps) {
+    this.#deps = deps
+    this.#rules = {
+      events: ['presence'],
+      bodyType: PIDF_TYPE,
+      minExpiresS: Math.min(60, deps.expiresS),
+      maxExpiresS: deps.expiresS,
+      defaultExpiresS: deps.expiresS,
+      minNotifyIntervalMs: deps.notifyIntervalMs,
+    }
+  }
+
+  // --- life
+
+  /** Takes up what the last process left: nobody is asked again. @see mapping D.10 */
+  async start(): Promise<void> {
+    const kept: Entry[] = []
+    for await (const record of this.#deps.store.all()) {
+      const entry = this.#entryOf(record)
+      if (entry === undefined) continue
+      this.#add(entry)
+      kept.push(entry)
+    }
+    const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((kept.length / RESUMED_PER_S) * 1000))
+    for (const [at, entry] of kept.entries()) {
+      const afterMs = Math.floor(at / RESUMED_PER_S) * 1000
+      if (entry.direction === 'xmpp-watches-sip') this.#advanceSip(entry, { kind: 'resume', spreadMs })
+      else if (afterMs === 0) this.#advanceXmpp(entry, { kind: 'resume' })
+      else this.#arm(entry, 'resume', afterMs)
+    }
+    if (kept.length > 0) this.#deps.log.info('subscriptions-resumed', { count: kept.length, spreadMs })
+  }
+
+  /** Timers only: what is kept is in the store, and is taken up by the next process. */
+  close(): void {
+    this.#closed = true
+    for (const entry of this.#entries.values()) for (const timer of entry.timers.values()) timer.cancel()
+    for (const timer of this.#healing.values()) timer.cancel()
+    this.#healing.clear()
+  }
+
+  // --- from the XMPP side
+
+  async takePresence(_envelope: InboundEnvelope, presence: PresenceStanza): Promise<Outcome> {
+    const { from, to, type } = presence
+    this.#deps.metrics.presencePassed('xmpp-to-sip', type)
+    const decision = decideInbound(this.#deps.index(), {
+      fromDomain: from.domain,
+      toDomain: to.domain,
+      kind: 'presence',
+      presenceType: type,
+      authorizedByLocalUser: this.isAuthorizedBy(to, from),
+    })
+    const asks = type === 'subscribe' || type === 'probe'
+    // Only who asks is told no: presence that comes unasked is let fall.
+    if (!decision.allowed) return asks ? bounced(refusalOf(decision)) : absorbed('presence-kept')
+    if (to.local === undefined) return asks ? bounced(noSuchService) : absorbed('presence-kept')
+
+    if (asks || type === 'unsubscribe') return this.#takeWatchersPresence(presence)
+    if (type !== 'error') {
+      await this.#advanceXmpp(this.#xmppWatch(to, from), { kind: 'presence', presence })
+      return absorbed('presence-kept')
+    }
+    // An error belongs to the direction in which we had sent.
+    const direction = presence.id?.startsWith(XMPP_WATCH_ID) === true
+    if (direction) await this.#advanceXmpp(this.#xmppWatch(to, from), { kind: 'presence', presence })
+    else await this.#advanceSip(this.#sipWatch(from, to), { kind: 'presence', presence })
+    return absorbed('error-stanza')
+  }
+
+  async #takeWatchersPresence(presence: PresenceStanza): Promise<Outcome> {
+    const { from, to } = presence
+    const known = this.#sipWatch(from, to)
+    if (known === undefined && this.#isFull(formatBareJid(from)))
+      return bounced({
+        fault: 'sender',
+        retry: 'later',
+        condition: 'resource-constraint',
+        status: 480,
+        text: 'Too many subscriptions',
+        detail: 'subscription limit',
+      })
+    const entry = known ?? this.#newEntry('xmpp-watches-sip', from, to)
+    await this.#advanceSip(entry, { kind: 'presence', presence })
+    return absorbed('presence-kept')
+  }
+
+  // --- from the SIP side
+
+  takeSubscribe(incoming: IncomingSipRequest): void {
+    const { request } = incoming
+    const key = dialogKeyOf(request)
+    if (key !== undefined) {
+      const entry = this.#byDialog.get(key)
+      if (entry?.direction !== 'sip-watches-xmpp') return this.#refuse(incoming, 481)
+      this.#deps.metrics.presencePassed('sip-to-xmpp', 'refresh')
+      void this.#advanceXmpp(entry, { kind: 'resubscribe', request, dialog: key }, incoming)
+      return
+    }
+    const parties = partiesOfRequest(request)
+    if (!parties.ok) return this.#refuseWith(incoming, parties.failure)
+    const { from, to } = parties.value
+    const index = this.#deps.index()
+    const refusal = refuseRequest(index, request, parties.value)
+    if (refusal !== undefined) return this.#refuseWith(incoming, refusal)
+    const decision = decideOutbound(index, { fromDomain: from.domain, toDomain: to.domain, kind: 'presence' })
+    if (!decision.allowed) return this.#refuseWith(incoming, refusalOf(decision))
+    if (to.local === undefined) return this.#refuse(incoming, 404)
+
+    this.#deps.metrics.presencePassed('sip-to-xmpp', 'subscribe')
+    const known = this.#xmppWatch(from, to)
+    if (known === undefined && this.#isFull(formatBareJid(from)))
+      return this.#refuse(incoming, 480, [['Retry-After', String(RETRY_AFTER_S)]])
+    const entry = known ?? this.#newEntry('sip-watches-xmpp', from, to)
+    const contactUri = this.#contactUri(to, incoming.flow.transport)
+    void this.#advanceXmpp(entry, { kind: 'subscribe', request, contactUri }, incoming)
+  }
+
+  takeNotify(incoming: IncomingSipRequest): void {
+    const key = dialogKeyOf(incoming.request)
+    const entry = key === undefined ? undefined : this.#byDialog.get(key)
+    // The notifier drops what we do not know. @see RFC 6665 §4.1.3
+    if (entry?.direction !== 'xmpp-watches-sip') return this.#refuse(incoming, 481)
+    this.#deps.metrics.presencePassed('sip-to-xmpp', 'notify')
+    void this.#advanceSip(entry, { kind: 'notify', request: incoming.request }, incoming)
+  }
+
+  #refuse(incoming: IncomingSipRequest, status: number, headers: readonly (readonly [string, string])[] = []): void {
+    incoming.respond(newSipResponse(incoming.request, status, undefined, { toTag: this.#deps.ids.token(), headers }))
+  }
+
+  #refuseWith(incoming: IncomingSipRequest, failure: SipFailure): void {
+    const answer = failureToSip(failure)
+    this.#refuse(incoming, answer.status, answer.headers)
+  }
+
+  // --- from the link
+
+  /** An edge has come: with it come streams, and what was under way with the last one may be lost. */
+  edgeAttached(): void {
+    for (const domain of new Set([...this.#entries.values()].map((entry) => xmppEnd(entry).domain)))
+      this.#healSoon(domain)
+  }
+
+  streamUp(remoteDomain: string): void {
+    this.#healSoon(remoteDomain)
+  }
+
+  #healSoon(domain: string): void {
+    if (this.#closed) return
+    this.#healing.get(domain)?.cancel()
+    this.#healing.set(
+      domain,
+      this.#deps.timers.arm(HEAL_AFTER_MS, () => {
+        this.#healing.delete(domain)
+        this.#heal(domain)
+      }),
+    )
+  }
+
+  #heal(domain: string): void {
+    let count = 0
+    for (const entry of this.#entries.values()) {
+      if (xmppEnd(entry).domain !== domain) continue
+      const afterMs = Math.floor((count * 1000) / RESUMED_PER_S)
+      count += 1
+      this.#arm(entry, 'heal', afterMs)
+    }
+  }
+
+  // --- questions and orders
+
+  /** The local user has added the remote one. @see New-CsXmppAllowedPartner, PublicUnverified */
+  isAuthorizedBy(local: Jid, remote: Jid): boolean {
+    const entry = this.#xmppWatch(local, remote)
+    const authorization = entry?.direction === 'sip-watches-xmpp' ? entry.watch.authorization : 'none'
+    return authorization === 'pending' || authorization === 'active'
+  }
+
+  /** The resource of a SIP user that an XMPP user sees, when there is exactly one. @see mapping C.13 */
+  shownResource(sipUser: Jid, xmppUser: Jid): string | undefined {
+    const entry = this.#sipWatch(xmppUser, sipUser)
+    if (entry?.direction !== 'xmpp-watches-sip' || !entry.watch.known) return undefined
+    const [only, ...others] = entry.watch.shown
+    return only === undefined || others.length > 0 || only.resource === '' ? undefined : only.resource
+  }
+
+  /** False: there is no such subscription. */
+  async refresh(id: string): Promise<boolean> {
+    return this.#order(id, { kind: 'refresh' })
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return this.#order(id, { kind: 'remove' })
+  }
+
+  async #order(id: string, event: { readonly kind: 'refresh' | 'remove' }): Promise<boolean> {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return false
+    if (entry.direction === 'xmpp-watches-sip') await this.#advanceSip(entry, event)
+    else await this.#advanceXmpp(entry, event)
+    return true
+  }
+
+  /** For the gauge. */
+  counts(): Iterable<{ readonly direction: string; readonly state: string; readonly count: number }> {
+    const counts = new Map<string, { direction: string; state: string; count: number }>()
+    for (const entry of this.#entries.values()) {
+      const state = stateOf(entry)
+      const key = `${entry.direction} ${state}`
+      const row = counts.get(key)
+      if (row === undefined) counts.set(key, { direction: entry.direction, state, count: 1 })
+      else row.count += 1
+    }
+    return counts.values()
+  }
+
+  // --- the table
+
+  #sipWatch(watcher: Jid, contact: Jid): (Entry & { readonly direction: 'xmpp-watches-sip' }) | undefined {
+    const entry = this.#entries.get(subscriptionId('xmpp-watches-sip', formatBareJid(watcher), formatBareJid(contact)))
+    return entry?.direction === 'xmpp-watches-sip' ? entry : undefined
+  }
+
+  #xmppWatch(watcher: Jid, contact: Jid): (Entry & { readonly direction: 'sip-watches-xmpp' }) | undefined {
+    const entry = this.#entries.get(subscriptionId('sip-watches-xmpp', formatBareJid(watcher), formatBareJid(contact)))
+    return entry?.direction === 'sip-watches-xmpp' ? entry : undefined
+  }
+
+  #isFull(watcher: string): boolean {
+    return this.#entries.size >= MOST_WATCHES || (this.#perWatcher.get(watcher) ?? 0) >= MOST_WATCHES_OF_ONE
+  }
+
+  /** Not in the table until its first turn has left something to remember. */
+  #newEntry<D extends SubscriptionDirection>(
+    direction: D,
+    watcherJid: Jid,
+    contactJid: Jid,
+  ): Extract<Entry, { direction: D }> {
+    const watcher = formatBareJid(watcherJid)
+    const contact = formatBareJid(contactJid)
+    const watch = direction === 'xmpp-watches-sip' ? newSipWatch(watcher, contact) : newXmppWatch(watcher, contact)
+    return this.#entry(direction, watcher, contact, watch) as Extract<Entry, { direction: D }>
+  }
+
+  #entry(direction: SubscriptionDirection, watcher: string, contact: string, watch: SipWatch | XmppWatch): Entry {
+    return {
+      direction,
+      watch,
+      id: subscriptionId(direction, watcher, contact),
+      watcher: ownJid(watcher),
+      contact: ownJid(contact),
+      timers: new Map(),
+      keys: [],
+    } as Entry
+  }
+
+  #entryOf(record: SubscriptionRecord): Entry | undefined {
+    try {
+      const watch = JSON.parse(record.data) as SipWatch | XmppWatch
+      return this.#entry(record.direction, record.watcher, record.contact, watch)
+    } catch (error) {
+      this.#deps.log.error('subscription-unreadable', { id: record.id, detail: String(error) })
+      return undefined
+    }
+  }
+
+  #add(entry: Entry): void {
+    this.#entries.set(entry.id, entry)
+    const watcher = formatBareJid(entry.watcher)
+    this.#perWatcher.set(watcher, (this.#perWatcher.get(watcher) ?? 0) + 1)
+    this.#index(entry)
+  }
+
+  #forget(entry: Entry): void {
+    for (const timer of entry.timers.values()) timer.cancel()
+    entry.timers.clear()
+    for (const key of entry.keys) this.#byDialog.delete(key)
+    entry.keys = []
+    if (!this.#entries.delete(entry.id)) return
+    const watcher = formatBareJid(entry.watcher)
+    const left = (this.#perWatcher.get(watcher) ?? 1) - 1
+    if (left > 0) this.#perWatcher.set(watcher, left)
+    else this.#perWatcher.delete(watcher)
+    this.#deps.store.delete(entry.id)
+  }
+
+  #index(entry: Entry): void {
+    const keys = keysOf(entry)
+    for (const key of entry.keys) if (!keys.includes(key)) this.#byDialog.delete(key)
+    for (const key of keys) this.#byDialog.set(key, entry)
+    entry.keys = keys
+  }
+
+  // --- turns
+
+  #advanceSip(
+    entry: Extract<Entry, { direction: 'xmpp-watches-sip' }> | undefined,
+    event: SipWatchEvent,
+    incoming?: IncomingSipRequest,
+  ): Promise<void> {
+    if (entry === undefined) return Promise.resolve()
+    const before = entry.watch.authorization
+    const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
+    if (step.watch !== undefined) entry.watch = step.watch
+    return this.#finish(entry, step, before, incoming)
+  }
+
+  #advanceXmpp(
+    entry: Extract<Entry, { direction: 'sip-watches-xmpp' }> | undefined,
+    event: XmppWatchEvent,
+    incoming?: IncomingSipRequest,
+  ): Promise<void> {
+    if (entry === undefined) return Promise.resolve()
+    const before = entry.watch.authorization
+    const step = advanceXmppWatch(entry.watch, event, this.#xmppContext(entry))
+    if (step.watch !== undefined) entry.watch = step.watch
+    return this.#finish(entry, step, before, incoming)
+  }
+
+  /** Keeps what is to be kept, then does what is to be done. Resolves when a change of authorization is on the disk. */
+  async #finish(
+    entry: Entry,
+    step: WatchStep<SipWatch | XmppWatch>,
+    before: string,
+    incoming: IncomingSipRequest | undefined,
+  ): Promise<void> {
+    let kept: Promise<void> | undefined
+    if (step.watch === undefined) this.#forget(entry)
+    else {
+      if (this.#entries.has(entry.id)) this.#index(entry)
+      else this.#add(entry)
+      const record = this.#recordOf(entry)
+      if (step.watch.authorization === before) this.#deps.store.put(record)
+      else {
+        kept = this.#deps.store.put(record, { durable: true })
+        this.#deps.log.info('subscription', {
+          direction: entry.direction,
+          watcher: record.watcher,
+          contact: record.contact,
+          authorization: record.authorization,
+          state: record.state,
+        })
+      }
+    }
+    const occasion = incoming === undefined ? undefined : { incoming, answered: false }
+    for (const effect of step.effects) this.#do(entry, effect, occasion)
+    // A request that a turn has nothing to say to is not left to die.
+    if (occasion?.answered === false) this.#refuse(occasion.incoming, 481)
+    await kept
+  }
+
+  #do(entry: Entry, effect: WatchEffect, occasion: Occasion | undefined): void {
+    switch (effect.kind) {
+      case 'send-stanza':
+        void this.#sendStanza(entry, effect.presence)
+        return
+      case 'send-sip':
+        void this.#sendSip(entry, effect.request, effect.nextHop)
+        return
+      case 'respond':
+        if (occasion === undefined) return
+        occasion.answered = true
+        occasion.incoming.respond(effect.response)
+        return
+      case 'arm-timer':
+        return this.#arm(entry, effect.timer, effect.afterMs)
+      case 'cancel-timer':
+        entry.timers.get(effect.timer)?.cancel()
+        entry.timers.delete(effect.timer)
+        return
+    }
+  }
+
+  #arm(entry: Entry, name: string, afterMs: number): void {
+    entry.timers.get(name)?.cancel()
+    if (this.#closed || !this.#entries.has(entry.id)) return
+    const timer = this.#deps.timers.arm(afterMs, () => {
+      entry.timers.delete(name)
+      this.#fire(entry, name)
+    })
+    entry.timers.set(name, timer)
+  }
+
+  #fire(entry: Entry, name: string): void {
+    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+    if (entry.direction === 'xmpp-watches-sip')
+      void this.#advanceSip(entry, name === 'heal' ? { kind: 'heal' } : { kind: 'timer', timer: name })
+    else if (name === 'heal' || name === 'resume') void this.#advanceXmpp(entry, { kind: name })
+    else void this.#advanceXmpp(entry, { kind: 'timer', timer: name })
+  }
+
+  async #sendStanza(entry: Entry, presence: PresenceStanza): Promise<void> {
+    if (this.#closed) return
+    this.#deps.metrics.presencePassed('sip-to-xmpp', presence.type)
+    const outcome = await this.#deps.link.send({
+      correlationId: this.#deps.ids.token(),
+      localDomain: presence.from.domain,
+      remoteDomain: presence.to.domain,
+      from: formatBareJid(presence.from),
+      to: formatBareJid(presence.to),
+      stanzaXml: formatStanza(presence),
+      expiresInMs: STANZA_EXPIRES_MS,
+    })
+    this.#deps.log.debug('presence', {
+      from: formatJid(presence.from),
+      to: formatJid(presence.to),
+      type: presence.type,
+      outcome: outcome.kind,
+    })
+    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+    if (outcome.kind === 'bounced') {
+      const { failure } = outcome
+      this.#deps.log.warn('presence-unsent', { id: entry.id, type: presence.type, detail: failure.detail })
+      if (entry.direction === 'xmpp-watches-sip') void this.#advanceSip(entry, { kind: 'unsent', presence, failure })
+      else void this.#advanceXmpp(entry, { kind: 'unsent', presence, failure })
+    } else if (entry.direction === 'sip-watches-xmpp') void this.#advanceXmpp(entry, { kind: 'sent', presence })
+  }
+
+  async #sendSip(entry: Entry, request: SipRequest, nextHop: string | undefined): Promise<void> {
+    if (this.#closed) return
+    const route = chooseRoute(this.#deps.index(), sipEnd(entry).domain, this.#deps.gruu)
+    const towards = nextHop ?? route?.uri
+    const reply =
+      towards === undefined
+        ? ({ kind: 'failed', cause: 'no-target', detail: `no route to ${sipEnd(entry).domain}` } as const)
+        : await this.#deps.sip.send(request, towards, { congestionSafe: route?.rules.congestionSafe ?? false })
+    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+    this.#deps.log.debug('presence-request', {
+      id: entry.id,
+      method: request.method,
+      result: reply.kind === 'response' ? reply.response.status : reply.cause,
+    })
+    if (entry.direction === 'xmpp-watches-sip')
+      void this.#advanceSip(entry, { kind: 'reply', input: { kind: 'reply', request, reply } })
+    else {
+      const dialog = dialogKey(request.core.callId, request.core.from.params.get('tag') ?? '')
+      void this.#advanceXmpp(entry, { kind: 'reply', dialog, request, reply })
+    }
+  }
+
+  // --- what the watches may ask
+
+  #sipContext(entry: Entry): SipWatchContext {
+    const { clock, ids, hashes } = this.#deps
+    const partner = this.#deps.index().partnerOf(entry.watcher.domain)
+    return {
+      nowMs: clock.wallMs(),
+      ids,
+      hashes,
+      showsNotes: partner !== undefined && mayShowNote(partner),
+      expiresS: this.#deps.expiresS,
+      order: (_watch, expiresS) => this.#orderFor(entry, expiresS),
+    }
+  }
+
+  #orderFor(entry: Entry, expiresS: number): SubscriptionOrder {
+    const watcher = jidToSipText(entry.watcher)
+    const contact = jidToSipText(entry.contact)
+    const route = chooseRoute(this.#deps.index(), entry.contact.domain, this.#deps.gruu)
+    const parsed = route === undefined ? undefined : parseSipUri(route.uri)
+    const transport =
+      parsed?.ok === true && parsed.value.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp'
+    return {
+      event: 'presence',
+      accept: PIDF_TYPE,
+      from: `<${watcher}>`,
+      to: `<${contact}>`,
+      requestUri: contact,
+      contact: this.#contactUri(entry.watcher, transport),
+      expiresS,
+      headers: [['User-Agent', 'stox']],
+    }
+  }
+
+  /** Where the SIP side reaches an XMPP user: here. @see mapping A.5 */
+  #contactUri(jid: Jid, transport: SipTransport): string {
+    const address = this.#deps.sipAddress(transport) ?? this.#deps.sipAddress(transport === 'udp' ? 'tcp' : 'udp')
+    const host = address === undefined ? jid.domain : address.host.includes(':') ? `[${address.host}]` : address.host
+    return formatSipUri(
+      newSipUri({
+        ...(jid.local === undefined ? {} : { user: unescapeLocal(jid.local) }),
+        host,
+        ...(address === undefined ? {} : { port: address.port }),
+        params: { transport },
+      }),
+    )
+  }
+
+  #xmppContext(entry: Entry): XmppWatchContext {
+    const { clock, ids, hashes, gruu } = this.#deps
+    return {
+      nowMs: clock.wallMs(),
+      ids,
+      hashes,
+      gruu,
+      rules: this.#rules,
+      isShownToContact: () => {
+        const other = this.#sipWatch(entry.contact, entry.watcher)
+        return other?.watch.authorization === 'active' && other.watch.known
+      },
+    }
+  }
+
+  #recordOf(entry: Entry): SubscriptionRecord {
+    return {
+      id: entry.id,
+      direction: entry.direction,
+      watcher: entry.watch.watcher,
+      contact: entry.watch.contact,
+      authorization: entry.watch.authorization,
+      state: stateOf(entry),
+      data: JSON.stringify(entry.watch),
+      dueAtMs: dueOf(entry),
+      updatedAtMs: this.#deps.clock.wallMs(),
+    }
+  }
+}
+
+const xmppEnd = (entry: Entry): Jid => (entry.direction === 'xmpp-watches-sip' ? entry.watcher : entry.contact)
+const sipEnd = (entry: Entry): Jid => (entry.direction === 'xmpp-watches-sip' ? entry.contact : entry.watcher)
+
+function keysOf(entry: Entry): readonly string[] {
+  if (entry.direction === 'sip-watches-xmpp') return entry.watch.dialogs.map(notifierKey)
+  const key = entry.watch.subscriber === null ? undefined : subscriberKey(entry.watch.subscriber)
+  return key === undefined ? [] : [key]
+}
+
+/** One word for the API and the gauge. @see packages/store/src/subscription-states.md */
+function stateOf(entry: Entry): string {
+  if (entry.direction === 'xmpp-watches-sip') return entry.watch.subscriber?.name ?? 'idle'
+  return entry.watch.dialogs.length > 0 ? 'watched' : 'idle'
+}
+
+function dueOf(entry: Entry): number | null {
+  if (entry.direction === 'sip-watches-xmpp')
+    return entry.watch.dialogs.reduce<number | null>(
+      (due, dialog) => (due === null ? dialog.expiresAtMs : Math.min(due, dialog.expiresAtMs)),
+      null,
+    )
+  const state = entry.watch.subscriber
+  switch (state?.name) {
+    case 'pending':
+    case 'active':
+      return state.refreshAtMs
+    case 'holdoff':
+      return state.retryAtMs
+    case 'subscribing':
+    case 'closing':
+      return state.giveUpAtMs
+    default:
+      return null
+  }
+}

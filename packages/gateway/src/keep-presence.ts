@@ -628,16 +628,6 @@ function dueOf(entry: Entry): number | null {
       null,
     )
   const state = entry.watch.subscriber
-  switch (state?.name) {
-    case 'pending':
-    case 'active':
-      return state.refreshAtMs
-    case 'holdoff':
-      return state.retryAtMs
-    case 'subscribing':
-    case 'closing':
-      return state.giveUpAtMs
-    default:
-      return null
-  }
+  if (state?.name === 'pending' || state?.name === 'active') return state.expiresAtMs
+  return state?.name === 'holdoff' ? state.retryAtMs : null
 }

@@ -291,8 +291,8 @@ class Turn {
     const { authorization, askedAtMs, heardAtMs } = this.#watch
     const now = this.#context.nowMs
     if (authorization === 'active') {
-      if (heardAtMs === null || now - heardAtMs > PROBE_AGAIN_MS) this.#probe(PROBE_OVER_MS)
-    } else if (authorization === 'none' && poll) this.#probe(POLL_WAIT_MS)
+      if (heardAtMs === null || now - heardAtMs > PROBE_AGAIN_MS) this.#probe()
+    } else if (authorization === 'none' && poll) this.#probe()
     else if (authorization === 'pending' && (askedAtMs === null || now - askedAtMs > ASK_AGAIN_MS)) this.#askConsent()
   }
 
@@ -302,10 +302,10 @@ class Turn {
     this.#tell('subscribe')
   }
 
-  #probe(overMs: number): void {
+  /** How long it may go unanswered is counted from when it has left (`sent`). */
+  #probe(): void {
     this.#set({ probedAtMs: this.#context.nowMs })
     this.#tell('probe')
-    this.#arm('probe-over', overMs)
   }
 
   advance(key: string, input: NotifierInput): void {
@@ -498,6 +498,8 @@ class Turn {
       ...(presence.type === 'subscribe' ? { askedAtMs: this.#context.nowMs } : {}),
     })
     this.#cancelTimer('retry')
+    if (presence.type === 'probe')
+      this.#arm('probe-over', this.#watch.resuming ? PROBE_OVER_RESUMING_MS : PROBE_OVER_MS)
   }
 
   /** Our own half of the road is broken: the watcher need not come back, we try again ourselves. */
@@ -516,13 +518,13 @@ class Turn {
 
   heal(): void {
     const { authorization, askedAtMs, dialogs } = this.#watch
-    if (dialogs.length === 0) return
-    if (authorization === 'active') this.#probe(PROBE_OVER_MS)
+    if (dialogs.length === 0 || this.#watch.resuming) return
+    if (authorization === 'active') this.#probe()
     else if (authorization === 'pending' && askedAtMs === null) this.#askConsent()
   }
 
   refresh(): void {
-    if (this.#watch.authorization === 'active') this.#probe(PROBE_OVER_MS)
+    if (this.#watch.authorization === 'active') this.#probe()
     else if (this.#watch.authorization === 'pending') this.#askConsent()
   }
 
@@ -545,7 +547,7 @@ class Turn {
     }
     switch (timer) {
       case 'probe-soon':
-        if (this.#watch.authorization === 'active' && this.#watch.heardAtMs === null) this.#probe(PROBE_OVER_MS)
+        if (this.#watch.authorization === 'active' && this.#watch.heardAtMs === null) this.#probe()
         return
       case 'probe-over':
         return this.#probeOver()
@@ -586,7 +588,7 @@ class Turn {
       })
       this.#changed()
     }
-    if (authorization === 'active') this.#probe(PROBE_OVER_MS)
+    if (authorization === 'active') this.#probe()
     else if (authorization === 'pending') this.#askConsent()
   }
 
@@ -610,7 +612,7 @@ class Turn {
       this.#set({ authorization: 'none' })
     if (dialogs.length === 0) return
     this.#set({ resuming: true })
-    if (authorization === 'active') return this.#probe(PROBE_OVER_RESUMING_MS)
+    if (authorization === 'active') return this.#probe()
     if (authorization === 'pending' && askedAtMs === null) this.#askConsent()
     this.#resumeDialogs()
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { fail, ok } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
 import { federationFileSchema, localDomainSchema, problemsOf } from '@stox/federation'
@@ -6,6 +7,7 @@ import type { FederationFile, Problem } from '@stox/federation'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { withEnvironment } from './environment.ts'
+import { isPeer } from './trusted-peers.ts'
 
 const hostPort = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/
 const isHostPort = (text: string): boolean => {
@@ -68,9 +70,9 @@ export const gatewayConfigSchema = z
           .default([])
           .describe('The domains served here, each with the route to its SIP server.'),
         trustedPeers: z
-          .array(z.string().min(1).max(255))
+          .array(z.string().max(255).refine(isPeer, 'not an address or network'))
           .min(1)
-          .describe('Addresses whose requests we take; everybody else is refused.'),
+          .describe('Addresses (or networks, as 10.0.0.0/8) whose requests we take; everybody else is refused.'),
         gruu: z
           .enum(['raw', 'off'])
           .default('raw')
@@ -189,6 +191,7 @@ export function loadConfig(
   const pem = (name: 'cert' | 'key' | 'ca', kind: string): string =>
     taken(readPem(link[name], `link.${name}`, kind), '')
   const texts = { cert: pem('cert', 'CERTIFICATE'), key: pem('key', 'PRIVATE KEY'), ca: pem('ca', 'CERTIFICATE') }
+  if (problems.length === 0) problems.push(...keyProblems(texts))
   const model = federation === undefined ? undefined : readFederation(federation.file, problems)
   for (const [at, { domain }] of rest.sip.domains.entries())
     if (rest.sip.domains.findIndex((other) => other.domain === domain) !== at)
@@ -217,6 +220,21 @@ function readPem(path: string, key: string, kind: string): Result<string, Config
   if (text.ok && !new RegExp(`-----BEGIN (?:[A-Z]+ )?${kind}-----`).test(text.value))
     return fail({ path: key, problem: `${path}: no ${kind.toLowerCase()} in it`, hint })
   return text
+}
+
+/** The key must be that of the certificate, and both what they say they are. */
+function keyProblems(texts: {
+  readonly cert: string
+  readonly key: string
+  readonly ca: string
+}): readonly ConfigProblem[] {
+  try {
+    createSecureContext(texts)
+    return []
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    return [{ path: 'link.key', problem, hint: 'the private key of the certificate in link.cert' }]
+  }
 }
 
 function parseYaml(text: string, path: string): Result<unknown, ConfigProblem> {

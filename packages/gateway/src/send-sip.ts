@@ -3,6 +3,7 @@ import type { SipRequest } from '@stox/sip'
 import type { Clock, Ids } from '@stox/kernel'
 import { locateSip } from '@stox/transport'
 import type { DnsResolver, SipEndpoint, SipReply, SipTarget } from '@stox/transport'
+import type { Metrics } from '@stox/telemetry'
 import { RecentMap } from './recent-map.ts'
 
 /** Sends a request towards a URI or a route, trying its servers in turn. Never rejects. */
@@ -102,5 +103,23 @@ export class FailoverSender implements SipSender {
   /** With one server there is nothing to prefer. */
   #rest(target: SipTarget, forMs: number, servers: number): void {
     if (servers > 1) this.#resting.set(keyOf(target), this.#clock.monotonicMs() + forMs)
+  }
+}
+
+/** Counts how client transactions end. */
+export class CountingSender implements SipSender {
+  readonly #sender: SipSender
+  readonly #metrics: Pick<Metrics, 'sipTransactionEnded'>
+
+  constructor(sender: SipSender, metrics: Pick<Metrics, 'sipTransactionEnded'>) {
+    this.#sender = sender
+    this.#metrics = metrics
+  }
+
+  async send(request: SipRequest, towards: string, options?: { readonly congestionSafe?: boolean }): Promise<SipReply> {
+    const reply = await this.#sender.send(request, towards, options)
+    const end = reply.kind === 'response' ? reply.response.status : reply.cause === 'timeout' ? 'timeout' : 'transport'
+    this.#metrics.sipTransactionEnded('client', request.method, end)
+    return reply
   }
 }

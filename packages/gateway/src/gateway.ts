@@ -1,0 +1,394 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock, Hashes, Ids, Log, Outcome, Timers } from '@stox/kernel'
+import { ensureFirstToken, startAdminApi } from '@stox/admin-api'
+import type { SessionRow as ApiSessionRow } from '@stox/admin-api'
+import { FederationIndex } from '@stox/federation'
+import type { FederationModel } from '@stox/federation'
+import type { InboundEnvelope, Replica, SessionRow } from '@stox/link'
+import { openMemoryStore, openSqliteStore } from '@stox/store'
+import type { Store } from '@stox/store'
+import { createMetrics, opsServer } from '@stox/telemetry'
+import type { Metrics, ReadyReport } from '@stox/telemetry'
+import {
+  LinkClient,
+  NodeDnsResolver,
+  SipEndpoint,
+  cryptoIds,
+  nodeHashes,
+  systemClock,
+  systemTimers,
+} from '@stox/transport'
+import type { IncomingSipRequest, LinkClientOptions, LinkClientPort } from '@stox/transport'
+import { bounced } from './bounce.ts'
+import type { GatewayConfig } from './config.ts'
+import { Conversations } from './conversations.ts'
+import { deliverToSip } from './deliver-to-sip.ts'
+import type { DeliverToSipDeps } from './deliver-to-sip.ts'
+import { Repeats, deliverToXmpp } from './deliver-to-xmpp.ts'
+import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
+import { PresenceKeeper } from './keep-presence.ts'
+import { PairQueues } from './pair-queues.ts'
+import { seedModel } from './seed-model.ts'
+import { CountingSender, FailoverSender } from './send-sip.ts'
+import { StartFailure, starting } from './start-failure.ts'
+import { takeRequest } from './take-request.ts'
+import { takeStanza } from './take-stanza.ts'
+import { trustedPeers } from './trusted-peers.ts'
+
+/** Only a test gives others. */
+export interface GatewayDeps {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly log: Log
+  link(options: LinkClientOptions): LinkClientPort
+  openStore(url: string): Store
+  /** The first administrator token, in clear, the one time that it is made. */
+  firstToken(token: string): void
+}
+
+export interface GatewayAddresses {
+  readonly sip: readonly { readonly transport: string; readonly host: string; readonly port: number }[]
+  readonly admin: { readonly address: string; readonly port: number }
+  readonly ops: { readonly address: string; readonly port: number }
+}
+
+export interface Gateway {
+  readonly addresses: GatewayAddresses
+  /** What is under way gets a few seconds to end. */
+  close(): Promise<void>
+}
+
+/** What is under way when the process is told to stop may take so long; the rest of ten seconds is for closing. */
+const LAST_WORDS_MS = 5000
+const LAST_WORDS_POLL_MS = 50
+
+/** Configuration, store, SIP, link, API: in this order, and back. Rejects with a `StartFailure`. */
+export async function startGateway(
+  config: GatewayConfig,
+  given: Partial<GatewayDeps> & { readonly log: Log },
+): Promise<Gateway> {
+  const clock = given.clock ?? systemClock
+  const timers = given.timers ?? systemTimers
+  const ids = given.ids ?? cryptoIds
+  const hashes = given.hashes ?? nodeHashes
+  const { log } = given
+  const undo: (() => Promise<void> | void)[] = []
+  const unwind = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+
+  try {
+    const metrics = createMetrics({ node: config.node })
+    undo.push(() => metrics.close())
+    const store = (given.openStore ?? ((url: string) => openStore(url, { clock, timers, log })))(config.store.url)
+    undo.push(() => store.close())
+    let model = await seedModel(store, config, { clock, ids })
+    let index = new FederationIndex(model)
+
+    // --- the SIP side
+    const resolver = new NodeDnsResolver({ servers: config.dns.servers })
+    let take: (incoming: IncomingSipRequest) => void = () => undefined
+    const endpoint = new SipEndpoint({
+      listen: config.sip.listen,
+      ...(config.sip.advertisedHost === undefined ? {} : { advertisedHost: config.sip.advertisedHost }),
+      clock,
+      timers,
+      ids,
+      log,
+      trusted: trustedPeers(config.sip.trustedPeers),
+      on: {
+        request: (incoming) => take(incoming),
+        refused: (kind, refusal) => {
+          metrics.inputRefused(kind)
+          log.warn('sip-refused', { kind, detail: refusal.detail, remote: refusal.remote.host, status: refusal.status })
+        },
+      },
+    })
+    const sip = new CountingSender(new FailoverSender({ endpoint, resolver, clock, ids }), metrics)
+
+    // --- the link
+    let under = 0
+    let closing = false
+    let takeEnvelope: (envelope: InboundEnvelope) => Promise<Outcome> = () => Promise.resolve(bounced(notReady))
+    let presence: PresenceKeeper | undefined
+    const link = (given.link ?? ((options: LinkClientOptions) => new LinkClient(options)))({
+      node: config.node,
+      edges: config.link.edges,
+      tls: config.link,
+      replica: replicaOf(model),
+      clock,
+      timers,
+      ids,
+      log,
+      on: {
+        inbound: (envelope) => (closing ? Promise.resolve(bounced(notReady)) : takeEnvelope(envelope)),
+        attached: (edge) => {
+          log.info('edge-attached', { edge })
+          presence?.edgeAttached()
+        },
+        detached: (edge, reason) => log.warn('edge-detached', { edge, reason }),
+        streamUp: (notice) => presence?.streamUp(notice.remoteDomain),
+      },
+    })
+    undo.push(() => link.close())
+
+    // --- the stories
+    const conversations = new Conversations({ clock, ids, hashes })
+    const queues = new PairQueues<Outcome>()
+    const keeper = new PresenceKeeper({
+      clock,
+      timers,
+      ids,
+      hashes,
+      log,
+      metrics,
+      store: store.subscriptions,
+      index: () => index,
+      gruu: config.sip.gruu,
+      sip,
+      sipAddress: (transport) => endpoint.contact(transport),
+      link,
+      expiresS: config.presence.expiresS,
+      notifyIntervalMs: config.presence.notifyIntervalMs,
+    })
+    presence = keeper
+    const common = { clock, log, metrics, journal: store.journal, index: () => index, conversations }
+    const toSip: DeliverToSipDeps = {
+      ...common,
+      gruu: config.sip.gruu,
+      sip,
+      queues,
+      isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
+    }
+    const toXmpp: DeliverToXmppDeps = {
+      ...common,
+      ids,
+      hashes,
+      link,
+      giveUpMs: config.messages.giveUpS * 1000,
+      repeats: new Repeats(clock),
+      shownResource: (sipUser, xmppUser) => keeper.shownResource(sipUser, xmppUser),
+    }
+    const counted = async <T>(work: Promise<T>): Promise<T> => {
+      under += 1
+      try {
+        return await work
+      } finally {
+        under -= 1
+      }
+    }
+    takeEnvelope = (envelope) =>
+      counted(
+        takeStanza(
+          {
+            message: (one, message) => deliverToSip(toSip, one, message),
+            presence: (one, stanza) => keeper.takePresence(one, stanza),
+          },
+          envelope,
+        ),
+      )
+    take = (incoming) =>
+      takeRequest(
+        {
+          ids,
+          index: () => index,
+          message: (one) => void counted(deliverToXmpp(toXmpp, one)),
+          subscribe: (one) => keeper.takeSubscribe(one),
+          notify: (one) => keeper.takeNotify(one),
+        },
+        countingAnswer(incoming, metrics),
+      )
+    watchGauges(metrics, { queues, keeper, link, endpoint, store })
+
+    // --- to work
+    const addresses = await starting('sip.listen', 'another program has the port, or the address is not ours', () =>
+      endpoint.listen(),
+    )
+    undo.push(() => endpoint.close())
+    const ready = (): ReadyReport => {
+      const edges = link.edges()
+      const attached = edges.filter((edge) => edge.attached)
+      const problem = edges.map((edge) => edge.lastProblem).find((text) => text !== undefined)
+      return {
+        store: store.health(),
+        sip: { ok: true, detail: config.sip.listen.join(', ') },
+        edge: {
+          ok: attached.length > 0,
+          detail:
+            attached.length > 0 ? `${attached.length} of ${edges.length} attached` : (problem ?? 'no edge is attached'),
+        },
+      }
+    }
+    const ops = await starting('ops.listen', 'another program has the port, or the address is not ours', () =>
+      opsServer({ listen: config.ops.listen, ready, metrics }),
+    )
+    undo.push(() => ops.close())
+    const api = await starting('admin.listen', 'another program has the port, or the address is not ours', () =>
+      startAdminApi({
+        listen: config.admin.listen,
+        store,
+        clock,
+        log,
+        ports: {
+          sessions: async () => (await link.sessions()).map(apiRow),
+          closeSession: (id) => link.closeSession(id),
+          refreshSubscription: (id) => keeper.refresh(id),
+          deleteSubscription: (id) => keeper.remove(id),
+          onModelChanged: (changed) => {
+            model = changed
+            index = new FederationIndex(model)
+            link.publish(replicaOf(model))
+            log.info('model-changed', { revision: model.revision })
+          },
+          ready,
+          metrics,
+        },
+      }),
+    )
+    undo.push(() => api.close())
+    const token = await ensureFirstToken(store, clock)
+    if (token !== undefined) given.firstToken?.(token)
+    await keeper.start()
+    undo.push(() => keeper.close())
+    link.start()
+    const pruning = keepJournalShort(store, () => model, { clock, timers, log })
+    undo.push(() => pruning.cancel())
+    log.info('gateway-started', {
+      node: config.node,
+      sip: addresses.map(({ transport, host, port }) => `${transport}:${host}:${port}`).join(' '),
+      admin: `${api.address}:${api.port}`,
+      revision: model.revision,
+    })
+
+    return {
+      addresses: { sip: addresses, admin: api, ops },
+      close: async () => {
+        if (closing) return
+        closing = true
+        log.info('gateway-stopping', { underWay: under })
+        const untilMs = clock.monotonicMs() + LAST_WORDS_MS
+        while (under > 0 && clock.monotonicMs() < untilMs)
+          await new Promise<void>((resolve) => timers.arm(LAST_WORDS_POLL_MS, resolve))
+        await unwind()
+      },
+    }
+  } catch (error) {
+    await unwind()
+    throw error
+  }
+}
+
+const notReady = {
+  fault: 'us',
+  retry: 'later',
+  condition: 'resource-constraint',
+  errorType: 'wait',
+  status: 500,
+  text: 'The gateway is not ready',
+  detail: 'starting or stopping',
+} as const
+
+/** What the edge is told; its secret travels by itself. */
+const replicaOf = (model: FederationModel): Replica => ({
+  model: { ...model, settings: { ...model.settings, dialbackPassphrase: null } },
+  dialbackSecret: model.settings.dialbackPassphrase ?? '',
+})
+
+function openStore(url: string, deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log }): Store {
+  if (url === 'memory:') return openMemoryStore(deps)
+  const path = url.slice('sqlite:'.length)
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+  } catch (error) {
+    throw new StartFailure([
+      {
+        path: 'store.url',
+        problem: `${path}: ${String((error as Error).message)}`,
+        hint: 'a folder that we may write to',
+      },
+    ])
+  }
+  const store = openSqliteStore(path, deps)
+  if (!store.ok)
+    throw new StartFailure([{ path: 'store.url', problem: store.failure.detail, hint: store.failure.hint }])
+  return store.value
+}
+
+const apiRow = (row: SessionRow): ApiSessionRow => ({
+  id: row.id,
+  edge: row.edge,
+  direction: row.direction,
+  localDomain: row.localDomain,
+  remoteDomain: row.remoteDomain,
+  state: row.state === 'established' || row.state === 'failed' ? row.state : 'negotiating',
+  method: row.provenBy ?? null,
+  tls: row.tls ?? null,
+  remoteAddress: row.remoteAddress,
+  sinceMs: row.establishedAtMs,
+  stanzasIn: row.stanzasIn,
+  stanzasOut: row.stanzasOut,
+  reason: null,
+})
+
+function countingAnswer(
+  incoming: IncomingSipRequest,
+  metrics: Pick<Metrics, 'sipTransactionEnded'>,
+): IncomingSipRequest {
+  const { request, flow } = incoming
+  return {
+    request,
+    flow,
+    respond: (response) => {
+      metrics.sipTransactionEnded('server', request.method, response.status)
+      incoming.respond(response)
+    },
+  }
+}
+
+function watchGauges(
+  metrics: Metrics,
+  parts: {
+    readonly queues: PairQueues<Outcome>
+    readonly keeper: PresenceKeeper
+    readonly link: LinkClientPort
+    readonly endpoint: SipEndpoint
+    readonly store: Store
+  },
+): void {
+  const { queues, keeper, link, endpoint, store } = parts
+  metrics.watchQueue('messages-to-sip', () => queues.waiting)
+  metrics.watchQueue('link-waiting', () => link.gauges().waiting)
+  metrics.watchQueue('link-open-sent', () => link.gauges().openSent)
+  metrics.watchQueue('link-open-taken', () => link.gauges().openTaken)
+  metrics.watchQueue('sip-unanswered', () => endpoint.counts().unanswered)
+  metrics.watchQueue('sip-client-transactions', () => endpoint.counts().clientTransactions)
+  metrics.watchQueue('journal', () => store.journal.waiting)
+  metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
+  metrics.watchSubscriptions(() => keeper.counts())
+}
+
+const PRUNE_EVERY_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+/** The journal is kept for a configured time. */
+function keepJournalShort(
+  store: Store,
+  model: () => FederationModel,
+  deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log },
+): { cancel(): void } {
+  const prune = (): void => {
+    const beforeMs = deps.clock.wallMs() - model().settings.journalRetentionDays * DAY_MS
+    store.journal.prune(beforeMs).then(
+      (rows) => {
+        if (rows > 0) deps.log.info('journal-pruned', { rows })
+      },
+      (error: unknown) => deps.log.error('journal-prune-failed', { detail: String(error) }),
+    )
+    timer = deps.timers.arm(PRUNE_EVERY_MS, prune)
+  }
+  let timer = deps.timers.arm(PRUNE_EVERY_MS, prune)
+  return { cancel: () => timer.cancel() }
+}

@@ -1,0 +1,26 @@
+import type { Problem } from '@stox/federation'
+
+/** Why the gateway could not start: each problem with its path in the configuration and a hint. */
+export class StartFailure extends Error {
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(lineOf).join('\n'))
+    this.name = 'StartFailure'
+    this.problems = problems
+  }
+}
+
+/** One clear line. */
+export const lineOf = ({ path, problem, hint }: Problem): string =>
+  `${path === '' ? 'configuration' : path}: ${problem.replace(/\s+/g, ' ')} — ${hint}`
+
+/** What goes wrong while `path` is put to work. */
+export async function starting<T>(path: string, hint: string, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start()
+  } catch (error) {
+    if (error instanceof StartFailure) throw error
+    throw new StartFailure([{ path, problem: error instanceof Error ? error.message : String(error), hint }])
+  }
+}

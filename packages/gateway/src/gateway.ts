@@ -1,12 +1,10 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { Clock, Hashes, Ids, Log, Outcome, Timers } from '@stox/kernel'
 import { ensureFirstToken, startAdminApi } from '@stox/admin-api'
 import type { SessionRow as ApiSessionRow } from '@stox/admin-api'
 import { FederationIndex } from '@stox/federation'
 import type { FederationModel } from '@stox/federation'
 import type { InboundEnvelope, Replica, SessionRow } from '@stox/link'
-import { openMemoryStore, openSqliteStore } from '@stox/store'
+import { openStore } from '@stox/store'
 import type { Store } from '@stox/store'
 import { createMetrics, opsServer } from '@stox/telemetry'
 import type { Metrics, ReadyReport } from '@stox/telemetry'
@@ -83,7 +81,7 @@ export async function startGateway(
   try {
     const metrics = createMetrics({ node: config.node })
     undo.push(() => metrics.close())
-    const store = (given.openStore ?? ((url: string) => openStore(url, { clock, timers, log })))(config.store.url)
+    const store = (given.openStore ?? ((url: string) => storeOf(url, { clock, timers, log })))(config.store.url)
     undo.push(() => store.close())
     let model = await seedModel(store, config, { clock, ids })
     let index = new FederationIndex(model)
@@ -254,8 +252,6 @@ export async function startGateway(
     await keeper.start()
     undo.push(() => keeper.close())
     link.start()
-    const pruning = keepJournalShort(store, () => model, { clock, timers, log })
-    undo.push(() => pruning.cancel())
     log.info('gateway-started', {
       node: config.node,
       sip: addresses.map(({ transport, host, port }) => `${transport}:${host}:${port}`).join(' '),
@@ -297,21 +293,9 @@ const replicaOf = (model: FederationModel): Replica => ({
   dialbackSecret: model.settings.dialbackPassphrase ?? '',
 })
 
-function openStore(url: string, deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log }): Store {
-  if (url === 'memory:') return openMemoryStore(deps)
-  const path = url.slice('sqlite:'.length)
-  try {
-    mkdirSync(dirname(path), { recursive: true })
-  } catch (error) {
-    throw new StartFailure([
-      {
-        path: 'store.url',
-        problem: `${path}: ${String((error as Error).message)}`,
-        hint: 'a folder that we may write to',
-      },
-    ])
-  }
-  const store = openSqliteStore(path, deps)
+/** The store of the configuration, or a problem that says what to do. */
+function storeOf(url: string, deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log }): Store {
+  const store = openStore(url, deps)
   if (!store.ok)
     throw new StartFailure([{ path: 'store.url', problem: store.failure.detail, hint: store.failure.hint }])
   return store.value
@@ -368,27 +352,4 @@ function watchGauges(
   metrics.watchQueue('journal', () => store.journal.waiting)
   metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
   metrics.watchSubscriptions(() => keeper.counts())
-}
-
-const PRUNE_EVERY_MS = 3_600_000
-const DAY_MS = 86_400_000
-
-/** The journal is kept for a configured time. */
-function keepJournalShort(
-  store: Store,
-  model: () => FederationModel,
-  deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log },
-): { cancel(): void } {
-  const prune = (): void => {
-    const beforeMs = deps.clock.wallMs() - model().settings.journalRetentionDays * DAY_MS
-    store.journal.prune(beforeMs).then(
-      (rows) => {
-        if (rows > 0) deps.log.info('journal-pruned', { rows })
-      },
-      (error: unknown) => deps.log.error('journal-prune-failed', { detail: String(error) }),
-    )
-    timer = deps.timers.arm(PRUNE_EVERY_MS, prune)
-  }
-  let timer = deps.timers.arm(PRUNE_EVERY_MS, prune)
-  return { cancel: () => timer.cancel() }
 }

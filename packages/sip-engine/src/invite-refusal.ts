@@ -44,7 +44,7 @@ const armG = (afterMs: number): InviteRefusalEffect => ({ kind: 'arm-timer', tim
 export function startInviteRefusal(carrier: Carrier): InviteRefusalStep {
   const state: InviteRefusalState = { name: 'completed', carrier, resendAfterMs: TIMER_G_MS }
   const armH: InviteRefusalEffect = { kind: 'arm-timer', timer: 'H', afterMs: TIMER_H_MS }
-  return carrier === 'datagram' ? to(state, FINAL, armH, armG(TIMER_G_MS)) : to(state, FINAL, armH)
+  return carrier === 'datagram' ? to(state, armH, armG(TIMER_G_MS), FINAL) : to(state, armH, FINAL)
 }
 
 export function advanceInviteRefusal(state: InviteRefusalState, input: InviteRefusalInput): InviteRefusalStep {
@@ -75,7 +75,7 @@ function whileUnacknowledged(
       if (input.timer === 'H') return to(TERMINATED, STOP_G)
       if (input.timer === 'I') return to(state)
       const resendAfterMs = Math.min(state.resendAfterMs * 2, T2_MS)
-      return to({ ...state, resendAfterMs }, FINAL, armG(resendAfterMs))
+      return to({ ...state, resendAfterMs }, armG(resendAfterMs), FINAL)
     }
     default:
       return unreachable(input)

@@ -27,6 +27,7 @@ export type NonInviteClientEffect =
   | { readonly kind: 'report-provisional' }
   | { readonly kind: 'report-failure'; readonly cause: 'timeout' | 'transport' }
 
+/** Timers come first: what sending and reporting set off finds the transaction in order. */
 export interface NonInviteClientStep {
   readonly state: NonInviteClientState
   readonly effects: readonly NonInviteClientEffect[]
@@ -49,12 +50,12 @@ const to = (state: NonInviteClientState, ...effects: readonly NonInviteClientEff
 const armE = (afterMs: number): NonInviteClientEffect => ({ kind: 'arm-timer', timer: 'E', afterMs })
 
 const STARTED: Readonly<Record<Carrier, NonInviteClientStep>> = {
-  datagram: to({ name: 'trying', carrier: 'datagram', resendAfterMs: TIMER_E_MS }, SEND, ARM_F, armE(TIMER_E_MS)),
-  stream: to({ name: 'trying', carrier: 'stream', resendAfterMs: TIMER_E_MS }, SEND, ARM_F),
+  datagram: to({ name: 'trying', carrier: 'datagram', resendAfterMs: TIMER_E_MS }, ARM_F, armE(TIMER_E_MS), SEND),
+  stream: to({ name: 'trying', carrier: 'stream', resendAfterMs: TIMER_E_MS }, ARM_F, SEND),
 }
 /** Timer K is zero on a stream: nothing late can come. */
 const ANSWERED: Readonly<Record<Carrier, NonInviteClientStep>> = {
-  datagram: to(COMPLETED, STOP_E, STOP_F, FINAL, { kind: 'arm-timer', timer: 'K', afterMs: TIMER_K_MS }),
+  datagram: to(COMPLETED, STOP_E, STOP_F, { kind: 'arm-timer', timer: 'K', afterMs: TIMER_K_MS }, FINAL),
   stream: to(TERMINATED, STOP_F, FINAL),
 }
 
@@ -97,5 +98,5 @@ function onTimer(state: WaitingState, timer: NonInviteClientTimer): NonInviteCli
   if (timer === 'K') return to(state)
   const afterMs = state.name === 'trying' ? Math.min(state.resendAfterMs * 2, T2_MS) : T2_MS
   const next: WaitingState = state.name === 'trying' ? { ...state, resendAfterMs: afterMs } : state
-  return to(next, SEND, armE(afterMs))
+  return to(next, armE(afterMs), SEND)
 }

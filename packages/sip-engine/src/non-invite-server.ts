@@ -65,7 +65,7 @@ const STARTED: Readonly<Record<Carrier, NonInviteServerStep>> = {
 }
 /** Timer J is zero on a stream: nothing is retransmitted there. */
 const ANSWERED: Readonly<Record<Carrier, NonInviteServerStep>> = {
-  datagram: to(COMPLETED, STOP_TRYING, STOP_ABANDON, FINAL, { kind: 'arm-timer', timer: 'J', afterMs: TIMER_J_MS }),
+  datagram: to(COMPLETED, STOP_TRYING, STOP_ABANDON, { kind: 'arm-timer', timer: 'J', afterMs: TIMER_J_MS }, FINAL),
   stream: to(TERMINATED, STOP_TRYING, STOP_ABANDON, FINAL),
 }
 const RESEND_FINAL = to(COMPLETED, FINAL)

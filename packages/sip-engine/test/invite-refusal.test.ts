@@ -17,15 +17,15 @@ describe('RFC 3261 figure 7, refusals', () => {
   test('§17.2.1: G only where messages get lost, H everywhere', () => {
     expect(startInviteRefusal('datagram')).toEqual({
       state: completed(),
-      effects: [send, armed('H', 32_000), armed('G', 500)],
+      effects: [armed('H', 32_000), armed('G', 500), send],
     })
-    expect(startInviteRefusal('stream').effects).toEqual([send, armed('H', 32_000)])
+    expect(startInviteRefusal('stream').effects).toEqual([armed('H', 32_000), send])
   })
 
   test.each<[string, InviteRefusalState, InviteRefusalInput, InviteRefusalState, object[]]>([
     ['INVITE again: the refusal again', completed(), { kind: 'retransmission' }, completed(), [send]],
-    ['G: resend, double', completed(), timer('G'), completed(1000), [send, armed('G', 1000)]],
-    ['G: up to T2', completed(4000), timer('G'), completed(4000), [send, armed('G', 4000)]],
+    ['G: resend, double', completed(), timer('G'), completed(1000), [armed('G', 1000), send]],
+    ['G: up to T2', completed(4000), timer('G'), completed(4000), [armed('G', 4000), send]],
     ['ACK: confirmed for T4', completed(), { kind: 'ack' }, confirmed, [stopped('G'), stopped('H'), armed('I', 5000)]],
     ['H: the ACK never came', completed(), timer('H'), terminated, [stopped('G')]],
     ['ACK again: absorbed', confirmed, { kind: 'ack' }, confirmed, []],

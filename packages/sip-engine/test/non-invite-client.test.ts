@@ -15,21 +15,21 @@ describe('RFC 3261 figure 6', () => {
   test('§17.1.2.2: the request goes out, F and on UDP E are armed', () => {
     expect(startNonInviteClient('datagram')).toEqual({
       state: trying(),
-      effects: [send, armed('F', 32_000), armed('E', 500)],
+      effects: [armed('F', 32_000), armed('E', 500), send],
     })
-    expect(startNonInviteClient('stream').effects).toEqual([send, armed('F', 32_000)])
+    expect(startNonInviteClient('stream').effects).toEqual([armed('F', 32_000), send])
   })
 
   test.each<[string, NonInviteClientState, NonInviteClientInput, NonInviteClientState, object[]]>([
-    ['trying, E: resend, double', trying(500), timer('E'), trying(1000), [send, armed('E', 1000)]],
-    ['trying, E: up to T2', trying(4000), timer('E'), trying(4000), [send, armed('E', 4000)]],
+    ['trying, E: resend, double', trying(500), timer('E'), trying(1000), [armed('E', 1000), send]],
+    ['trying, E: up to T2', trying(4000), timer('E'), trying(4000), [armed('E', 4000), send]],
     ['trying, 1xx: proceeding', trying(), response(100), proceeding, [{ kind: 'report-provisional' }]],
     [
       'trying, final: completed for T4',
       trying(),
       response(404),
       completed,
-      [stopped('E'), stopped('F'), { kind: 'report-final' }, armed('K', 5000)],
+      [stopped('E'), stopped('F'), armed('K', 5000), { kind: 'report-final' }],
     ],
     [
       'trying, F: timeout',
@@ -45,14 +45,14 @@ describe('RFC 3261 figure 6', () => {
       terminated,
       [stopped('E'), stopped('F'), { kind: 'report-failure', cause: 'transport' }],
     ],
-    ['proceeding, E: resend every T2', proceeding, timer('E'), proceeding, [send, armed('E', 4000)]],
+    ['proceeding, E: resend every T2', proceeding, timer('E'), proceeding, [armed('E', 4000), send]],
     ['proceeding, 1xx again', proceeding, response(100), proceeding, [{ kind: 'report-provisional' }]],
     [
       'proceeding, final',
       proceeding,
       response(200),
       completed,
-      [stopped('E'), stopped('F'), { kind: 'report-final' }, armed('K', 5000)],
+      [stopped('E'), stopped('F'), armed('K', 5000), { kind: 'report-final' }],
     ],
     [
       'proceeding, F: timeout',

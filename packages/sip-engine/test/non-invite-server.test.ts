@@ -9,11 +9,11 @@ const timer = (name: 'trying' | 'abandon' | 'J'): NonInviteServerInput => ({ kin
 const retransmission: NonInviteServerInput = { kind: 'retransmission' }
 const answer: NonInviteServerInput = { kind: 'answer' }
 const armed = (name: string, afterMs: number): object => ({ kind: 'arm-timer', timer: name, afterMs })
-const answered = [
+const stopped = [
   { kind: 'cancel-timer', timer: 'trying' },
   { kind: 'cancel-timer', timer: 'abandon' },
-  { kind: 'send-final' },
 ]
+const final = { kind: 'send-final' }
 
 describe('RFC 3261 figure 8 with RFC 4320', () => {
   test.each(['datagram', 'stream'] as const)('RFC 4320 §4.1: on a %s the 100 waits for 3.5 s', (carrier) => {
@@ -25,7 +25,7 @@ describe('RFC 3261 figure 8 with RFC 4320', () => {
 
   test.each<[string, NonInviteServerState, NonInviteServerInput, NonInviteServerState, object[]]>([
     ['trying, retransmission: nothing to send yet', trying, retransmission, trying, []],
-    ['trying, answer: kept for 64·T1', trying, answer, completed, [...answered, armed('J', 32_000)]],
+    ['trying, answer: kept for 64·T1', trying, answer, completed, [...stopped, armed('J', 32_000), final]],
     ['RFC 4320 §4.1: trying for 3.5 s sends the 100', trying, timer('trying'), proceeding, [{ kind: 'send-trying' }]],
     [
       'RFC 4320 §4.2: never a 408, just an end',
@@ -35,7 +35,7 @@ describe('RFC 3261 figure 8 with RFC 4320', () => {
       [{ kind: 'cancel-timer', timer: 'trying' }, { kind: 'report-unanswered' }],
     ],
     ['proceeding, retransmission: the 100 again', proceeding, retransmission, proceeding, [{ kind: 'send-trying' }]],
-    ['proceeding, answer', proceeding, answer, completed, [...answered, armed('J', 32_000)]],
+    ['proceeding, answer', proceeding, answer, completed, [...stopped, armed('J', 32_000), final]],
     [
       'proceeding, abandon',
       proceeding,
@@ -53,6 +53,6 @@ describe('RFC 3261 figure 8 with RFC 4320', () => {
 
   test('§17.2.2: on a stream Timer J is zero', () => {
     const { state } = startNonInviteServer('stream')
-    expect(advanceNonInviteServer(state, answer)).toEqual({ state: terminated, effects: answered })
+    expect(advanceNonInviteServer(state, answer)).toEqual({ state: terminated, effects: [...stopped, final] })
   })
 })

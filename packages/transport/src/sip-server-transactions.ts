@@ -1,0 +1,265 @@
+import { unreachable } from '@stox/kernel'
+import type { Timer, Timers } from '@stox/kernel'
+import { formatSipMessage, newSipResponse } from '@stox/sip'
+import type { SipRequest, SipResponse } from '@stox/sip'
+import {
+  advanceInviteRefusal,
+  advanceNonInviteServer,
+  mergeKey,
+  startInviteRefusal,
+  startNonInviteServer,
+} from '@stox/sip-engine'
+import type {
+  Carrier,
+  InviteRefusalInput,
+  InviteRefusalState,
+  InviteRefusalStep,
+  InviteRefusalTimer,
+  NonInviteServerInput,
+  NonInviteServerState,
+  NonInviteServerStep,
+  NonInviteServerTimer,
+} from '@stox/sip-engine'
+
+type Transmit = (bytes: Uint8Array) => void
+
+interface Common {
+  readonly key: string
+  /** The final response as it was sent first: a retransmission gets these very bytes. */
+  answer: Uint8Array | undefined
+  status: number
+  readonly transmit: Transmit
+}
+
+interface NonInvite extends Common {
+  readonly kind: 'non-invite'
+  state: NonInviteServerState
+  /** Let go of when answered. */
+  request: SipRequest | undefined
+  readonly mergeKey: string | undefined
+  readonly timers: { [Name in NonInviteServerTimer]?: Timer }
+}
+
+interface Refusal extends Common {
+  readonly kind: 'invite-refusal'
+  state: InviteRefusalState
+  readonly timers: { [Name in InviteRefusalTimer]?: Timer }
+}
+
+export interface ServerTransactionLimits {
+  readonly maxServerTransactions: number
+  readonly maxUnanswered: number
+}
+
+export interface OpenedTransaction {
+  /** The first call answers; later ones do nothing. */
+  answer(response: SipResponse): void
+}
+
+/** The requests we have taken: each is handed up once, and its answer is repeated as often as it is asked for. @see RFC 3261 §17.2 */
+export class ServerTransactions {
+  readonly #timers: Timers
+  readonly #limits: ServerTransactionLimits
+  readonly #onUnanswered: (request: SipRequest) => void
+  readonly #byKey = new Map<string, NonInvite | Refusal>()
+  readonly #byMergeKey = new Map<string, NonInvite>()
+  #unanswered = 0
+  #absorbed = 0
+  #retransmitted = 0
+
+  constructor(timers: Timers, limits: ServerTransactionLimits, onUnanswered: (request: SipRequest) => void) {
+    this.#timers = timers
+    this.#limits = limits
+    this.#onUnanswered = onUnanswered
+  }
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  get absorbed(): number {
+    return this.#absorbed
+  }
+
+  get retransmitted(): number {
+    return this.#retransmitted
+  }
+
+  get full(): boolean {
+    const { maxServerTransactions, maxUnanswered } = this.#limits
+    return this.#byKey.size >= maxServerTransactions || this.#unanswered >= maxUnanswered
+  }
+
+  has(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  /** True when the request is a copy of one we have: it has got what it deserves. */
+  absorb(key: string): boolean {
+    const transaction = this.#byKey.get(key)
+    if (transaction === undefined) return false
+    this.#absorbed += 1
+    if (transaction.kind === 'non-invite') this.#input(transaction, { kind: 'retransmission' })
+    else this.#inputRefusal(transaction, { kind: 'retransmission' })
+    return true
+  }
+
+  /** @see RFC 3261 §17.2.1 */
+  acknowledge(key: string): void {
+    const transaction = this.#byKey.get(key)
+    if (transaction?.kind === 'invite-refusal') this.#inputRefusal(transaction, { kind: 'ack' })
+  }
+
+  /**
+   * True when the same request has come by another way. One that we refused may be tried again with a new branch, as
+   * RFC 3263 asks of the client. @see RFC 3261 §8.2.2.2
+   */
+  isMerged(request: SipRequest): boolean {
+    const key = mergeKey(request)
+    const other = key === undefined ? undefined : this.#byMergeKey.get(key)
+    return other !== undefined && other.status < 300
+  }
+
+  open(key: string, request: SipRequest, carrier: Carrier, transmit: Transmit): OpenedTransaction {
+    const step = startNonInviteServer(carrier)
+    const merging = mergeKey(request)
+    const transaction: NonInvite = {
+      kind: 'non-invite',
+      key,
+      state: step.state,
+      request,
+      answer: undefined,
+      status: 0,
+      mergeKey: merging,
+      transmit,
+      timers: {},
+    }
+    this.#byKey.set(key, transaction)
+    if (merging !== undefined) this.#byMergeKey.set(merging, transaction)
+    this.#unanswered += 1
+    this.#follow(transaction, step)
+    return {
+      answer: (response) => {
+        if (transaction.answer !== undefined || response.status < 200 || transaction.state.name === 'terminated') return
+        transaction.answer = formatSipMessage(response)
+        transaction.status = response.status
+        this.#input(transaction, { kind: 'answer' })
+      },
+    }
+  }
+
+  /** Refuses an INVITE so that its client stops asking. */
+  refuseInvite(key: string, response: SipResponse, carrier: Carrier, transmit: Transmit): void {
+    const step = startInviteRefusal(carrier)
+    const transaction: Refusal = {
+      kind: 'invite-refusal',
+      key,
+      state: step.state,
+      answer: formatSipMessage(response),
+      status: response.status,
+      transmit,
+      timers: {},
+    }
+    this.#byKey.set(key, transaction)
+    this.#followRefusal(transaction, step)
+  }
+
+  close(): void {
+    for (const transaction of this.#byKey.values()) {
+      transaction.state = { name: 'terminated' }
+      for (const timer of Object.values(transaction.timers)) timer.cancel()
+    }
+    this.#byKey.clear()
+    this.#byMergeKey.clear()
+    this.#unanswered = 0
+  }
+
+  #input(transaction: NonInvite, input: NonInviteServerInput): void {
+    this.#follow(transaction, advanceNonInviteServer(transaction.state, input))
+  }
+
+  #follow(transaction: NonInvite, step: NonInviteServerStep): void {
+    const wasCompleted = transaction.state.name === 'completed'
+    transaction.state = step.state
+    for (const effect of step.effects) {
+      switch (effect.kind) {
+        case 'send-trying':
+          if (transaction.request !== undefined) {
+            transaction.transmit(formatSipMessage(newSipResponse(transaction.request, 100)))
+          }
+          break
+        case 'send-final':
+          if (wasCompleted) this.#retransmitted += 1
+          else this.#settle(transaction)
+          if (transaction.answer !== undefined) transaction.transmit(transaction.answer)
+          break
+        case 'arm-timer': {
+          const { timer } = effect
+          transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>
+            this.#input(transaction, { kind: 'timer', timer }),
+          )
+          break
+        }
+        case 'cancel-timer':
+          transaction.timers[effect.timer]?.cancel()
+          delete transaction.timers[effect.timer]
+          break
+        case 'report-unanswered': {
+          const { request } = transaction
+          this.#settle(transaction)
+          if (request !== undefined) this.#onUnanswered(request)
+          break
+        }
+        default:
+          unreachable(effect)
+      }
+    }
+    if (step.state.name === 'terminated') this.#forget(transaction)
+  }
+
+  /** No longer unanswered: what is left is a key and the bytes of the answer. */
+  #settle(transaction: NonInvite): void {
+    if (transaction.request === undefined) return
+    transaction.request = undefined
+    this.#unanswered -= 1
+  }
+
+  #inputRefusal(transaction: Refusal, input: InviteRefusalInput): void {
+    this.#followRefusal(transaction, advanceInviteRefusal(transaction.state, input))
+  }
+
+  #followRefusal(transaction: Refusal, step: InviteRefusalStep): void {
+    transaction.state = step.state
+    for (const effect of step.effects) {
+      switch (effect.kind) {
+        case 'send-final':
+          if (transaction.answer !== undefined) transaction.transmit(transaction.answer)
+          break
+        case 'arm-timer': {
+          const { timer } = effect
+          transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>
+            this.#inputRefusal(transaction, { kind: 'timer', timer }),
+          )
+          break
+        }
+        case 'cancel-timer':
+          transaction.timers[effect.timer]?.cancel()
+          delete transaction.timers[effect.timer]
+          break
+        default:
+          unreachable(effect)
+      }
+    }
+    if (step.state.name === 'terminated') this.#forget(transaction)
+  }
+
+  #forget(transaction: NonInvite | Refusal): void {
+    this.#byKey.delete(transaction.key)
+    if (transaction.kind === 'invite-refusal' || transaction.mergeKey === undefined) return
+    if (this.#byMergeKey.get(transaction.mergeKey) === transaction) this.#byMergeKey.delete(transaction.mergeKey)
+  }
+}

@@ -1,24 +1,464 @@
-import type { SipRequest } from '@stox/sip'
+import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { parseHostPort } from '@stox/kernel'
+import type { Ids, Log, Timers } from '@stox/kernel'
+import {
+  BRANCH_COOKIE,
+  DEFAULT_SIP_LIMITS,
+  formatSipMessage,
+  newSipResponse,
+  parseSipMessage,
+  responseTarget,
+  withReceived,
+  withVia,
+} from '@stox/sip'
+import type { SipHeaderEntry, SipRequest, SipResponse, SipSyntaxFailure, Via } from '@stox/sip'
+import { serverTransactionKey } from '@stox/sip-engine'
+import type { Carrier } from '@stox/sip-engine'
+import { ClientTransactions } from './sip-client-transactions.ts'
+import type { ClientWire } from './sip-client-transactions.ts'
 import type {
   SipAddress,
   SipCounts,
+  SipEndpointEvents,
+  SipEndpointLimits,
   SipEndpointOptions,
+  SipFlow,
   SipReply,
   SipRequestOptions,
   SipTarget,
   SipTransport,
 } from './sip-endpoint-types.ts'
+import { answerToSyntaxFailure, judgeRequest } from './sip-sanity.ts'
+import type { SanityRules, SipRefusalAnswer } from './sip-sanity.ts'
+import { ServerTransactions } from './sip-server-transactions.ts'
+import { SipTcp } from './sip-tcp.ts'
+import type { SipConnection } from './sip-tcp.ts'
+import { MAX_DATAGRAM_BYTES, SipUdpSocket } from './sip-udp.ts'
+import { StrangerBudget } from './stranger-budget.ts'
+
+export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
+  message: DEFAULT_SIP_LIMITS,
+  maxServerTransactions: 300_000,
+  maxUnanswered: 20_000,
+  maxClientTransactions: 100_000,
+  maxConnections: 1000,
+  maxUnsentBytes: 8 * 1024 * 1024,
+  connectMs: 5000,
+  // Shorter than what the usual servers allow (Kamailio 120 s), so that it is we who close.
+  idleMs: 90_000,
+  strangerAnswersPerS: 5,
+}
+
+/** A request larger than this may not stay whole on its way. @see RFC 3261 §18.1.1 */
+const CONGESTION_UNSAFE_BYTES = 1300
+const OVERLOAD_RETRY_S = 5
+const METHODS = ['MESSAGE', 'SUBSCRIBE', 'NOTIFY', 'OPTIONS']
+const NOWHERE: SipAddress = { host: 'localhost.invalid', port: 5060 }
+const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
+const WHY: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is in use',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'not allowed to use this port',
+}
+
+const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host)
+const unbracketed = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
+
+interface Listener extends SipAddress {
+  readonly transport: SipTransport
+  /** What Via and Contact say. */
+  readonly sentBy: SipAddress
+}
+
+/** Where an answer goes; holds nothing of the request. */
+interface AnswerPath {
+  readonly flow: SipFlow
+  /** The socket a datagram came in by; undefined for streams. */
+  readonly socket: SipUdpSocket | undefined
+  readonly to: SipAddress
+}
 
 /** The SIP side of the gateway: sockets, connections, transactions. */
-export declare class SipEndpoint {
-  constructor(options: SipEndpointOptions)
+export class SipEndpoint {
+  readonly #options: SipEndpointOptions
+  readonly #limits: SipEndpointLimits
+  readonly #timers: Timers
+  readonly #ids: Ids
+  readonly #log: Log
+  readonly #on: SipEndpointEvents
+  readonly #sanity: SanityRules
+  readonly #clients: ClientTransactions
+  readonly #servers: ServerTransactions
+  readonly #strangers: StrangerBudget
+  readonly #tcp: SipTcp
+  readonly #sockets: SipUdpSocket[] = []
+  readonly #listeners: Listener[] = []
+  /** What waits for an answer on a connection, to be told when it breaks. */
+  readonly #waiting = new Map<number, Set<ClientWire>>()
+  #received = 0
+  #sent = 0
+  #closed = false
+
+  constructor(options: SipEndpointOptions) {
+    this.#options = options
+    this.#limits = { ...DEFAULT_SIP_ENDPOINT_LIMITS, ...options.limits }
+    this.#timers = options.timers
+    this.#ids = options.ids
+    this.#log = options.log
+    this.#on = options.on
+    this.#sanity = {
+      served: new Set([...METHODS, ...(options.methods ?? [])]),
+      toTag: options.ids.token(),
+      isOurs: (host, port) => this.#isOurs(host, port),
+    }
+    this.#clients = new ClientTransactions(this.#timers, this.#limits.maxClientTransactions)
+    this.#servers = new ServerTransactions(this.#timers, this.#limits)
+    this.#strangers = new StrangerBudget(options.clock, this.#limits.strangerAnswersPerS)
+    this.#tcp = new SipTcp({
+      limits: this.#limits,
+      clock: options.clock,
+      timers: this.#timers,
+      on: {
+        message: (bytes, connection) => this.#onBytes(bytes, flowOf(connection), undefined),
+        broken: (failure, connection) => {
+          this.#received += 1
+          this.#refuseSyntax(failure, flowOf(connection), undefined)
+        },
+        closed: (connection, detail) => this.#onConnectionClosed(connection, detail),
+        tooMany: (remote) =>
+          this.#on.refused('sip-connection-limit', { detail: '', transport: 'tcp', remote, status: undefined }),
+      },
+    })
+  }
+
   /** Rejects with one clear sentence when a port is in use. */
-  listen(): Promise<readonly ({ readonly transport: SipTransport } & SipAddress)[]>
+  async listen(): Promise<readonly ({ readonly transport: SipTransport } & SipAddress)[]> {
+    try {
+      for (const text of this.#options.listen) this.#listeners.push(await this.#listenOn(text))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    return this.#listeners.map(({ transport, host, port }) => ({ transport, host, port }))
+  }
+
   /** What to write into Contact: the advertised host and the port we listen on. Undefined when we do not speak it. */
-  contact(transport: SipTransport): SipAddress | undefined
+  contact(transport: SipTransport): SipAddress | undefined {
+    return this.#listeners.find((listener) => listener.transport === transport)?.sentBy
+  }
+
   /** A non-INVITE client transaction; adds Via. Never rejects. */
-  request(request: SipRequest, target: SipTarget, options?: SipRequestOptions): Promise<SipReply>
-  counts(): SipCounts
+  request(request: SipRequest, target: SipTarget, options: SipRequestOptions = {}): Promise<SipReply> {
+    return new Promise((resolve) => {
+      if (this.#closed) return resolve(failed('transport', 'shutting down'))
+      if (target.transport === 'tcp') return this.#requestByTcp(request, target, resolve, resolve)
+      return this.#requestByUdp(request, target, options, resolve)
+    })
+  }
+
+  counts(): SipCounts {
+    return {
+      serverTransactions: this.#servers.size,
+      unanswered: this.#servers.unanswered,
+      clientTransactions: this.#clients.size,
+      connections: this.#tcp.size,
+      received: this.#received,
+      sent: this.#sent,
+      retransmitted: this.#clients.retransmitted + this.#servers.retransmitted,
+      absorbed: this.#clients.absorbed + this.#servers.absorbed,
+    }
+  }
+
   /** Ends every transaction, timer, connection and socket; requests that wait end with `transport`. */
-  close(): Promise<void>
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#clients.close()
+    this.#servers.close()
+    this.#waiting.clear()
+    await Promise.all([this.#tcp.close(), ...this.#sockets.splice(0).map((socket) => socket.close())])
+  }
+
+  #requestByUdp(
+    request: SipRequest,
+    target: SipTarget,
+    options: SipRequestOptions,
+    resolve: (reply: SipReply) => void,
+  ): void {
+    const socket = this.#sockets.find(({ family }) => family === (isIPv6(target.host) ? 6 : 4))
+    if (socket === undefined) return resolve(failed('transport', `no UDP socket for ${target.host}`))
+    const branch = this.#newBranch()
+    const bytes = formatSipMessage(withVia(request, this.#via('udp', branch)))
+    const byUdp = (): void => {
+      if (bytes.length > MAX_DATAGRAM_BYTES)
+        return resolve(failed('transport', `${bytes.length} bytes fit no datagram`))
+      const wire: ClientWire = {
+        branch,
+        method: request.method,
+        carrier: 'datagram',
+        transmit: () => {
+          this.#sent += 1
+          socket.send(bytes, target, (error) => this.#clients.fail(wire, reasonOfError(error)))
+        },
+        done: resolve,
+      }
+      this.#start(wire)
+    }
+    if (bytes.length <= CONGESTION_UNSAFE_BYTES || options.congestionSafe === true) return byUdp()
+    // Who speaks no TCP gets it by UDP after all. @see RFC 3261 §18.1.1
+    return this.#requestByTcp(request, { ...target, transport: 'tcp' }, resolve, byUdp)
+  }
+
+  /** `unreachable` is called instead of `resolve` when no connection could be had. */
+  #requestByTcp(
+    request: SipRequest,
+    target: SipTarget,
+    resolve: (reply: SipReply) => void,
+    unreachable: (reply: SipReply) => void,
+  ): void {
+    const connection = this.#tcp.to(target)
+    if (connection === undefined) return unreachable(failed('overload', 'no room for one more connection'))
+    const branch = this.#newBranch()
+    const bytes = formatSipMessage(withVia(request, this.#via('tcp', branch)))
+    const wire: ClientWire = {
+      branch,
+      method: request.method,
+      carrier: 'stream',
+      transmit: () => {
+        this.#sent += 1
+        if (!connection.send(bytes)) this.#clients.fail(wire, 'the connection is closing')
+      },
+      done: (reply) => {
+        this.#waiting.get(connection.id)?.delete(wire)
+        if (reply.kind === 'failed' && reply.cause === 'transport' && !connection.connected && !this.#closed)
+          unreachable(reply)
+        else resolve(reply)
+      },
+    }
+    const waiting = this.#waiting.get(connection.id) ?? new Set()
+    this.#waiting.set(connection.id, waiting.add(wire))
+    this.#start(wire)
+  }
+
+  #start(wire: ClientWire): void {
+    if (!this.#clients.start(wire)) wire.done(failed('overload', 'too many requests wait for an answer'))
+  }
+
+  #onConnectionClosed(connection: SipConnection, detail: string): void {
+    const waiting = this.#waiting.get(connection.id)
+    this.#waiting.delete(connection.id)
+    for (const wire of waiting ?? []) this.#clients.fail(wire, detail)
+  }
+
+  /** Unique in space and time, as the matching of transactions needs it. @see RFC 3261 §8.1.1.7 */
+  #newBranch(): string {
+    return BRANCH_COOKIE + this.#ids.token()
+  }
+
+  #via(transport: SipTransport, branch: string): Via {
+    const { host, port } = this.contact(transport) ?? this.#listeners[0]?.sentBy ?? NOWHERE
+    const params = new Map<string, string | undefined>([['branch', branch]])
+    if (transport === 'udp') params.set('rport', undefined) // RFC 3581 §3
+    return { transport: transport.toUpperCase(), host: bracketed(host), port, params }
+  }
+
+  /** Whatever comes in: nothing of it may throw out of here. */
+  #onBytes(bytes: Uint8Array, flow: SipFlow, socket: SipUdpSocket | undefined): void {
+    if (this.#closed) return
+    try {
+      this.#take(bytes, flow, socket)
+    } catch (error) {
+      this.#log.error('sip-message-failed', { remote: flow.remote.host, detail: String(error) })
+    }
+  }
+
+  #take(bytes: Uint8Array, flow: SipFlow, socket: SipUdpSocket | undefined): void {
+    if (socket !== undefined && isKeepAlive(bytes)) return
+    this.#received += 1
+    const trusted = this.#options.trusted(flow.remote.host)
+    const mayAnswer = trusted || socket === undefined || isResponse(bytes) || this.#strangers.spend(flow.remote.host)
+    // A stranger that shouts is not even read.
+    if (!mayAnswer) return this.#refused(flow, { kind: 'sip-untrusted', detail: 'too often', response: undefined })
+
+    const parsed = parseSipMessage(bytes, socket === undefined ? 'stream' : 'datagram', this.#limits.message)
+    if (!parsed.ok) return this.#refuseSyntax(parsed.failure, flow, socket)
+    if (parsed.value.kind === 'response') return this.#takeResponse(parsed.value, flow)
+    const request = withReceived(parsed.value, flow.remote)
+    const path = pathOf(request, flow, socket)
+    if (trusted) return this.#takeRequest(request, path)
+    this.#refuse(path, {
+      kind: 'sip-untrusted',
+      detail: request.method,
+      response: request.method === 'ACK' ? undefined : this.#answer(request, 403),
+    })
+    if (flow.connectionId !== undefined) this.#tcp.byId(flow.connectionId)?.end('not trusted')
+  }
+
+  #takeResponse(response: SipResponse, flow: SipFlow): void {
+    const [top, second] = response.core.vias
+    // Another's response, or one that has lost its way. @see RFC 3261 §8.1.3.3, §18.1.2
+    const ours = top !== undefined && second === undefined && this.#isOurs(top.host, top.port)
+    if (ours && this.#clients.take(response)) return
+    this.#refused(flow, { kind: 'sip-response-stray', detail: String(response.status), response: undefined })
+  }
+
+  #takeRequest(request: SipRequest, path: AnswerPath): void {
+    const key = serverTransactionKey(request)
+    if (key === undefined) return
+    if (request.method === 'ACK') return this.#servers.acknowledge(key)
+    if (this.#servers.absorb(key)) return
+    if (request.method === 'CANCEL') return this.#cancel(request, path)
+    // Said before anything is lost, and without keeping anything. @see RFC 3261 §21.5.4
+    if (this.#servers.full) {
+      const response = this.#answer(request, 503, [['Retry-After', String(OVERLOAD_RETRY_S)]])
+      return this.#refuse(path, { kind: 'sip-overload', detail: request.method, response })
+    }
+    const refusal = judgeRequest(request, this.#sanity)
+    if (refusal !== undefined) {
+      if (request.method !== 'INVITE' || refusal.response === undefined) return this.#refuse(path, refusal)
+      this.#servers.refuseInvite(key, refusal.response, carrierOf(path), (bytes) => this.#send(path, bytes))
+      return this.#refused(path.flow, refusal)
+    }
+    if (this.#servers.isMerged(request)) {
+      return this.#refuse(path, { kind: 'sip-merged', detail: request.method, response: this.#answer(request, 482) })
+    }
+    this.#handUp(key, request, path)
+  }
+
+  #handUp(key: string, request: SipRequest, path: AnswerPath): void {
+    const transaction = this.#servers.open(key, request, carrierOf(path), {
+      transmit: (bytes) => this.#send(path, bytes),
+      unanswered: () =>
+        this.#refused(path.flow, { kind: 'sip-unanswered', detail: request.method, response: undefined }),
+    })
+    try {
+      this.#on.request({ request, flow: path.flow, respond: (response) => transaction.answer(response) })
+    } catch (error) {
+      this.#log.error('sip-request-failed', { method: request.method, detail: String(error) })
+      transaction.answer(this.#answer(request, 500))
+    }
+  }
+
+  /** What it would cancel is answered at once, or soon: there is nothing to do but to say so. @see RFC 3261 §9.2 */
+  #cancel(request: SipRequest, path: AnswerPath): void {
+    const known = [...this.#sanity.served, 'INVITE'].some((method) => {
+      const key = serverTransactionKey(request, method)
+      return key !== undefined && this.#servers.has(key)
+    })
+    this.#send(path, formatSipMessage(this.#answer(request, known ? 200 : 481)))
+  }
+
+  /** An answer without a transaction: the same for every copy of the request. @see RFC 3261 §8.2.7 */
+  #answer(request: SipRequest, status: number, headers: readonly SipHeaderEntry[] = []): SipResponse {
+    return newSipResponse(request, status, undefined, { toTag: this.#sanity.toTag, headers })
+  }
+
+  #refuseSyntax(failure: SipSyntaxFailure, flow: SipFlow, socket: SipUdpSocket | undefined): void {
+    const salvaged = failure.salvaged === undefined ? undefined : withReceived(failure.salvaged, flow.remote)
+    const refusal = answerToSyntaxFailure({ ...failure, salvaged }, this.#sanity.toTag)
+    if (salvaged === undefined) this.#refused(flow, refusal)
+    else this.#refuse(pathOf(salvaged, flow, socket), refusal)
+  }
+
+  #refuse(path: AnswerPath, refusal: SipRefusalAnswer): void {
+    if (refusal.response !== undefined) this.#send(path, formatSipMessage(refusal.response))
+    this.#refused(path.flow, refusal)
+  }
+
+  #refused({ transport, remote }: SipFlow, { kind, detail, response }: SipRefusalAnswer): void {
+    this.#on.refused(kind, { detail, transport, remote, status: response?.status })
+  }
+
+  /** On the connection the request came by; when that is gone, to where its Via says. @see RFC 3261 §18.2.2 */
+  #send({ flow, socket, to }: AnswerPath, bytes: Uint8Array): void {
+    if (this.#closed) return
+    this.#sent += 1
+    if (socket !== undefined) {
+      socket.send(bytes, to, (error) =>
+        this.#log.warn('sip-answer-lost', { remote: to.host, detail: reasonOfError(error) }),
+      )
+      return
+    }
+    const connection = flow.connectionId === undefined ? undefined : this.#tcp.byId(flow.connectionId)
+    if (connection?.send(bytes) === true || this.#tcp.to(to)?.send(bytes) === true) return
+    this.#log.warn('sip-answer-lost', { remote: to.host, detail: 'the connection is gone' })
+  }
+
+  #isOurs(host: string, port: number | undefined): boolean {
+    const plain = unbracketed(host)
+    return this.#listeners.some(({ sentBy }) => sentBy.host === plain && sentBy.port === (port ?? 5060))
+  }
+
+  async #listenOn(text: string): Promise<Listener> {
+    const [, scheme, rest] = /^(udp|tcp):(.*)$/.exec(text) ?? []
+    const address = rest === undefined ? undefined : parseHostPort(rest)
+    if (address?.ok !== true) throw new Error(`"${text}" is not udp:host:port or tcp:host:port`)
+    const transport: SipTransport = scheme === 'tcp' ? 'tcp' : 'udp'
+    const wanted = address.value
+    // Both transports share one port where we may choose it. @see RFC 3261 §18.2.1
+    const sibling = this.#listeners.find(({ host }) => host === wanted.host)
+    const ports = wanted.port === 0 && sibling !== undefined ? [sibling.port, 0] : [wanted.port]
+    for (;;) {
+      const port = ports.shift() ?? 0
+      try {
+        const bound = await this.#bind(transport, { host: wanted.host, port })
+        const host = WILDCARDS.has(bound.host) ? (this.#options.advertisedHost ?? ownAddress(bound.host)) : bound.host
+        return { ...bound, transport, sentBy: { host, port: bound.port } }
+      } catch (error) {
+        if (ports.length === 0) throw new Error(`cannot listen on ${text}: ${reasonOfError(error)}`, { cause: error })
+      }
+    }
+  }
+
+  async #bind(transport: SipTransport, address: SipAddress): Promise<SipAddress> {
+    const onError = (error: Error): void =>
+      this.#log.warn('sip-socket-error', { transport, detail: reasonOfError(error) })
+    if (transport === 'tcp') return this.#tcp.listen(address, onError)
+    const socket = await SipUdpSocket.open(
+      address,
+      (bytes, remote, from) => this.#onBytes(bytes, { transport: 'udp', local: from.local, remote }, from),
+      onError,
+    )
+    this.#sockets.push(socket)
+    return socket.local
+  }
+}
+
+const failed = (cause: 'transport' | 'overload', detail: string): SipReply => ({ kind: 'failed', cause, detail })
+
+const carrierOf = ({ socket }: AnswerPath): Carrier => (socket === undefined ? 'stream' : 'datagram')
+
+const flowOf = (connection: SipConnection): SipFlow => ({
+  transport: 'tcp',
+  local: connection.local,
+  remote: connection.remote,
+  connectionId: connection.id,
+})
+
+function pathOf(request: SipRequest, flow: SipFlow, socket: SipUdpSocket | undefined): AnswerPath {
+  const via = request.core.vias[0]
+  const named = via === undefined ? flow.remote : responseTarget(via)
+  return { flow, socket, to: { host: flow.remote.host, port: named.port } }
+}
+
+/** `SIP/2.0 200 …`, as no request begins. */
+const isResponse = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x53 && bytes[1] === 0x49 && bytes[2] === 0x50 && bytes[3] === 0x2f
+
+/** COMPAT: line breaks or zeros that keep a binding open. @see RFC 5626 §3.5.1 */
+const isKeepAlive = (bytes: Uint8Array): boolean =>
+  bytes.length <= 4 && bytes.every((byte) => byte === 13 || byte === 10 || byte === 0)
+
+function reasonOfError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  return WHY[code ?? ''] ?? code ?? message
+}
+
+/** What others can reach us by when we listen everywhere. */
+function ownAddress(wildcard: string): string {
+  const family = wildcard === '::' ? 'IPv6' : 'IPv4'
+  const own = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find((address) => address.family === family && !address.internal && !address.address.startsWith('fe80'))
+  return own?.address ?? (family === 'IPv6' ? '::1' : '127.0.0.1')
 }

@@ -23,6 +23,12 @@ import type {
 
 type Transmit = (bytes: Uint8Array) => void
 
+/** How to answer a request, and whom to tell when nobody did. */
+export interface ServerWire {
+  readonly transmit: Transmit
+  unanswered(): void
+}
+
 interface Common {
   readonly key: string
   /** The final response as it was sent first: a retransmission gets these very bytes. */
@@ -34,8 +40,9 @@ interface Common {
 interface NonInvite extends Common {
   readonly kind: 'non-invite'
   state: NonInviteServerState
-  /** Let go of when answered. */
+  /** Both are let go of when answered. */
   request: SipRequest | undefined
+  unanswered: (() => void) | undefined
   readonly mergeKey: string | undefined
   readonly timers: { [Name in NonInviteServerTimer]?: Timer }
 }
@@ -60,17 +67,15 @@ export interface OpenedTransaction {
 export class ServerTransactions {
   readonly #timers: Timers
   readonly #limits: ServerTransactionLimits
-  readonly #onUnanswered: (request: SipRequest) => void
   readonly #byKey = new Map<string, NonInvite | Refusal>()
   readonly #byMergeKey = new Map<string, NonInvite>()
   #unanswered = 0
   #absorbed = 0
   #retransmitted = 0
 
-  constructor(timers: Timers, limits: ServerTransactionLimits, onUnanswered: (request: SipRequest) => void) {
+  constructor(timers: Timers, limits: ServerTransactionLimits) {
     this.#timers = timers
     this.#limits = limits
-    this.#onUnanswered = onUnanswered
   }
 
   get size(): number {
@@ -124,7 +129,7 @@ export class ServerTransactions {
     return other !== undefined && other.status < 300
   }
 
-  open(key: string, request: SipRequest, carrier: Carrier, transmit: Transmit): OpenedTransaction {
+  open(key: string, request: SipRequest, carrier: Carrier, wire: ServerWire): OpenedTransaction {
     const step = startNonInviteServer(carrier)
     const merging = mergeKey(request)
     const transaction: NonInvite = {
@@ -132,10 +137,11 @@ export class ServerTransactions {
       key,
       state: step.state,
       request,
+      unanswered: () => wire.unanswered(),
       answer: undefined,
       status: 0,
       mergeKey: merging,
-      transmit,
+      transmit: wire.transmit,
       timers: {},
     }
     this.#byKey.set(key, transaction)
@@ -209,9 +215,9 @@ export class ServerTransactions {
           delete transaction.timers[effect.timer]
           break
         case 'report-unanswered': {
-          const { request } = transaction
+          const { unanswered } = transaction
           this.#settle(transaction)
-          if (request !== undefined) this.#onUnanswered(request)
+          unanswered?.()
           break
         }
         default:
@@ -225,6 +231,7 @@ export class ServerTransactions {
   #settle(transaction: NonInvite): void {
     if (transaction.request === undefined) return
     transaction.request = undefined
+    transaction.unanswered = undefined
     this.#unanswered -= 1
   }
 

@@ -1,0 +1,76 @@
+import { createSocket } from 'node:dgram'
+import type { Socket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import type { SipAddress } from './sip-endpoint-types.ts'
+
+/** The default of some 200 kB loses messages in every burst; the system caps this to what it allows. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+/** What fits into one datagram, with the headers of IP and UDP. */
+export const MAX_DATAGRAM_BYTES = 65_507
+
+/** Hosts are addresses here: asking the resolver for each datagram would cost as much as sending it. */
+const passThrough = (
+  host: string,
+  family: number,
+  done: (error: null, address: string, family: number) => void,
+): void => done(null, host, family)
+
+/** One bound UDP socket: one message a datagram. */
+export class SipUdpSocket {
+  readonly local: SipAddress
+  readonly family: 4 | 6
+  readonly #socket: Socket
+  #closed = false
+
+  private constructor(socket: Socket, family: 4 | 6) {
+    const { address, port } = socket.address()
+    this.#socket = socket
+    this.family = family
+    this.local = { host: address, port }
+  }
+
+  /** Rejects with the system's error. */
+  static open(
+    address: SipAddress,
+    onDatagram: (bytes: Buffer, remote: SipAddress, socket: SipUdpSocket) => void,
+    onError: (error: Error) => void,
+  ): Promise<SipUdpSocket> {
+    const family = isIPv6(address.host) ? 6 : 4
+    const socket = createSocket({
+      type: family === 6 ? 'udp6' : 'udp4',
+      ipv6Only: family === 6,
+      recvBufferSize: SOCKET_BUFFER_BYTES,
+      sendBufferSize: SOCKET_BUFFER_BYTES,
+      lookup: passThrough as never,
+    })
+    return new Promise((resolve, reject) => {
+      socket.once('error', (error) => {
+        socket.close()
+        reject(error)
+      })
+      socket.bind(address.port, address.host, () => {
+        socket.removeAllListeners('error')
+        socket.on('error', onError)
+        const opened = new SipUdpSocket(socket, family)
+        socket.on('message', (bytes, from) => onDatagram(bytes, { host: from.address, port: from.port }, opened))
+        resolve(opened)
+      })
+    })
+  }
+
+  /** `onError` is called later, never at once. */
+  send(bytes: Uint8Array, to: SipAddress, onError: (error: Error) => void): void {
+    if (this.#closed) return
+    this.#socket.send(bytes, to.port, to.host, (error) => {
+      if (error !== null) onError(error)
+    })
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    this.#closed = true
+    return new Promise((resolve) => {
+      this.#socket.close(() => resolve())
+    })
+  }
+}

@@ -1,5 +1,5 @@
 import { concatBytes, latin1Bytes, latin1Text } from '@stox/kernel'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   SipStreamFramer,
   contactOf,
@@ -20,12 +20,14 @@ import { RFC5118 } from './torture/rfc5118.ts'
 
 const SLOW_MS = 250
 
-/** Reads whatever can be read of the bytes, and answers what can be answered. */
-function digest(bytes: Uint8Array): void {
+/** Reads whatever can be read of the bytes, and answers what can be answered. Gives how often there was a message. */
+function digest(bytes: Uint8Array): number {
+  let messages = 0
   for (const framing of ['datagram', 'stream'] as const) {
     const parsed = parseSipMessage(bytes, framing)
     const message: SipMessage | undefined = parsed.ok ? parsed.value : parsed.failure.salvaged
     if (message === undefined) continue
+    messages += 1
     const { headers } = message
     for (const [name] of headers.entries()) headers.list(name)
     contactOf(headers)
@@ -39,6 +41,7 @@ function digest(bytes: Uint8Array): void {
       if (written.indexOf('\r\n\r\n') !== written.length - 4) throw new Error('an answer that ends early')
     }
   }
+  return messages
 }
 
 function timeOf(run: () => void): number {
@@ -124,8 +127,8 @@ test('20,000 mutants of the torture messages: a value or a failure, never a thro
 test('any bytes give a value or a failure', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      digest(bytes)
-      new SipStreamFramer().push(bytes)
+      expect(digest(bytes)).toBe(0)
+      expect(new SipStreamFramer().push(bytes).length).toBeLessThan(bytes.length + 1)
     }),
     { seed: 1, numRuns: 2000 },
   )
@@ -210,7 +213,7 @@ test('a length that is no number, then 40 MB: refused at once, nothing held', ()
 
 test('what we write is read again as it was', () => {
   const word = fc.string({ unit: fc.constantFrom(...'abcXYZ019-._~'), minLength: 1, maxLength: 12 })
-  const name = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replace(/[\u0000-\u001f\u007f]/g, ''))
+  const name = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replace(/\p{Cc}/gu, ''))
   const user = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).map(textToUser)
   const host = fc.constantFrom('example.com', '192.0.2.1', '[2001:db8::1]', 'xn--mnchen-3ya.example')
   const address = fc.record({ user: word, host, name, tag: word })

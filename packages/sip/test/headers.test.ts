@@ -38,8 +38,9 @@ test('names are asked for in any form and come back in their usual spelling', ()
   expect(headers.all('X-OWN')).toEqual(['one', 'two'])
 })
 
+const names = (changed: SipHeaders): string[] => [...changed.entries()].map(([name, value]) => `${name}=${value}`)
+
 test('changes make new headers and keep the order', () => {
-  const names = (changed: SipHeaders): string[] => [...changed.entries()].map(([name, value]) => `${name}=${value}`)
   expect(names(headers.with('via', 'c'))).toEqual(['Via=c', 'Subject=Lunch', 'X-Own=one', 'x-own=two'])
   expect(names(headers.without('X-Own'))).toEqual([
     'Via=SIP/2.0/UDP a.example',

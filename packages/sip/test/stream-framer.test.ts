@@ -1,5 +1,5 @@
 import { concatBytes, latin1Bytes, latin1Text } from '@stox/kernel'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { SipStreamFramer, parseSipMessage } from '../src/index.ts'
 import type { SipStreamEvent } from '../src/index.ts'
 import { RFC4475 } from './torture/rfc4475.ts'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import {
   formatSipUri,
   newSipUri,
@@ -138,7 +138,7 @@ test.each([
 })
 
 test('any text without controls comes back from a user part and from gr', () => {
-  const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((value) => !/[\u0000-\u001f\u007f]/.test(value))
+  const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((value) => !/\p{Cc}/u.test(value))
   fc.assert(
     fc.property(text, text, (user, gr) => {
       const made = formatSipUri(newSipUri({ user, host: 'example.net', gr }))

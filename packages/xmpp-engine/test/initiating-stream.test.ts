@@ -1,0 +1,281 @@
+import type { InitiatingWorld, StreamEffect } from '@stox/xmpp-engine'
+import { dialbackKey } from '@stox/xmpp-engine'
+import {
+  ALSO_THEM,
+  RULES,
+  SECRET,
+  THEM,
+  TIMES,
+  US,
+  hashes,
+  header as anyHeader,
+  initiator,
+  initiatingWorld,
+  judgeBy,
+  kindsOf,
+  ofKind,
+  writtenIn,
+} from './support.ts'
+
+const header = (attributes: Readonly<Record<string, string | undefined>> = {}) =>
+  anyHeader({ from: THEM, to: US, id: 's1', ...attributes })
+const features = (inner: string) => `<stream:features>${inner}</stream:features>`
+const TLS = `<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`
+const TLS_REQUIRED = `<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>`
+const DIALBACK = `<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>`
+const answer = (type: string, from: string = THEM, to: string = US) =>
+  `<db:result from='${from}' to='${to}' type='${type}'/>`
+const PROCEED = `<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`
+
+const failureIn = (effects: readonly StreamEffect[]) => ofKind(effects, 'ended')[0]?.failure
+
+const asked = (world: InitiatingWorld = initiatingWorld(RULES.tlsNotSupported)) => {
+  const stream = initiator(world)
+  stream.receive(header() + features(DIALBACK))
+  return stream
+}
+const established = (world?: InitiatingWorld) => {
+  const stream = asked(world)
+  stream.receive(answer('valid'))
+  return stream
+}
+
+test('we speak first: from, to, version, no id', () => {
+  const written = writtenIn(initiator(initiatingWorld()).all)
+  expect(written).toMatch(/^<\?xml[^>]*\?><stream:stream [^>]*>$/)
+  expect(written).toContain(`from='${US}'`)
+  expect(written).toContain(`to='${THEM}'`)
+  expect(written).toContain(`version='1.0'`)
+  expect(written).toContain(`xmlns:db='jabber:server:dialback'`)
+  expect(written).not.toMatch(/ id=/)
+})
+
+describe('a conversation', () => {
+  test('dialback over TLS', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsRequired))
+    expect(stream.receive(header())).toEqual([])
+    expect(writtenIn(stream.receive(features(TLS_REQUIRED)))).toMatch(/^<starttls/)
+    expect(stream.receive(PROCEED)).toMatchObject([{ kind: 'start-tls', role: 'client', local: US, remote: THEM }])
+    expect(writtenIn(stream.secure())).toMatch(/<stream:stream /)
+    const key = dialbackKey(hashes, SECRET, { receiving: THEM, originating: US, streamId: 's2' })
+    const result = writtenIn(stream.receive(header({ id: 's2' }) + features(DIALBACK)))
+    expect(result).toMatch(/^<db:result /)
+    expect(result).toContain(`>${key}<`)
+    const effects = stream.receive(answer('valid'))
+    expect(ofKind(effects, 'ready')).toEqual([{ kind: 'ready', provenBy: 'dialback-over-tls' }])
+    expect(ofKind(effects, 'cancel-timer')).toMatchObject([{ timer: 'establishment' }])
+  })
+
+  test('dialback over TCP', () => {
+    const stream = asked()
+    expect(writtenIn(stream.all)).toMatch(/<db:result [^>]*>[0-9a-f]{64}</)
+    expect(ofKind(stream.receive(answer('valid')), 'ready')).toMatchObject([{ provenBy: 'dialback-over-tcp' }])
+  })
+
+  test('before 1.0: no features are waited for', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsNotSupported))
+    expect(writtenIn(stream.receive(header({ version: undefined })))).toMatch(/^<db:result /)
+  })
+
+  test('a peer that requires TLS and says nothing of dialback', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsOptional))
+    stream.receive(header() + features(TLS_REQUIRED))
+    stream.receive(PROCEED)
+    stream.secure()
+    expect(writtenIn(stream.receive(header() + features('')))).toMatch(/^<db:result /)
+  })
+})
+
+describe('what goes wrong', () => {
+  test.each([
+    ['another domain answers', header({ from: 'other.example' }), 'protocol'],
+    ['version 2', header({ version: '2.0' }), 'protocol'],
+    ['TLS required, before 1.0', header({ version: undefined }), 'no-method'],
+    ['STARTTLS refused', header() + features(TLS) + `<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`, 'tls-failed'],
+    ['the stream ends', header() + '</stream:stream>', 'closed'],
+    ['the stream ends on STARTTLS', header() + features(TLS) + '</stream:stream>', 'tls-failed'],
+    ['comment', header() + '<!-- -->', 'protocol'],
+    ['stanza', header() + features(TLS) + '<message/>', 'protocol'],
+  ])('TLS required: %s', (_name, text, kind) => {
+    const stream = initiator(initiatingWorld(RULES.tlsRequired))
+    expect(failureIn(stream.receive(text))).toMatchObject({ kind })
+  })
+
+  test('a record that leaves SASL only', () => {
+    const stream = initiator(initiatingWorld(RULES.saslOnly))
+    expect(failureIn(stream.receive(header() + features(TLS)))).toEqual({
+      kind: 'no-method',
+      detail: 'SASL EXTERNAL is not built yet, and the partner record allows no other method',
+    })
+  })
+
+  test('a peer that hangs up on STARTTLS', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsRequired))
+    stream.receive(header() + features(TLS))
+    const effects = stream.input({ kind: 'gone', failure: { kind: 'closed', detail: 'ECONNRESET' } })
+    expect(failureIn(effects)).toMatchObject({ kind: 'tls-failed' })
+  })
+
+  test('text behind <proceed/>', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsRequired))
+    stream.receive(header() + features(TLS) + PROCEED)
+    const effects = stream.input({ kind: 'injected' })
+    expect(failureIn(effects)).toMatchObject({ kind: 'tls-failed' })
+    expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'plaintext-injection' }])
+  })
+
+  test('no id, no key', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsNotSupported))
+    expect(failureIn(stream.receive(header({ id: undefined }) + features(DIALBACK)))).toMatchObject({
+      kind: 'protocol',
+    })
+  })
+
+  test.each([
+    ['invalid', answer('invalid'), { kind: 'dialback-invalid' }],
+    [
+      'error',
+      `<db:result from='${THEM}' to='${US}' type='error'><error type='cancel'>` +
+        `<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>`,
+      { kind: 'dialback-error', condition: 'item-not-found' },
+    ],
+    [
+      'a stream error',
+      `<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`,
+      { kind: 'peer-error', condition: 'host-unknown' },
+    ],
+  ])('the answer to our key: %s', (_name, text, failure) =>
+    expect(failureIn(asked().receive(text))).toMatchObject(failure),
+  )
+
+  test.each([
+    ['from another domain', answer('valid', ALSO_THEM)],
+    ['to another domain', answer('valid', THEM, 'other.example')],
+    ['to a question that was never asked', `<db:verify from='${THEM}' to='${US}' id='x' type='valid'/>`],
+    ['which is a question', `<db:result from='${THEM}' to='${US}'>k</db:result>`],
+  ])('XEP-0220 §2.1, an answer %s', (_name, text) => {
+    const stream = asked()
+    const effects = stream.receive(text)
+    expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'dialback-unsolicited' }])
+    expect(ofKind(effects, 'ready')).toEqual([])
+    expect(stream.state.name).toBe('closed')
+  })
+
+  test('valid before we asked', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsOptional))
+    const effects = stream.receive(header() + answer('valid'))
+    expect(ofKind(effects, 'ready')).toEqual([])
+    expect(stream.state.name).toBe('closed')
+  })
+
+  test('time runs out', () => {
+    const stream = asked()
+    const effects = stream.input({ kind: 'timer', timer: 'establishment', quietMs: 0 })
+    expect(failureIn(effects)).toMatchObject({ kind: 'timeout' })
+    expect(writtenIn(effects)).toBe('</stream:stream>')
+  })
+
+  test('stanzas come on our own streams only from us', () => {
+    const effects = established().receive(`<message from='a@${THEM}' to='b@${US}'><body>x</body></message>`)
+    expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'wrong-direction' }])
+    expect(ofKind(effects, 'stanza')).toEqual([])
+  })
+})
+
+describe('a stream that only verifies', () => {
+  const world = (rules = RULES.tlsNotSupported) =>
+    initiatingWorld(rules, { purpose: { kind: 'verify', streamId: 'ours', key: 'KEY' } })
+  const verified = (type: string, id = 'ours', from: string = THEM) =>
+    `<db:verify from='${from}' to='${US}' id='${id}' type='${type}'/>`
+
+  test('asks, hears, closes', () => {
+    const stream = initiator(world())
+    const question = writtenIn(stream.receive(header() + features(DIALBACK)))
+    expect(question).toMatch(/^<db:verify /)
+    expect(question).toContain(`id='ours'`)
+    expect(question).toContain('>KEY<')
+    const effects = stream.receive(verified('valid'))
+    expect(effects[0]).toEqual({ kind: 'verdict', verdict: { type: 'valid' }, encrypted: false })
+    expect(failureIn(effects)).toBeUndefined()
+    expect(kindsOf(effects)).toContain('ended')
+    expect(kindsOf(stream.receive('</stream:stream>'))).toEqual(['hang-up'])
+  })
+
+  test('over TLS where the rules say so', () => {
+    const stream = initiator(world(RULES.tlsRequired))
+    stream.receive(header() + features(TLS) + PROCEED)
+    stream.secure()
+    stream.receive(header() + features(DIALBACK))
+    expect(stream.receive(verified('valid'))[0]).toMatchObject({ kind: 'verdict', encrypted: true })
+  })
+
+  test('needs no id from a peer whose stream it does not authenticate on', () => {
+    const stream = initiator(world())
+    expect(writtenIn(stream.receive(header({ id: undefined }) + features(DIALBACK)))).toMatch(/^<db:verify /)
+  })
+
+  test.each([
+    ['another id', verified('valid', 'other')],
+    ['another domain', verified('valid', 'ours', ALSO_THEM)],
+    ['another kind', answer('valid')],
+  ])('an answer with %s is none', (_name, text) => {
+    const stream = initiator(world())
+    stream.receive(header() + features(DIALBACK))
+    const effects = stream.receive(text)
+    expect(ofKind(effects, 'verdict')).toEqual([])
+    expect(failureIn(effects)).toMatchObject({ kind: 'protocol' })
+  })
+})
+
+describe('an established stream', () => {
+  test('keeps itself alive with white space', () => {
+    const stream = established()
+    const effects = stream.input({ kind: 'timer', timer: 'keep-alive', quietMs: TIMES.keepAliveMs })
+    expect(writtenIn(effects)).toBe(' ')
+    expect(kindsOf(effects)).toEqual(['write', 'arm-timer'])
+    expect(writtenIn(stream.input({ kind: 'timer', timer: 'keep-alive', quietMs: 1 }))).toBe('')
+  })
+
+  test('not for a partner that does not want it', () => {
+    const stream = established(initiatingWorld({ ...RULES.tlsNotSupported, keepAlive: false }))
+    expect(ofKind(stream.all, 'arm-timer').map(({ timer }) => timer)).toEqual(['establishment', 'idle'])
+  })
+
+  test('ends politely when idle', () => {
+    const stream = established()
+    expect(kindsOf(stream.input({ kind: 'timer', timer: 'idle', quietMs: 1 }))).toEqual(['arm-timer'])
+    const effects = stream.input({ kind: 'timer', timer: 'idle', quietMs: TIMES.idleMs })
+    expect(writtenIn(effects)).toBe('</stream:stream>')
+    expect(failureIn(effects)).toBeUndefined()
+    expect(kindsOf(stream.input({ kind: 'timer', timer: 'close', quietMs: 0 }))).toEqual(['hang-up'])
+  })
+
+  test('the peer closes it: no failure', () => {
+    const effects = established().receive('</stream:stream>')
+    expect(kindsOf(effects)).toEqual(['write', 'ended', 'hang-up'])
+    expect(failureIn(effects)).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'not a partner any more',
+      () => ({ allowed: false, condition: 'policy-violation', reason: 'gone' }) as const,
+      'closing',
+    ],
+    ['TLS is required now', judgeBy(RULES.tlsRequired), 'closing'],
+    ['nothing of this', judgeBy(RULES.tlsNotSupported), 'established'],
+  ])('the rules change: %s', (_name, judge, state) => {
+    let now = judgeBy(RULES.tlsNotSupported)
+    const stream = established(initiatingWorld(RULES.tlsNotSupported, { judge: (local, remote) => now(local, remote) }))
+    now = judge
+    stream.input({ kind: 'policy-changed' })
+    expect(stream.state.name).toBe(state)
+  })
+
+  test('is told over once only', () => {
+    const stream = established()
+    stream.input({ kind: 'close' })
+    stream.input({ kind: 'gone', failure: { kind: 'closed', detail: '' } })
+    expect(ofKind(stream.all, 'ended')).toHaveLength(1)
+  })
+})

@@ -137,8 +137,10 @@ export class NodeDnsResolver implements DnsResolver {
   }
 }
 
-const codeOf = (reason: unknown): string =>
-  reason instanceof Error ? ((reason as NodeJS.ErrnoException).code ?? reason.message) : String(reason)
+function codeOf(reason: unknown): string {
+  const { code, message } = (reason ?? {}) as { readonly code?: unknown; readonly message?: unknown }
+  return String(code ?? message ?? reason)
+}
 
 function kindOf(reason: unknown): DnsFailure['kind'] {
   const code = codeOf(reason)

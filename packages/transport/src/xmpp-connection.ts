@@ -140,14 +140,12 @@ export class XmppConnection {
   readonly #onChunk = (chunk: Buffer): void => this.#onData(chunk)
   readonly #onEnd = (): void => this.#onGone('the peer hung up')
   readonly #onError = (error: NodeJS.ErrnoException): void => this.#onGone(error.code ?? error.message)
-  readonly #onRoom = (): void => this.#onDrain()
   readonly #onClosed = (): void => this.#onClose()
 
   #attach(socket: Socket | TlsSocket): void {
     socket.on('data', this.#onChunk)
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
-    socket.on('drain', this.#onRoom)
     socket.on('close', this.#onClosed)
   }
 
@@ -155,7 +153,6 @@ export class XmppConnection {
     socket.off('data', this.#onChunk)
     socket.off('end', this.#onEnd)
     socket.off('error', this.#onError)
-    socket.off('drain', this.#onRoom)
     socket.off('close', this.#onClosed)
     // An error without a listener would end the process.
     socket.on('error', () => {})
@@ -266,6 +263,7 @@ export class XmppConnection {
     this.#pieces.push(text)
     this.#pieceLength += text.length
     if (written !== undefined) this.#written.push(written)
+    if (this.isFull) this.#wasFull = true
     this.#flushing ??= setImmediate(() => this.#flush())
   }
 
@@ -288,8 +286,8 @@ export class XmppConnection {
       // Progress: the next one's time starts now.
       this.#oldestWriteMs = this.#options.clock.monotonicMs()
       for (const written of waiting) written(error)
+      if (error === null || error === undefined) this.#tellRoom()
     })
-    if (this.isFull) this.#wasFull = true
     this.#stallTimer ??= this.#options.timers.arm(this.#options.stallTimeoutMs, () => this.#onStallTimer())
   }
 
@@ -307,7 +305,7 @@ export class XmppConnection {
     this.destroy()
   }
 
-  #onDrain(): void {
+  #tellRoom(): void {
     if (!this.#wasFull || this.isFull) return
     this.#wasFull = false
     this.#options.onDrain()

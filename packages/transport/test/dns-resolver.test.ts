@@ -1,0 +1,80 @@
+import { DnsStub } from '@stox/testkit'
+import { NodeDnsResolver } from '@stox/transport'
+
+let stub: DnsStub
+let server: string
+beforeEach(async () => {
+  stub = new DnsStub()
+  server = await stub.listen()
+})
+afterEach(() => stub.close())
+
+const resolver = (options: ConstructorParameters<typeof NodeDnsResolver>[0] = {}) =>
+  new NodeDnsResolver({ servers: [server], timeoutMs: 200, tries: 1, ...options })
+
+test('SRV records as they are', async () => {
+  stub.srv.set('_xmpp-server._tcp.a.example', [
+    { priority: 5, weight: 7, port: 5269, target: 'x.a.example' },
+    { port: 1, target: '.' },
+  ])
+  const found = await resolver().srv('_xmpp-server._tcp.a.example')
+  expect(found).toMatchObject({ ok: true })
+  const records = found.ok ? [...found.value].sort((a, b) => a.priority - b.priority) : []
+  expect(records).toEqual([
+    { priority: 5, weight: 7, port: 5269, target: 'x.a.example' },
+    { priority: 10, weight: 0, port: 1, target: '' },
+  ])
+})
+
+test('addresses', async () => {
+  stub.a.set('x.a.example', ['127.0.0.7', '127.0.0.8'])
+  expect(await resolver().addresses('x.a.example')).toEqual({ ok: true, value: ['127.0.0.7', '127.0.0.8'] })
+})
+
+test.each([
+  ['127.0.0.9', '127.0.0.9'],
+  ['::1', '::1'],
+  ['[::1]', '::1'],
+])('an address is its own answer: %s', async (host, address) => {
+  expect(await resolver().addresses(host)).toEqual({ ok: true, value: [address] })
+  expect(stub.asked).toEqual([])
+})
+
+test.each([
+  ['no such name', () => {}, 'none'],
+  ['the name has other records only', () => stub.srv.set('b.example', []), 'none'],
+  ['SERVFAIL', () => stub.broken.add('b.example'), 'trouble'],
+  ['silence', () => stub.silent.add('b.example'), 'trouble'],
+] as const)('%s', async (_name, prepare, kind) => {
+  prepare()
+  expect(await resolver().addresses('b.example')).toMatchObject({ ok: false, failure: { kind } })
+})
+
+test('one question for all who ask at once, and a short memory', async () => {
+  stub.a.set('x.a.example', ['127.0.0.7'])
+  let nowMs = 0
+  const asking = resolver({ monotonicMs: () => nowMs, maxTtlMs: 2_000 })
+  const questions = () => stub.asked.filter((asked) => asked.startsWith('A ')).length
+  await Promise.all(Array.from({ length: 50 }, () => asking.addresses('x.a.example')))
+  expect(questions()).toBe(1)
+  nowMs = 1_999
+  await asking.addresses('x.a.example')
+  expect(questions()).toBe(1)
+  nowMs = 2_001
+  await asking.addresses('x.a.example')
+  expect(questions()).toBe(2)
+})
+
+test('trouble is not remembered', async () => {
+  const asking = resolver({ monotonicMs: () => 0 })
+  stub.broken.add('x.a.example')
+  expect(await asking.addresses('x.a.example')).toMatchObject({ ok: false, failure: { kind: 'trouble' } })
+  stub.broken.clear()
+  stub.a.set('x.a.example', ['127.0.0.7'])
+  expect(await asking.addresses('x.a.example')).toMatchObject({ ok: true })
+})
+
+test('without servers, the hosts file counts', async () => {
+  const found = await new NodeDnsResolver().addresses('localhost')
+  expect(found.ok && found.value.some((address) => address === '127.0.0.1' || address === '::1')).toBe(true)
+})

@@ -1,4 +1,5 @@
 export { normaliseDomain, domainToAscii } from './domain.ts'
+export { withEnvironment } from './environment.ts'
 export { formatPath, problemsOf } from './problem.ts'
 export type { Problem } from './problem.ts'
 export { NEGOTIATIONS, PARTNER_TYPES, domainSchema, xmppPartnerSchema } from './partner.ts'

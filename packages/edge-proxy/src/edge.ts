@@ -1,0 +1,210 @@
+import type { Clock, Hashes, Ids, Log, Timers } from '@stox/kernel'
+import { createLog, createMetrics, opsServer, type ReadyReport, type StreamLabels } from '@stox/telemetry'
+import {
+  LinkServer,
+  NodeDnsResolver,
+  XmppEndpoint,
+  cryptoIds,
+  nodeHashes,
+  systemClock,
+  systemTimers,
+  type DnsResolver,
+  type StreamInfo,
+  type StreamUp,
+} from '@stox/transport'
+import { whyUnreadable, type ConfigProblem, type EdgeConfig } from './config.ts'
+import { giveOutbound } from './give-outbound.ts'
+import { EdgePolicy } from './policy.ts'
+import { ReplicaFile } from './replica-file.ts'
+import { noticeOf, noticesOf, rowsOf } from './session-rows.ts'
+import { takeInbound } from './take-inbound.ts'
+
+/** What a test may bring along. */
+export interface EdgeDeps {
+  readonly log: Log
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly resolver: DnsResolver
+}
+
+export interface ListenAddress {
+  readonly address: string
+  readonly port: number
+}
+
+export interface Edge {
+  readonly addresses: {
+    readonly xmpp: readonly ListenAddress[]
+    readonly link: ListenAddress
+    readonly ops: ListenAddress
+  }
+  /** Streams are closed politely, what is open has its outcome, the replica is on disk. */
+  close(): Promise<void>
+}
+
+/** The edge could not be started, though its configuration was well written: a port in use, say. */
+export class StartProblem extends Error {
+  readonly problem: ConfigProblem
+
+  constructor(problem: ConfigProblem) {
+    super(`${problem.path}: ${problem.problem}`)
+    this.problem = problem
+  }
+}
+
+/** Wires the edge and opens its sockets. Rejects with a `StartProblem`, and with nothing left open. */
+export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}): Promise<Edge> {
+  const { node } = config
+  const log = deps.log ?? createLog({ level: config.log.level, name: node })
+  const clock = deps.clock ?? systemClock
+  const timers = deps.timers ?? systemTimers
+  const ids = deps.ids ?? cryptoIds
+  const hashes = deps.hashes ?? nodeHashes
+  const resolver = deps.resolver ?? new NodeDnsResolver({ servers: config.dns.servers })
+  const metrics = createMetrics({ node })
+  const policy = new EdgePolicy(ids.token())
+  const replicaFile = new ReplicaFile(config.replica.file, log)
+  const index = () => policy.index
+
+  const remembered = await at('replica.file', 'a file that this process may read and write', () => replicaFile.load())
+  if (remembered !== undefined) policy.replace(remembered)
+
+  const refused = (kind: string, detail: string): void => {
+    metrics.inputRefused(kind)
+    log.warn('refused', { kind, detail })
+  }
+
+  const streamLabels = new Map<string, StreamLabels>()
+  const labelsOf = ({ streamId, direction, remote, provenBy }: StreamUp): StreamLabels => ({
+    direction: direction === 'in' ? 'inbound' : 'outbound',
+    partner: policy.partnerNameOf(remote),
+    method: provenBy,
+    tls: infoOf(streamId)?.tlsVersion ?? 'none',
+  })
+  const infoOf = (id: string): StreamInfo | undefined => endpoint.streams().find((stream) => stream.id === id)
+
+  const endpoint: XmppEndpoint = new XmppEndpoint({
+    listen: config.xmpp.listen,
+    tls: config.xmpp.tls,
+    clock,
+    timers,
+    ids,
+    hashes,
+    log,
+    resolver,
+    policy,
+    on: {
+      stanza: (stanza, context) => takeInbound(inbound, stanza, context),
+      refused,
+      streamUp(stream) {
+        const labels = labelsOf(stream)
+        streamLabels.set(keyOf(stream), labels)
+        metrics.streamOpened(labels)
+        link.streamUp(noticeOf(stream))
+        log.info('stream-up', { streamId: stream.streamId, local: stream.local, remote: stream.remote, ...labels })
+      },
+      streamDown(stream) {
+        const labels = streamLabels.get(keyOf(stream))
+        streamLabels.delete(keyOf(stream))
+        if (labels !== undefined) metrics.streamClosed(labels)
+        link.streamDown(noticeOf(stream))
+        const { streamId, local, remote, reason } = stream
+        log.info('stream-down', { streamId, local, remote, ...labels, reason })
+      },
+    },
+  })
+
+  const link = await at(
+    'link',
+    'the certificate of this edge, its key and the inside CA',
+    () =>
+      new LinkServer({
+        node,
+        listen: config.link.listen,
+        tls: config.link.tls,
+        peers: config.link.peers,
+        clock,
+        timers,
+        ids,
+        log,
+        ...(remembered === undefined ? {} : { replica: remembered }),
+        on: {
+          outbound: (envelope) => giveOutbound(outbound, envelope),
+          replica(replica, gateway) {
+            policy.replace(replica)
+            endpoint.policyChanged()
+            replicaFile.save(replica)
+            log.info('replica-taken', { gateway, revision: replica.model.revision })
+          },
+          attached(gateway) {
+            metrics.watchLinkCredit('gateways', () => link.gauges().creditStanzas)
+            log.info('gateway-attached', { gateway })
+          },
+          detached: (gateway, reason) => log.warn('gateway-detached', { gateway, reason }),
+          refused,
+          traffic(way, stanzas, outcomes) {
+            if (stanzas > 0) metrics.linkFrames(way, 'stanza', stanzas)
+            if (outcomes > 0) metrics.linkFrames(way, 'outcome', outcomes)
+          },
+          sessions: () => rowsOf(node, endpoint.streams()),
+          closeSession: (id) => id.startsWith(`${node}/`) && endpoint.closeStream(id.slice(node.length + 1)),
+          streams: () => noticesOf(endpoint.streams()),
+        },
+      }),
+  )
+
+  const send = endpoint.send.bind(endpoint)
+  const inbound = { node, ids, clock, log, metrics, index, send, offer: link.offer.bind(link) }
+  const outbound = { clock, log, metrics, index, send, refused }
+  metrics.watchQueue('link-waiting', () => link.gauges().waiting)
+  metrics.watchQueue('link-open-inbound', () => link.gauges().openSent)
+  metrics.watchQueue('link-open-outbound', () => link.gauges().openTaken)
+
+  const closers: (() => Promise<void>)[] = [async () => metrics.close(), () => replicaFile.close()]
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.toReversed()) await close()
+  }
+  const ready = (): ReadyReport => {
+    const gateways = link.attachedGateways()
+    return {
+      link: { ok: gateways.length > 0, detail: gateways.length > 0 ? gateways.join(', ') : 'no gateway is attached' },
+      replica: {
+        ok: policy.isTold,
+        detail: policy.isTold
+          ? `revision ${policy.index.model.revision}`
+          : 'no gateway has told us the federation model',
+      },
+    }
+  }
+  try {
+    const free = 'an address of this machine that is free, as host:port'
+    const ops = await at('ops.listen', free, () => opsServer({ listen: config.ops.listen, ready, metrics }))
+    closers.push(() => ops.close())
+    const linkAddress = await at('link.listen', free, () => link.listen())
+    closers.push(() => link.close())
+    const xmpp = await at('xmpp.listen', free, () => endpoint.listen())
+    closers.push(() => endpoint.close())
+    log.info('edge-started', { xmpp: config.xmpp.listen.join(', '), link: config.link.listen, ops: config.ops.listen })
+    return { addresses: { xmpp, link: linkAddress, ops: { address: ops.address, port: ops.port } }, close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+const keyOf = ({ streamId, local, remote }: StreamUp): string => `${streamId}\n${local}\n${remote}`
+
+/** What goes wrong in there is a problem of this key of the configuration. */
+async function at<T>(path: string, hint: string, act: () => T | Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    throw new StartProblem({ path, problem: messageOf(error), hint })
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : whyUnreadable(error)
+}

@@ -1,0 +1,44 @@
+import type { SessionRow, StreamNotice } from '@stox/link'
+import type { StreamInfo, StreamUp } from '@stox/transport'
+
+const directionOf = (direction: 'in' | 'out'): SessionRow['direction'] => (direction === 'in' ? 'inbound' : 'outbound')
+
+export const noticeOf = ({ streamId, direction, local, remote }: StreamUp): StreamNotice => ({
+  streamId,
+  direction: directionOf(direction),
+  localDomain: local,
+  remoteDomain: remote,
+})
+
+/** One for each domain pair that has proven itself: a stream may carry several. */
+export const noticesOf = (streams: readonly StreamInfo[]): readonly StreamNotice[] =>
+  streams.flatMap(({ id, direction, pairs }) =>
+    pairs.map(({ local, remote }) => ({
+      streamId: id,
+      direction: directionOf(direction),
+      localDomain: local,
+      remoteDomain: remote,
+    })),
+  )
+
+const distinct = (names: readonly string[]): string => [...new Set(names)].join(', ')
+
+/** The streams as the administrator sees them; those that only ask whether a dialback key is right are not among them. */
+export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly SessionRow[] =>
+  streams
+    .filter(({ purpose }) => purpose === 'stanzas')
+    .map((stream) => ({
+      id: `${node}/${stream.id}`,
+      edge: node,
+      direction: directionOf(stream.direction),
+      localDomain: stream.pairs.length === 0 ? (stream.local ?? '') : distinct(stream.pairs.map(({ local }) => local)),
+      remoteDomain:
+        stream.pairs.length === 0 ? (stream.remote ?? '') : distinct(stream.pairs.map(({ remote }) => remote)),
+      state: stream.state,
+      provenBy: stream.pairs[0]?.provenBy,
+      tls: stream.tlsVersion,
+      remoteAddress: stream.remoteAddress,
+      establishedAtMs: stream.openedAtMs,
+      stanzasIn: stream.stanzasIn,
+      stanzasOut: stream.stanzasOut,
+    }))

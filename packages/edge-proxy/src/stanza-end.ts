@@ -1,0 +1,34 @@
+import { nameOfOutcome, type Clock, type Log, type Outcome } from '@stox/kernel'
+import type { MessageDirection, Metrics } from '@stox/telemetry'
+
+/** What is told about a stanza when it has ended: never its body. */
+export interface EndedStanza {
+  readonly correlationId: string
+  readonly direction: MessageDirection
+  readonly kind: 'message' | 'presence' | 'iq' | 'unknown'
+  readonly type: string
+  readonly from: string
+  readonly to: string
+  readonly id: string | undefined
+  readonly startedMs: number
+}
+
+export interface EndDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'messageEnded' | 'presencePassed'>
+}
+
+/** One log line and one count for each stanza, at its end. */
+export function noteEnd({ clock, log, metrics }: EndDeps, ended: EndedStanza, outcome: Outcome): void {
+  const { startedMs, ...fields } = ended
+  const durationMs = clock.monotonicMs() - startedMs
+  if (ended.kind === 'message') metrics.messageEnded(ended.direction, outcome.kind, durationMs)
+  if (ended.kind === 'presence') metrics.presencePassed(ended.direction, ended.type)
+  log.info('stanza-ended', {
+    ...fields,
+    outcome: nameOfOutcome(outcome),
+    detail: outcome.kind === 'bounced' ? outcome.failure.detail : undefined,
+    durationMs: Math.round(durationMs * 10) / 10,
+  })
+}

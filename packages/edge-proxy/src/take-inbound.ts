@@ -1,0 +1,100 @@
+import { decideInbound, refusalOf, type FederationIndex } from '@stox/federation'
+import type { Failure, Ids, Outcome } from '@stox/kernel'
+import type { InboundEnvelope } from '@stox/link'
+import type { SendOutcome, StanzaContext } from '@stox/transport'
+import { errorReply, formatBareJid, formatJid, formatStanza, type DomainName, type Stanza } from '@stox/xmpp'
+import { replyToIq } from '@stox/xmpp-engine'
+import { noteEnd, type EndDeps } from './stanza-end.ts'
+
+export interface InboundDeps extends EndDeps {
+  readonly node: string
+  readonly ids: Ids
+  /** As of now: a new replica counts at once. */
+  index(): FederationIndex
+  /** Over the link to a gateway; resolves with the outcome. */
+  offer(envelope: InboundEnvelope): Promise<Outcome>
+  /** Out to a partner. */
+  send(
+    local: DomainName,
+    remote: DomainName,
+    xml: string,
+    options: { readonly maxWaitMs: number },
+  ): Promise<SendOutcome>
+}
+
+/** How long an answer of ours may wait for a stream. */
+const ANSWER_MAX_WAIT_MS = 30_000
+
+/**
+ * A stanza from a domain that has proven itself, from here to its one outcome. The edge keeps it until then; the stream
+ * that it came on is held back while too many are kept.
+ */
+export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaContext): Promise<void> {
+  const correlationId = deps.ids.token()
+  const startedMs = deps.clock.monotonicMs()
+  const outcome = await endOf(deps, stanza, context, correlationId)
+  if (outcome.kind === 'bounced') answer(deps, errorReply(stanza, outcome.failure))
+  const { kind, type, id } = stanza
+  noteEnd(
+    deps,
+    {
+      correlationId,
+      direction: 'xmpp-to-sip',
+      kind,
+      type,
+      from: formatJid(stanza.from),
+      to: formatJid(stanza.to),
+      id,
+      startedMs,
+    },
+    outcome,
+  )
+}
+
+async function endOf(
+  deps: InboundDeps,
+  stanza: Stanza,
+  context: StanzaContext,
+  correlationId: string,
+): Promise<Outcome> {
+  const decision = decideInbound(deps.index(), {
+    fromDomain: stanza.from.domain,
+    toDomain: stanza.to.domain,
+    kind: stanza.kind,
+    ...(stanza.kind === 'presence' ? { presenceType: stanza.type } : {}),
+    // Who has added whom is known to the gateway, which asks again.
+    authorizedByLocalUser: undefined,
+  })
+  if (!decision.allowed) return bounced(refusalOf(decision))
+
+  if (stanza.kind === 'iq') {
+    answer(deps, replyToIq(stanza))
+    return { kind: 'absorbed', reason: 'answered-here' }
+  }
+  return deps.offer({
+    correlationId,
+    edge: deps.node,
+    streamId: context.streamId,
+    localDomain: context.local,
+    remoteDomain: context.peer.domain,
+    provenBy: context.peer.provenBy,
+    from: formatBareJid(stanza.from),
+    to: formatBareJid(stanza.to),
+    stanzaXml: formatStanza(stanza),
+    receivedAtMs: deps.clock.wallMs(),
+  })
+}
+
+/** Sends our own answer back to where the stanza came from; nobody waits for it, and there is no error to an error. */
+function answer(deps: InboundDeps, reply: Stanza | undefined): void {
+  if (reply !== undefined) void sendAnswer(deps, reply)
+}
+
+async function sendAnswer(deps: InboundDeps, reply: Stanza): Promise<void> {
+  const { from, to } = reply
+  const sent = await deps.send(from.domain, to.domain, formatStanza(reply), { maxWaitMs: ANSWER_MAX_WAIT_MS })
+  if (sent.kind === 'sent') return
+  deps.log.warn('answer-not-sent', { from: formatJid(from), to: formatJid(to), detail: sent.failure.detail })
+}
+
+const bounced = (failure: Failure): Outcome => ({ kind: 'bounced', failure })

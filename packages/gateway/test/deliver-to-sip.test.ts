@@ -1,0 +1,248 @@
+import { lossyUtf8Text, silentLog } from '@stox/kernel'
+import type { Outcome } from '@stox/kernel'
+import type { FederationModel, PartnerType } from '@stox/federation'
+import { localDomainSchema } from '@stox/federation'
+import type { SipReply } from '@stox/transport'
+import { Conversations } from '../src/conversations.ts'
+import { deliverToSip } from '../src/deliver-to-sip.ts'
+import { PairQueues } from '../src/pair-queues.ts'
+import { takeStanza } from '../src/take-stanza.ts'
+import { envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle } from './stage.ts'
+import type { Stage } from './stage.ts'
+
+interface World extends Stage {
+  deliver(xml: string, correlationId?: string): Promise<Outcome>
+}
+function world(partnerType: PartnerType = 'federated', more: Partial<FederationModel> = {}, authorized = false): World {
+  const stage = newStage()
+  const index = indexFor(partnerType, more)
+  const conversations = new Conversations({ clock: stage.time, ids: stage.ids, hashes })
+  const deps = {
+    clock: stage.time,
+    log: silentLog,
+    metrics,
+    journal: stage.store.journal,
+    index: () => index,
+    gruu: 'raw' as const,
+    sip: stage.sip,
+    queues: new PairQueues<Outcome>(),
+    conversations,
+    isAuthorizedBy: () => authorized,
+  }
+  return {
+    ...stage,
+    deliver: (xml, correlationId = 'c-1') =>
+      takeStanza(
+        {
+          message: (envelope, message) => deliverToSip(deps, envelope, message),
+          presence: () => Promise.resolve({ kind: 'absorbed', reason: 'presence-kept' }),
+        },
+        envelopeFor(xml, { correlationId }),
+      ),
+  }
+}
+const message = (content: string, attributes = "id='m1'", from = 'romeo@montague.example/orchard') =>
+  `<message xmlns='jabber:server' from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`
+const hello = message('<body>hello</body>')
+
+describe('a message from XMPP to SIP', () => {
+  test('is a MESSAGE by the route of its domain, and its 200 is the end', async () => {
+    const at = world()
+    expect(await at.deliver(message('<body>a\n&lt;&amp;🎈</body><thread>t1</thread>', "id='m1' type='chat'"))).toEqual({
+      kind: 'delivered',
+      status: 200,
+    })
+    const [{ request, towards } = { request: undefined, towards: '' }] = at.sip.sent
+    expect(towards).toBe('sip:127.0.0.1:5060;transport=udp')
+    expect(request?.uri).toBe('sip:juliet@capulet.example')
+    expect(request?.core.callId).toBe('t1')
+    expect(lossyUtf8Text(request?.body ?? new Uint8Array())).toBe('a\r\n<&🎈')
+    const journal = await at.store.journal.find({ limit: 10 })
+    expect(journal.items).toMatchObject([
+      {
+        correlationId: 'c-1',
+        direction: 'xmpp-to-sip',
+        from: 'romeo@montague.example',
+        to: 'juliet@capulet.example',
+        partner: 'montague.example',
+        stanzaId: 'm1',
+        callId: 't1',
+        outcome: 'delivered',
+        status: 200,
+        edge: 'edge-1',
+      },
+    ])
+    expect(JSON.stringify(journal)).not.toContain('🎈')
+  })
+
+  test.each([
+    [404, 'item-not-found'],
+    [480, 'recipient-unavailable'],
+    [603, 'recipient-unavailable'],
+    [503, 'internal-server-error'],
+  ])('%d comes back as %s', async (status, condition) => {
+    const at = world()
+    at.sip.answer = (request) => respondTo(request, status)
+    expect(await at.deliver(hello)).toMatchObject({ kind: 'bounced', failure: { condition, status } })
+    expect((await at.store.journal.find({ limit: 1 })).items).toMatchObject([{ outcome: 'bounced', condition, status }])
+  })
+
+  test('Retry-After and Warning are told in words', async () => {
+    const at = world()
+    at.sip.answer = (request) =>
+      respondTo(request, 480, [
+        ['Retry-After', '30'],
+        ['Warning', '399 example.com "gone fishing"'],
+      ])
+    expect(await at.deliver(hello)).toMatchObject({
+      failure: { text: expect.stringMatching(/gone fishing.*30 s/) as string },
+    })
+  })
+
+  test.each([
+    ['timeout', 'remote-server-timeout'],
+    ['transport', 'remote-server-timeout'],
+    ['no-target', 'remote-server-not-found'],
+  ] as const)('no answer: %s', async (cause, condition) => {
+    const at = world()
+    at.sip.answer = () => ({ kind: 'failed', cause, detail: '' })
+    expect(await at.deliver(hello)).toMatchObject({ kind: 'bounced', failure: { condition } })
+  })
+
+  test.each([
+    ['lync 5: a stranger of an unverified partner', 'publicUnverified', false, 'subscription-required'],
+  ] as const)('%s is refused', async (_case, partnerType, authorized, condition) => {
+    const at = world(partnerType, {}, authorized)
+    expect(await at.deliver(hello)).toMatchObject({ kind: 'bounced', failure: { condition } })
+    expect(at.sip.sent).toHaveLength(0)
+  })
+  test('lync 5: once the local user has added him, he may write', async () =>
+    expect(await world('publicUnverified', {}, true).deliver(hello)).toMatchObject({ kind: 'delivered' }))
+  test('a domain that is no partner any more', async () =>
+    expect(await world('federated', { partners: [] }).deliver(hello)).toMatchObject({
+      kind: 'bounced',
+      failure: { condition: 'not-allowed' },
+    }))
+  test('a sender of another domain than the stream’s', async () => {
+    const at = world()
+    expect(await at.deliver(message('<body>x</body>', '', 'mallory@evil.example'))).toMatchObject({
+      kind: 'bounced',
+      failure: { condition: 'not-allowed' },
+    })
+  })
+  test('an error is absorbed, and makes none', async () => {
+    const at = world()
+    const error = "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    expect(await at.deliver(message(error, "type='error'"))).toEqual({ kind: 'absorbed', reason: 'error-stanza' })
+  })
+  test('C.4: a headline never makes an error', async () => {
+    const at = world()
+    at.sip.answer = (request) => respondTo(request, 404)
+    expect(await at.deliver(message('<body>news</body>', "type='headline'"))).toEqual({
+      kind: 'absorbed',
+      reason: 'headline-failed',
+    })
+  })
+
+  test('C.6: over 1300 bytes is refused, and passes on a congestion-safe route', async () => {
+    const long = message(`<body>${'x'.repeat(4000)}</body>`)
+    expect(await world().deliver(long)).toMatchObject({ failure: { condition: 'policy-violation' } })
+    const safe = localDomainSchema.parse({
+      domain: 'capulet.example',
+      route: 'sip:127.0.0.1:5060;transport=tcp',
+      congestionSafe: true,
+    })
+    expect(await world('federated', { localDomains: [safe] }).deliver(long)).toMatchObject({ kind: 'delivered' })
+  })
+
+  test('C.2: one thread is one call with a growing CSeq; without a thread each is a call of its own', async () => {
+    const at = world()
+    for (const id of ['a', 'b']) await at.deliver(message('<body>x</body><thread>t1</thread>', `id='${id}'`))
+    for (const id of ['c', 'd']) await at.deliver(message('<body>x</body>', `id='${id}'`), id)
+    const seen = at.sip.take().map(({ core }) => [core.callId, core.from.params.get('tag'), core.cseq.number])
+    expect(seen[0]?.slice(0, 2)).toEqual(seen[1]?.slice(0, 2))
+    expect([seen[0]?.[2], seen[1]?.[2]]).toEqual([1, 2])
+    expect(new Set(seen.map(([callId]) => callId)).size).toBe(3)
+  })
+  test('design §4: the same stanza offered again is the same request', async () => {
+    const at = world()
+    await at.deliver(hello, 'c-7')
+    await at.deliver(hello, 'c-7')
+    const [one, two] = at.sip.take()
+    expect([one?.core.callId, one?.core.cseq, one?.core.from.params.get('tag')]).toEqual([
+      two?.core.callId,
+      two?.core.cseq,
+      two?.core.from.params.get('tag'),
+    ])
+  })
+
+  test('A.5: a resource goes to the SIP side only when it came from there', async () => {
+    const at = world()
+    await at.deliver(
+      "<message xmlns='jabber:server' from='romeo@montague.example' to='juliet@capulet.example/phone'><body>x</body></message>",
+    )
+    expect(at.sip.take()[0]?.uri).toBe('sip:juliet@capulet.example')
+  })
+
+  test('an iq that nobody answers', async () =>
+    expect(
+      await world().deliver(
+        "<iq xmlns='jabber:server' type='get' id='i' from='romeo@montague.example' to='juliet@capulet.example'><query xmlns='jabber:iq:last'/></iq>",
+      ),
+    ).toMatchObject({ kind: 'bounced', failure: { condition: 'service-unavailable' } }))
+  test('what is no stanza', async () =>
+    expect(await world().deliver('<message')).toMatchObject({ kind: 'bounced', failure: { condition: 'bad-request' } }))
+})
+
+describe('C.7: one at a time for each pair', () => {
+  const from = (user: string, body: string) => message(`<body>${body}</body>`, '', `${user}@montague.example`)
+
+  test('in order, while other pairs go ahead', async () => {
+    const at = world()
+    const waiting: ((reply: SipReply) => void)[] = []
+    at.sip.answer = () => new Promise((resolve) => waiting.push(resolve))
+    const outcomes: string[] = []
+    for (const [user, body] of [
+      ['romeo', '1'],
+      ['romeo', '2'],
+      ['tybalt', '3'],
+      ['romeo', '4'],
+    ] as const)
+      void at.deliver(from(user, body), body).then(() => outcomes.push(body))
+    await settle()
+    const bodies = () => at.sip.sent.map(({ request }) => lossyUtf8Text(request.body))
+    expect(bodies()).toEqual(['1', '3'])
+    for (let index = 0; index < 4; index += 1) {
+      const sent = at.sip.sent[index]
+      if (sent === undefined) throw new Error('not sent')
+      waiting[index]?.(respondTo(sent.request, 200))
+      await settle()
+    }
+    expect(bodies()).toEqual(['1', '3', '2', '4'])
+    expect(outcomes.filter((body) => body !== '3')).toEqual(['1', '2', '4'])
+  })
+
+  test('a full line is answered, not grown', async () => {
+    const at = world()
+    at.sip.answer = () => new Promise(() => undefined)
+    for (let index = 0; index <= 100; index += 1) void at.deliver(from('romeo', String(index)), `q${index}`)
+    expect(await at.deliver(from('romeo', 'one more'), 'last')).toMatchObject({
+      kind: 'bounced',
+      failure: { condition: 'resource-constraint', errorType: 'wait' },
+    })
+  })
+
+  test('after a timeout those behind fail at once', async () => {
+    const at = world()
+    let give: (reply: SipReply) => void = () => undefined
+    at.sip.answer = () => new Promise((resolve) => (give = resolve))
+    const all = ['1', '2', '3'].map((body) => at.deliver(from('romeo', body), body))
+    await settle()
+    give({ kind: 'failed', cause: 'timeout', detail: 'Timer F' })
+    for (const outcome of await Promise.all(all))
+      expect(outcome).toMatchObject({ kind: 'bounced', failure: { condition: 'remote-server-timeout' } })
+    expect(at.sip.sent).toHaveLength(1)
+    at.sip.answer = (request) => respondTo(request, 200)
+    expect(await at.deliver(from('romeo', '4'), '4')).toMatchObject({ kind: 'delivered' })
+  })
+})

@@ -43,7 +43,14 @@ function rowsOf(schema: JsonSchema, path: string, required: boolean): ReferenceR
     const prefix = schema.type === 'array' ? `${path}[]` : path
     const own =
       path !== '' && (schema.description !== undefined || schema.type === 'array')
-        ? [{ key: path, type: schema.type === 'array' ? 'list' : 'section', default: defaultOf(schema, required), description: schema.description ?? '' }]
+        ? [
+            {
+              key: path,
+              type: schema.type === 'array' ? 'list' : 'section',
+              default: defaultOf(schema, required),
+              description: schema.description ?? '',
+            },
+          ]
         : []
     return [
       ...own,
@@ -52,7 +59,9 @@ function rowsOf(schema: JsonSchema, path: string, required: boolean): ReferenceR
       ),
     ]
   }
-  return [{ key: path, type: typeOf(schema), default: defaultOf(schema, required), description: schema.description ?? '' }]
+  return [
+    { key: path, type: typeOf(schema), default: defaultOf(schema, required), description: schema.description ?? '' },
+  ]
 }
 
 function defaultOf(schema: JsonSchema, required: boolean): string {
@@ -71,8 +80,12 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 /** A section of the reference in Markdown. */
 export function configurationTable(title: string, schema: z.ZodType, variable?: string): string {
   const rows = configurationRows(schema).map(
-    (row) => `| \`${cell(row.key)}\` | ${cell(row.type)} | ${row.default === '' ? '' : `\`${cell(row.default)}\``} | ${cell(row.description)} |`,
+    (row) =>
+      `| \`${cell(row.key)}\` | ${cell(row.type)} | ${row.default === '' ? '' : `\`${cell(row.default)}\``} | ${cell(row.description)} |`,
   )
-  const environment = variable === undefined ? '' : `\nAs an environment variable: \`${variable}__\` and the path in capitals, parts joined by two underscores.\n`
+  const environment =
+    variable === undefined
+      ? ''
+      : `\nAs an environment variable: \`${variable}__\` and the path in capitals, parts joined by two underscores.\n`
   return `## ${title}\n${environment}\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`
 }

@@ -1,5 +1,13 @@
 import type { Log } from '@stox/kernel'
-import { cryptoIds, nodeHashes, NodeDnsResolver, systemClock, systemTimers, TlsIdentity, XmppEndpoint } from '@stox/transport'
+import {
+  cryptoIds,
+  nodeHashes,
+  NodeDnsResolver,
+  systemClock,
+  systemTimers,
+  TlsIdentity,
+  XmppEndpoint,
+} from '@stox/transport'
 import { bareJid, errorReply, formatBareJid, formatStanza, newMessage, newPresence } from '@stox/xmpp'
 import type { DomainName, Jid, MessageStanza, PresenceStanza, Show, Stanza } from '@stox/xmpp'
 
@@ -128,7 +136,10 @@ export class XmppSide {
   }
 
   /** The user's own presence changes; everyone who may see it is told. */
-  async bePresent(jid: Jid, presence: { readonly show?: Show; readonly status?: string; readonly online?: boolean }): Promise<void> {
+  async bePresent(
+    jid: Jid,
+    presence: { readonly show?: Show; readonly status?: string; readonly online?: boolean },
+  ): Promise<void> {
     const user = this.#user(jid)
     user.show = presence.show
     user.status = presence.status ?? ''
@@ -154,7 +165,9 @@ export class XmppSide {
   }
 
   async #send(stanza: Stanza): Promise<void> {
-    const sent = await this.#endpoint.send(stanza.from.domain, stanza.to.domain, formatStanza(stanza), { maxWaitMs: 15_000 })
+    const sent = await this.#endpoint.send(stanza.from.domain, stanza.to.domain, formatStanza(stanza), {
+      maxWaitMs: 15_000,
+    })
     if (sent.kind === 'failed') throw new Error(`the XMPP side could not send: ${sent.failure.detail}`)
   }
 

@@ -48,7 +48,10 @@ describe('the images', () => {
 
   /** Container paths, as they are on this machine. */
   const here = (text: string) =>
-    text.replaceAll('/etc/stox', join(home, 'etc')).replaceAll('/var/lib/stox', join(home, 'var')).replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1')
+    text
+      .replaceAll('/etc/stox', join(home, 'etc'))
+      .replaceAll('/var/lib/stox', join(home, 'var'))
+      .replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1')
 
   const entryOf = (stage: keyof typeof parts) => {
     const [program, ...args] = [...instruction(stage, 'ENTRYPOINT'), ...instruction(stage, 'CMD')].map(here)
@@ -73,11 +76,24 @@ describe('the images', () => {
   beforeAll(() => {
     mkdirSync(join(home, 'etc/tls'), { recursive: true })
     mkdirSync(join(home, 'var'), { recursive: true })
-    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build'], { cwd: root, stdio: 'pipe' })
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--build'], {
+      cwd: root,
+      stdio: 'pipe',
+    })
     for (const [stage, name] of Object.entries(parts)) {
       execFileSync(
         'npx',
-        ['--yes', 'pnpm@10', '--filter', `@stox/${name}`, 'deploy', '--legacy', '--prod', '--prefer-offline', join(home, 'app', stage)],
+        [
+          '--yes',
+          'pnpm@10',
+          '--filter',
+          `@stox/${name}`,
+          'deploy',
+          '--legacy',
+          '--prod',
+          '--prefer-offline',
+          join(home, 'app', stage),
+        ],
         { cwd: root, stdio: 'pipe' },
       )
     }
@@ -97,7 +113,9 @@ describe('the images', () => {
       .map((word) => (word === join(home, 'var') ? join(home, 'etc/tls') : word))
       .map((word) => (word === 'edge.link' ? '127.0.0.1' : word))
     const entry = instruction('tools', 'ENTRYPOINT').slice(1)
-    expect(execFileSync(process.execPath, [...entry, ...command], { cwd: app('tools'), encoding: 'utf8' })).toMatch(/^made keys in /)
+    expect(execFileSync(process.execPath, [...entry, ...command], { cwd: app('tools'), encoding: 'utf8' })).toMatch(
+      /^made keys in /,
+    )
   }, 30_000)
 
   test('edge and gateway: entry commands start, become healthy by the image’s own check, find each other, end on SIGTERM', async () => {

@@ -88,6 +88,7 @@ export class XmppSide {
             tls: 'required',
             methods: ['dialback-over-tls'],
             maxStanzaBytes: 262_144,
+            stanzasPerSecond: 1000,
           },
         }),
         dialbackSecret: () => this.#secret,

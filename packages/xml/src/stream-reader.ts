@@ -33,8 +33,8 @@ const COMMENT_START = '<!--'
 const DECLARATION =
   /^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:'1\.0'|"1\.0")(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:'([A-Za-z][\w.-]*)'|"([A-Za-z][\w.-]*)"))?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:'(?:yes|no)'|"(?:yes|no)"))?[ \t\r\n]*\?>$/
 
-/** What asks for more than taking the bytes as they are: UTF-8, references, line ends, controls, `]]>`. */
-const SPECIAL = /[\0-\x1f&\x80-\xff]|\]\]>/g
+/** What may ask for more than taking the bytes as they are: UTF-8, references, line ends, controls, `]]>`. */
+const SPECIAL = /[\0-\x1f&\]\x80-\xff]/g
 const WIDE = /[\x80-\xff]/
 
 /**
@@ -61,9 +61,11 @@ export class XmlStreamReader {
   #rootName = ''
   #rootNamespace: string | undefined
   #rootScope: Scope = OUTERMOST
-  /** Open elements below the root, and what each has in scope. */
-  #path: Element[] = []
-  #scopes: Scope[] = []
+  /** The innermost open element below the root, the first-level one around it, and what each depth has in scope. */
+  #open: Element | null = null
+  #first: Element | null = null
+  #depth = 0
+  #scopes: Scope[] = [OUTERMOST]
   #elements = 0
 
   /** A `document` is one element with comments and instructions around and in it, instead of a stream's root. */
@@ -106,7 +108,7 @@ export class XmlStreamReader {
     }
     let special = nextSpecial(text, at)
     for (;;) {
-      if (this.#path.length === 0 && this.#state !== 'ended') at = this.#skipSpace(text, at)
+      if (this.#depth === 0 && this.#state !== 'ended') at = this.#skipSpace(text, at)
       if (this.#state === 'ended' || at >= text.length) return
       const end = this.#endOfToken(text, at)
       if (end < 0) return this.#hold(text.slice(at))
@@ -148,7 +150,7 @@ export class XmlStreamReader {
     }
     const next = text.charCodeAt(at + 1)
     if (next === BANG || next === QUESTION) return this.#endOfSpecial(text, at, next)
-    if (this.#isDocument && this.#state === 'inside' && this.#path.length === 0) {
+    if (this.#isDocument && this.#state === 'inside' && this.#depth === 0) {
       this.#refuse(2, 'not-well-formed', 'a second root')
       return -1
     }
@@ -186,7 +188,7 @@ export class XmlStreamReader {
     }
     const head = text.slice(at, at + CDATA_START.length)
     const mayBe = (opening: string): boolean =>
-      (opening === CDATA_START ? this.#path.length > 0 : this.#isDocument) && opening.startsWith(head.slice(0, seen))
+      (opening === CDATA_START ? this.#depth > 0 : this.#isDocument) && opening.startsWith(head.slice(0, seen))
     let seen = 2
     while (seen <= head.length && (mayBe(CDATA_START) || mayBe(COMMENT_START))) {
       if (seen === CDATA_START.length) return this.#endOf('cdata', text, at + seen)
@@ -286,7 +288,7 @@ export class XmlStreamReader {
   }
 
   #addText(text: string): void {
-    const children = this.#path.at(-1)!.children
+    const children = this.#open!.children
     const last = children.at(-1)
     if (typeof last === 'string') children[children.length - 1] = last + text
     else children.push(text)
@@ -305,7 +307,7 @@ export class XmlStreamReader {
 
   /** Comments and instructions of a document. */
   #skipAside(raw: string): void {
-    if (this.#state === 'inside' && this.#path.length === 0) this.#used = 0
+    if (this.#state === 'inside' && this.#depth === 0) this.#used = 0
     const inner = this.#token === 'comment' ? raw.slice(4, -3) : raw.slice(2, -2)
     if (this.#decode(inner) === undefined) return
     if (this.#token === 'comment') {
@@ -342,27 +344,31 @@ export class XmlStreamReader {
     if (this.#isDocument) return empty ? this.#closeElement() : undefined
     this.#rootName = element.name
     this.#rootNamespace = element.attrs.xmlns as string | undefined
-    this.#rootScope = this.#scopes.pop()!
-    this.#path.pop()
+    this.#rootScope = this.#scopes[1]!
+    this.#open = null
+    this.#first = null
+    this.#depth = 0
     this.#elements = 0
     this.#events.push({ kind: 'stream-start', element })
     if (empty) this.#endStream()
   }
 
   #takeEndTag(text: string, start: number, stop: number): void {
-    const name = this.#path.at(-1)?.name ?? this.#rootName
+    const name = this.#open?.name ?? this.#rootName
     let at = start + name.length
     if (name === '' || !text.startsWith(name, start)) return this.#refuse(0, 'not-well-formed', 'a wrong end tag')
     while (at < stop && isSpace(text.charCodeAt(at))) at += 1
     if (at !== stop) this.#refuse(0, 'not-well-formed', 'a wrong end tag')
-    else if (this.#path.length > 0) this.#closeElement()
+    else if (this.#depth > 0) this.#closeElement()
     else this.#endStream()
   }
 
   #closeElement(): void {
-    const element = this.#path.pop()!
-    this.#scopes.pop()
-    if (this.#path.length > 0) return
+    const element = this.#open!
+    this.#depth -= 1
+    this.#open = element.parent
+    if (this.#depth > 0) return
+    this.#first = null
     if (this.#rootNamespace !== undefined && element.attrs.xmlns === undefined)
       element.attrs.xmlns = this.#rootNamespace
     this.#events.push({ kind: 'element', element, bytes: this.#used })
@@ -409,7 +415,8 @@ export class XmlStreamReader {
       if (attrs[name] !== undefined && Object.hasOwn(attrs, name)) return this.#refuseTag('an attribute given twice')
       count += 1
       if (count > limits.maxAttributes) return this.#refuseLimit('too many attributes')
-      if (name.includes(':')) (qualified ??= []).push(name)
+      // The prefix xml is always bound, and no other can be bound to its namespace.
+      if (name.includes(':') && !name.startsWith('xml:')) (qualified ??= []).push(name)
       if (name === '__proto__')
         Object.defineProperty(attrs, name, { value, enumerable: true, writable: true, configurable: true })
       else attrs[name] = value
@@ -419,24 +426,26 @@ export class XmlStreamReader {
 
   /** Namespaces, then the tree. */
   #place(element: Element, qualified: readonly string[] | undefined): true | undefined {
-    const outer = this.#scopes.at(-1) ?? OUTERMOST
+    const parent = this.#open
+    const outer = this.#scopes[this.#depth]!
     const scope = declareIn(outer, element.attrs, qualified)
     if (typeof scope === 'string') return this.#refuseTag(scope)
-    const first = this.#path[0] ?? element
+    const first = parent === null ? element : this.#first!
     const colon = element.name.indexOf(':')
     if (colon >= 0 && this.#resolve(element.name.slice(0, colon), scope, first) === undefined) return undefined
     if (qualified !== undefined && !this.#checkAttributes(qualified, scope, first)) return undefined
 
     this.#elements += 1
     if (this.#elements > this.#limits.maxElements) return this.#refuseLimit('too many elements')
-    if (this.#path.length >= this.#limits.maxDepth) return this.#refuseLimit('too deep')
-    const parent = this.#path.at(-1)
-    if (parent !== undefined) {
+    if (this.#depth >= this.#limits.maxDepth) return this.#refuseLimit('too deep')
+    if (parent === null) this.#first = element
+    else {
       parent.children.push(element)
       element.parent = parent
     }
-    this.#path.push(element)
-    this.#scopes.push(scope)
+    this.#open = element
+    this.#depth += 1
+    this.#scopes[this.#depth] = scope
     return true
   }
 

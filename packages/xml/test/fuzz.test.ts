@@ -153,10 +153,19 @@ function saxes(bytes: Uint8Array): Reading {
     }
     if (character === '') continue
     parser.write(character)
-    if (held !== undefined && !bad) elements.push(serializeXml(held))
+    if (held !== undefined && !bad) elements.push(written(held))
     held = undefined
   }
   return { elements, error, unfinished: false }
+}
+
+/** Our writer refuses the names that saxes lets pass. */
+function written(element: XmlElement): string {
+  try {
+    return serializeXml(element)
+  } catch {
+    return 'a bad name'
+  }
 }
 
 function collectPrefixes(element: XmlElement, declared: ReadonlySet<string>, needs: Set<string>): void {

@@ -12,7 +12,7 @@ export interface XmppTarget {
   readonly fromDns: boolean
 }
 
-export const XMPP_SERVER_PORT = 5269
+const XMPP_SERVER_PORT = 5269
 
 /** Where a domain's server is: targets in the order in which to try them. @see RFC 6120 §3.2, mapping F.6 */
 export async function locateXmpp(
@@ -40,7 +40,7 @@ export const dnsTrouble = (failure: DnsFailure): StreamFailure => ({ kind: 'dns-
 export function orderSrv(records: readonly SrvRecord[], ids: Pick<Ids, 'fraction'>): readonly SrvRecord[] {
   const ordered: SrvRecord[] = []
   // Weight 0 first, so that it is drawn when the number drawn is 0.
-  const left = [...records].sort((a, b) => a.priority - b.priority || a.weight - b.weight)
+  const left = records.toSorted((a, b) => a.priority - b.priority || a.weight - b.weight)
   while (left.length > 0) {
     const priority = left[0]?.priority
     const group = left.filter((record) => record.priority === priority)

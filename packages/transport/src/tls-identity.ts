@@ -37,9 +37,9 @@ export class TlsIdentity {
     const contexts = new Map<string, SecureContext>()
     const problems: CertificateProblem[] = []
     entries.forEach(({ domains, cert, key }, entry) => {
-      const mine = problemsOf(cert, key).map((problem) => ({ entry, ...problem }))
+      const mine = problemsOf(cert, key)
       const context = mine.length === 0 ? createSecureContext({ ...COMMON, cert, key }) : undefined
-      problems.push(...mine)
+      for (const [field, problem] of mine) problems.push({ entry, field, problem })
       for (const domain of domains) {
         const name = domain.toLowerCase()
         if (contexts.has(name)) problems.push({ entry, field: 'domains', problem: `${name} has two certificates` })
@@ -59,14 +59,14 @@ export class TlsIdentity {
   }
 }
 
-function problemsOf(cert: string, key: string): readonly Pick<CertificateProblem, 'field' | 'problem'>[] {
-  const problems: Pick<CertificateProblem, 'field' | 'problem'>[] = []
+function problemsOf(cert: string, key: string): readonly (readonly [CertificateProblem['field'], string])[] {
+  const problems: [CertificateProblem['field'], string][] = []
   const certificate = read(() => new X509Certificate(cert))
   const privateKey = read(() => createPrivateKey(key))
-  if (certificate === undefined) problems.push({ field: 'cert', problem: 'not a certificate in PEM form' })
-  if (privateKey === undefined) problems.push({ field: 'key', problem: 'not an unencrypted private key in PEM form' })
+  if (certificate === undefined) problems.push(['cert', 'not a certificate in PEM form'])
+  if (privateKey === undefined) problems.push(['key', 'not an unencrypted private key in PEM form'])
   if (certificate !== undefined && privateKey !== undefined && !certificate.checkPrivateKey(privateKey)) {
-    problems.push({ field: 'key', problem: 'the key does not belong to the certificate' })
+    problems.push(['key', 'the key does not belong to the certificate'])
   }
   return problems
 }

@@ -61,9 +61,9 @@ interface Stream {
   readonly purpose: 'stanzas' | 'verify'
   readonly connection: XmppConnection
   readonly machine: StreamMachine
-  /** Outbound: the pair it is for. Inbound: undefined until a pair has proven itself. */
-  readonly local: DomainName | undefined
-  readonly remote: DomainName | undefined
+  /** Outbound: the pair it is for. Inbound: what the header says. */
+  local: DomainName | undefined
+  remote: DomainName | undefined
   readonly pairs: StreamUp[]
   partner: string | undefined
   stanzasInHand: number
@@ -302,6 +302,10 @@ export class XmppEndpoint {
       case 'stanza':
         this.#onStanza(stream, effect)
         return
+      case 'addressed':
+        stream.local = effect.local
+        stream.remote = effect.remote
+        return
       case 'answer': {
         const { from, to } = effect.stanza
         void this.send(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
@@ -324,7 +328,8 @@ export class XmppEndpoint {
   #onAny(stream: Stream, effect: StreamEffect): void {
     if (effect.kind === 'refused') this.#options.on.refused(effect.refusal, effect.detail)
     else if (effect.kind === 'ended') {
-      if (effect.failure !== undefined) this.#noteFailure(stream.direction, stream.local, stream.remote, effect.failure)
+      const { direction, local, remote } = stream
+      if (effect.failure !== undefined && !this.#closed) this.#noteFailure(direction, local, remote, effect.failure)
       this.#down(stream, effect.failure === undefined ? 'closed' : detailOf(effect.failure))
     }
   }
@@ -537,7 +542,7 @@ function infoOf({ id, direction, purpose, connection, machine, local, remote, pa
     direction,
     purpose,
     state: machine.stateName,
-    local: local ?? pairs[0]?.local,
+    local,
     remote: remote ?? pairs[0]?.remote,
     pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
     encrypted: connection.encrypted,

@@ -19,7 +19,7 @@ test('SRV records as they are', async () => {
   ])
   const found = await resolver().srv('_xmpp-server._tcp.a.example')
   expect(found).toMatchObject({ ok: true })
-  const records = found.ok ? [...found.value].sort((a, b) => a.priority - b.priority) : []
+  const records = found.ok ? found.value.toSorted((a, b) => a.priority - b.priority) : []
   expect(records).toEqual([
     { priority: 5, weight: 7, port: 5269, target: 'x.a.example' },
     { priority: 10, weight: 0, port: 1, target: '' },

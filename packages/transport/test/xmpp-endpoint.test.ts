@@ -19,7 +19,9 @@ const OTHER = 'other.example'
 
 const certificates = new Map<string, Certificate>()
 beforeAll(async () => {
-  for (const name of [ROMEO, JULIET, OTHER]) certificates.set(name, await makeCertificate({ names: [name] }))
+  await Promise.all(
+    [ROMEO, JULIET, OTHER].map(async (name) => certificates.set(name, await makeCertificate({ names: [name] }))),
+  )
 })
 
 const closing: (() => Promise<unknown>)[] = []
@@ -116,9 +118,7 @@ describe('endpoint with endpoint', () => {
       { direction: 'out', local: ROMEO, remote: JULIET, provenBy },
       { direction: 'in', local: ROMEO, remote: JULIET, provenBy },
     ])
-    const [out] = romeo.endpoint
-      .streams()
-      .filter(({ direction, purpose }) => direction === 'out' && purpose === 'stanzas')
+    const out = romeo.endpoint.streams().find(({ direction, purpose }) => direction === 'out' && purpose === 'stanzas')
     expect(out).toMatchObject({ state: 'established', stanzasOut: 50, encrypted: tlsVersion !== undefined, tlsVersion })
     expect(romeo.refused).toEqual([])
     expect(romeo.endpoint.failures()).toEqual([])
@@ -197,6 +197,7 @@ describe('endpoint with endpoint', () => {
     await Promise.all([romeo.endpoint.close(), juliet.endpoint.close()])
     expect(romeo.endpoint.streams()).toEqual([])
     expect(juliet.endpoint.streams()).toEqual([])
+    expect([...romeo.endpoint.failures(), ...juliet.endpoint.failures()]).toEqual([])
     expect(await romeo.send(juliet.domain, 'm2')).toMatchObject({
       kind: 'failed',
       failure: { text: 'The gateway is shutting down' },
@@ -464,7 +465,7 @@ describe('a hostile peer', () => {
     await peer.hears(/<proceed/)
     peer.say(header(ROMEO, JULIET))
     await peer.closes()
-    expect(juliet.endpoint.failures()).toMatchObject([{ direction: 'in', kind: 'tls-failed' }])
+    expect(juliet.endpoint.failures()).toMatchObject([{ direction: 'in', remote: ROMEO, kind: 'tls-failed' }])
     expect(juliet.endpoint.streams()).toEqual([])
   })
 

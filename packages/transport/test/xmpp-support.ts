@@ -63,7 +63,7 @@ export class TableResolver implements DnsResolver {
   }
 }
 
-export const noTls = (): TlsIdentity => {
+const noTls = (): TlsIdentity => {
   const identity = TlsIdentity.of([])
   if (!identity.ok) throw new Error('no entries, no problems')
   return identity.value

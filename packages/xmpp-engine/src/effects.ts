@@ -33,6 +33,8 @@ export type StreamInput =
 
 export type StreamEffect =
   | { readonly kind: 'write'; readonly text: string }
+  /** Inbound: what the header says, proven or not. */
+  | { readonly kind: 'addressed'; readonly local: DomainName | undefined; readonly remote: DomainName | undefined }
   /** After the writes before it. A new reader starts with the encrypted bytes; what the old one holds is an injection. */
   | {
       readonly kind: 'start-tls'

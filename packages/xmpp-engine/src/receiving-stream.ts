@@ -167,9 +167,11 @@ function onHeader(
   const local = header.to
   const remote = header.from ?? state.before?.remote
   const answer = answerTo(header, remote, world)
+  const addressed: StreamEffect = { kind: 'addressed', local, remote }
   const refuseHere = (refusal: RefusalKind, error: StreamErrorInfo, detail: string): Stepped =>
     to(
       CLOSED,
+      addressed,
       { kind: 'refused', refusal, detail },
       { kind: 'write', text: formatStreamHeader(answer) + formatStreamError(error) + STREAM_END },
       { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },
@@ -238,6 +240,7 @@ function onHeader(
       pairs: new Map(),
       hasAnswered: false,
     },
+    addressed,
     { kind: 'write', text: formatStreamHeader(answer) + features },
   )
 }
@@ -453,7 +456,6 @@ function onVerdict(
   const provenBy: Proof = state.encrypted && input.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
   const verdict = judged(input.verdict, judgement, provenBy)
   const answer: StreamEffect = { kind: 'write', text: resultText(local, remote, verdict) }
-  const refused = (refusal: RefusalKind, detail: string): StreamEffect => ({ kind: 'refused', refusal, detail })
 
   if (verdict.type === 'error') {
     const detail = `${remote} to ${local}: ${verdict.condition} ${verdict.text ?? ''}`.trim()
@@ -493,6 +495,8 @@ function onVerdict(
   effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, answer, { kind: 'proven', local, peer })
   return { state: { ...state, pairs }, effects }
 }
+
+const refused = (refusal: RefusalKind, detail: string): StreamEffect => ({ kind: 'refused', refusal, detail })
 
 /** The rules may have changed while we asked, and a key verified in the clear proves less than one verified over TLS. */
 function judged(verdict: DialbackVerdict, judgement: Judgement, provenBy: Proof): DialbackVerdict {

@@ -137,7 +137,7 @@ class Network {
     }
     const send = (from: End, text: string) => {
       const bytes = Buffer.from(text)
-      const cuts = [0, ...[1, 2, 3].map(() => Math.floor(this.#chance() * bytes.length)), bytes.length].sort(
+      const cuts = [0, ...[1, 2, 3].map(() => Math.floor(this.#chance() * bytes.length)), bytes.length].toSorted(
         (a, b) => a - b,
       )
       for (let at = 1; at < cuts.length; at += 1) {

@@ -1,52 +1,68 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
-import { fail, ok } from '@stox/kernel'
+import { isIP } from 'node:net'
+import { fail, ok, parseHostPort } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
-import { federationFileSchema, localDomainSchema, problemsOf } from '@stox/federation'
+import { federationFileSchema, localDomainSchema, problemsOf, withEnvironment } from '@stox/federation'
 import type { FederationFile, Problem } from '@stox/federation'
+import { isNodeName } from '@stox/link'
+import { LOG_LEVELS } from '@stox/telemetry'
+import { TlsIdentity } from '@stox/transport'
+import type { LinkTls } from '@stox/transport'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { withEnvironment } from './environment.ts'
 import { isPeer } from './trusted-peers.ts'
 
-const hostPort = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/
-const isHostPort = (text: string): boolean => {
-  const match = hostPort.exec(text)
-  return match !== null && Number(match[1]) <= 65_535
-}
-const listenSchema = z.string().refine(isHostPort, 'not host:port')
-const sipListenSchema = z
+const address = z.string().refine((text) => parseHostPort(text).ok, 'not host:port')
+const sipAddress = z
   .string()
-  .refine((text) => /^(?:udp|tcp):/.test(text) && isHostPort(text.slice(4)), 'not udp:host:port or tcp:host:port')
-const isHttps = (text: string): boolean => {
+  .refine((text) => /^(?:udp|tcp):/.test(text) && parseHostPort(text.slice(4)).ok, 'not udp:host:port or tcp:host:port')
+const isEdgeUrl = (text: string): boolean => {
   const url = URL.parse(text)
   return url !== null && url.protocol === 'https:' && url.host !== ''
 }
+const isDnsServer = (text: string): boolean => {
+  if (isIP(text) !== 0) return true
+  const at = parseHostPort(text)
+  return at.ok && isIP(at.value.host) !== 0
+}
+
+/** The name of a file that has to be there, with PEM of this kind in it. */
+const pemFile = (kind: 'CERTIFICATE' | 'PRIVATE KEY') =>
+  z
+    .string()
+    .min(1)
+    .superRefine((path, context) => {
+      const text = readText(path)
+      if (!text.ok) context.addIssue({ code: 'custom', message: `${path}: ${text.failure}` })
+      else if (!new RegExp(`-----BEGIN (?:[A-Z]+ )?${kind}-----`).test(text.value))
+        context.addIssue({ code: 'custom', message: `${path}: no ${kind.toLowerCase()} in PEM form` })
+    })
 
 export const gatewayConfigSchema = z
   .strictObject({
     node: z
       .string()
-      .regex(/^[A-Za-z0-9._-]{1,64}$/, 'not a node name')
+      .refine(isNodeName, 'not a node name')
       .describe(
         'Name of this gateway: letters, digits, dots, dashes; it stands in logs, metrics and the link’s hello.',
       ),
     link: z
       .strictObject({
         edges: z
-          .array(z.string().refine(isHttps, 'not an https URL'))
+          .array(z.string().refine(isEdgeUrl, 'not an https URL'))
           .min(1)
           .max(64)
           .describe('Where the edges listen for us, such as https://127.0.0.1:23456.'),
-        cert: z.string().min(1).describe('PEM file with the certificate that we show to the edges.'),
-        key: z.string().min(1).describe('PEM file with its private key.'),
-        ca: z.string().min(1).describe('PEM file with the inside CA that signed the certificates of the edges.'),
+        cert: pemFile('CERTIFICATE').describe('PEM file with the certificate that we show to the edges.'),
+        key: pemFile('PRIVATE KEY').describe('PEM file with its private key.'),
+        ca: pemFile('CERTIFICATE').describe('PEM file with the inside CA that signed the certificates of the edges.'),
       })
       .describe('The link to the edges: dialled from here, with mutual TLS.'),
     sip: z
       .strictObject({
         listen: z
-          .array(sipListenSchema)
+          .array(sipAddress)
           .min(1)
           .max(16)
           .describe('Where we listen for SIP: udp:host:port and tcp:host:port.'),
@@ -80,7 +96,7 @@ export const gatewayConfigSchema = z
       })
       .describe('The SIP side.'),
     admin: z
-      .strictObject({ listen: listenSchema.default('127.0.0.1:8080').describe('Where the REST API listens.') })
+      .strictObject({ listen: address.default('127.0.0.1:8080').describe('Where the REST API listens.') })
       .prefault({})
       .describe('The administration API.'),
     store: z
@@ -95,7 +111,7 @@ export const gatewayConfigSchema = z
       .describe('The store.'),
     ops: z
       .strictObject({
-        listen: listenSchema.default('127.0.0.1:9102').describe('Where /healthz, /readyz and /metrics are served.'),
+        listen: address.default('127.0.0.1:9102').describe('Where /healthz, /readyz and /metrics are served.'),
       })
       .prefault({})
       .describe('Operation.'),
@@ -138,7 +154,7 @@ export const gatewayConfigSchema = z
     dns: z
       .strictObject({
         servers: z
-          .array(z.string().min(1))
+          .array(z.string().refine(isDnsServer, 'not an IP address, with or without a port'))
           .default([])
           .describe('DNS servers as address or address:port; empty takes the system’s.'),
       })
@@ -146,120 +162,122 @@ export const gatewayConfigSchema = z
       .describe('Name resolution.'),
     log: z
       .strictObject({
-        level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least weight of a line.'),
+        level: z.enum(LOG_LEVELS).default('info').describe('Least weight of a line.'),
       })
       .prefault({})
       .describe('The log: JSON lines on standard output.'),
   })
   .describe('gateway.yaml')
 
-type FileConfig = z.output<typeof gatewayConfigSchema>
+type GatewayFile = z.output<typeof gatewayConfigSchema>
 
-/** Checked, and with the files it names read. */
-export interface GatewayConfig extends Omit<FileConfig, 'link' | 'federation'> {
-  /** PEM texts in place of file names. */
-  readonly link: FileConfig['link']
+/** Checked, and with the files that it names read. */
+export interface GatewayConfig extends Omit<GatewayFile, 'link' | 'federation'> {
+  readonly link: { readonly edges: readonly string[]; readonly tls: LinkTls }
   readonly federation: FederationFile | undefined
 }
 
-/** A problem of the file or of a file it names. */
+/** What is wrong with the configuration, or with something it names. */
 export type ConfigProblem = Problem
-
-const ENVIRONMENT_PREFIX = 'STOX_GATEWAY__'
 
 /** Everything that is wrong, at once. */
 export function loadConfig(
   path: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Result<GatewayConfig, readonly ConfigProblem[]> {
-  const text = readText(path, '', `give the path of gateway.yaml with --config`)
-  if (!text.ok) return fail([text.failure])
-  const tree = parseYaml(text.value, path)
-  if (!tree.ok) return fail([tree.failure])
-  const checked = gatewayConfigSchema.safeParse(
-    withEnvironment(tree.value, env, ENVIRONMENT_PREFIX, gatewayConfigSchema),
-  )
-  if (!checked.success) return fail(problemsOf(gatewayConfigSchema, checked.error))
-
-  const problems: ConfigProblem[] = []
-  const taken = <T>(result: Result<T, ConfigProblem>, otherwise: T): T => {
-    if (result.ok) return result.value
-    problems.push(result.failure)
-    return otherwise
-  }
-  const { link, federation, ...rest } = checked.data
-  const pem = (name: 'cert' | 'key' | 'ca', kind: string): string =>
-    taken(readPem(link[name], `link.${name}`, kind), '')
-  const texts = { cert: pem('cert', 'CERTIFICATE'), key: pem('key', 'PRIVATE KEY'), ca: pem('ca', 'CERTIFICATE') }
-  if (problems.length === 0) problems.push(...keyProblems(texts))
-  const model = federation === undefined ? undefined : readFederation(federation.file, problems)
-  for (const [at, { domain }] of rest.sip.domains.entries())
-    if (rest.sip.domains.findIndex((other) => other.domain === domain) !== at)
-      problems.push({
-        path: `sip.domains[${at}].domain`,
-        problem: `${domain} is listed twice`,
-        hint: 'a domain has one route',
-      })
-  if (problems.length > 0) return fail(problems)
-  return ok({ ...rest, link: { edges: link.edges, ...texts }, federation: model })
+  const text = readText(path)
+  if (!text.ok) return fail([{ path, problem: text.failure, hint: 'give the path of gateway.yaml with --config' }])
+  const tree = parseYaml(text.value)
+  if (!tree.ok) return fail([{ path, problem: `not YAML: ${tree.failure}`, hint: 'see docs/configuration.md' }])
+  const laid = withEnvironment(tree.value, env, 'STOX_GATEWAY__', gatewayConfigSchema)
+  const checked = gatewayConfigSchema.safeParse(laid)
+  return checked.success ? readFiles(checked.data) : fail(problemsOf(gatewayConfigSchema, checked.error))
 }
 
-function readText(path: string, key: string, hint: string): Result<string, ConfigProblem> {
+function readFiles({ link, federation, ...rest }: GatewayFile): Result<GatewayConfig, readonly ConfigProblem[]> {
+  const tls: LinkTls = { cert: textOf(link.cert), key: textOf(link.key), ca: textOf(link.ca) }
+  const model = federation === undefined ? ok(undefined) : readFederation(federation.file)
+  const problems = [...linkProblems(link, tls), ...domainProblems(rest.sip), ...(model.ok ? [] : model.failure)]
+  if (problems.length > 0 || !model.ok) return fail(problems)
+  return ok({ ...rest, link: { edges: link.edges, tls }, federation: model.value })
+}
+
+/** The key must be that of the certificate, and all three what they say they are. */
+function linkProblems(link: GatewayFile['link'], tls: LinkTls): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const ours = TlsIdentity.of([{ domains: [], ...tls }])
+  if (!ours.ok)
+    for (const { field, problem } of ours.failure) {
+      const file = field === 'domains' ? link.cert : link[field]
+      problems.push({
+        path: `link.${field}`,
+        problem: `${file}: ${problem}`,
+        hint: 'the certificate of this gateway and its key',
+      })
+    }
+  if (!isCertificate(tls.ca))
+    problems.push({ path: 'link.ca', problem: `${link.ca}: not a certificate`, hint: 'the inside CA in PEM form' })
+  return problems
+}
+
+const domainProblems = ({ domains }: GatewayFile['sip']): readonly ConfigProblem[] =>
+  domains.flatMap(({ domain }, at) =>
+    domains.findIndex((other) => other.domain === domain) === at
+      ? []
+      : [{ path: `sip.domains[${at}].domain`, problem: `${domain} is listed twice`, hint: 'a domain has one route' }],
+  )
+
+function readFederation(file: string): Result<FederationFile, readonly ConfigProblem[]> {
+  const path = 'federation.file'
+  const text = readText(file)
+  if (!text.ok)
+    return fail([{ path, problem: `${file}: ${text.failure}`, hint: 'a YAML file with settings and partners' }])
+  const tree = parseYaml(text.value)
+  if (!tree.ok)
+    return fail([{ path, problem: `${file}: not YAML: ${tree.failure}`, hint: 'see docs/configuration.md' }])
+  const checked = federationFileSchema.safeParse(tree.value)
+  if (checked.success) return ok(checked.data)
+  return fail(
+    problemsOf(federationFileSchema, checked.error).map((problem) => ({
+      ...problem,
+      path: `${path} (${file}) ${problem.path}`,
+    })),
+  )
+}
+
+/** Of a file that the schema has found readable. */
+const textOf = (path: string): string => readFileSync(path, 'utf8')
+
+function readText(path: string): Result<string, string> {
   try {
     return ok(readFileSync(path, 'utf8'))
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    const problem = code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code ?? 'unknown'})`
-    return fail({ path: key === '' ? path : key, problem: key === '' ? problem : `${path}: ${problem}`, hint })
+    return fail(whyUnreadable(error))
   }
 }
 
-function readPem(path: string, key: string, kind: string): Result<string, ConfigProblem> {
-  const hint = `a PEM file with -----BEGIN ${kind}-----`
-  const text = readText(path, key, hint)
-  if (text.ok && !new RegExp(`-----BEGIN (?:[A-Z]+ )?${kind}-----`).test(text.value))
-    return fail({ path: key, problem: `${path}: no ${kind.toLowerCase()} in it`, hint })
-  return text
+function whyUnreadable(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'EACCES') return 'this process may not read it'
+  if (code === 'EISDIR') return 'it is a directory'
+  return `it cannot be read (${typeof code === 'string' ? code : String(error)})`
 }
 
-/** The key must be that of the certificate, and both what they say they are. */
-function keyProblems(texts: {
-  readonly cert: string
-  readonly key: string
-  readonly ca: string
-}): readonly ConfigProblem[] {
+function parseYaml(text: string): Result<unknown, string> {
   try {
-    createSecureContext(texts)
-    return []
+    const tree: unknown = parse(text)
+    return ok(tree ?? {})
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error)
-    return [{ path: 'link.key', problem, hint: 'the private key of the certificate in link.cert' }]
+    const message = error instanceof Error ? error.message : String(error)
+    return fail(message.split('\n')[0] ?? message)
   }
 }
 
-function parseYaml(text: string, path: string): Result<unknown, ConfigProblem> {
+function isCertificate(pem: string): boolean {
   try {
-    return ok((parse(text) as unknown) ?? {})
-  } catch (error) {
-    const first = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-    return fail({ path, problem: `not YAML: ${first}`, hint: 'see the configuration reference' })
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
   }
-}
-
-function readFederation(file: string, problems: ConfigProblem[]): FederationFile | undefined {
-  const text = readText(file, 'federation.file', 'a YAML file with settings, localDomains and partners')
-  if (!text.ok) {
-    problems.push(text.failure)
-    return undefined
-  }
-  const tree = parseYaml(text.value, file)
-  if (!tree.ok) {
-    problems.push(tree.failure)
-    return undefined
-  }
-  const checked = federationFileSchema.safeParse(tree.value)
-  if (checked.success) return checked.data
-  for (const problem of problemsOf(federationFileSchema, checked.error))
-    problems.push({ ...problem, path: `${file}: ${problem.path}` })
-  return undefined
 }

@@ -115,7 +115,7 @@ export async function startGateway(
     const link = (given.link ?? ((options: LinkClientOptions) => new LinkClient(options)))({
       node: config.node,
       edges: config.link.edges,
-      tls: config.link,
+      tls: config.link.tls,
       replica: replicaOf(model),
       clock,
       timers,

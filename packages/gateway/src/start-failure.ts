@@ -13,7 +13,7 @@ export class StartFailure extends Error {
 
 /** One clear line. */
 export const lineOf = ({ path, problem, hint }: Problem): string =>
-  `${path === '' ? 'configuration' : path}: ${problem.replace(/\s+/g, ' ')} — ${hint}`
+  `${path === '' ? 'configuration' : path}: ${problem.replace(/\s+/g, ' ')} (${hint})`
 
 /** What goes wrong while `path` is put to work. */
 export async function starting<T>(path: string, hint: string, start: () => Promise<T>): Promise<T> {

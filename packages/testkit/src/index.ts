@@ -2,3 +2,13 @@ export { makeAuthority, makeCertificate } from './certificates.ts'
 export type { Authority, Certificate, CertificateOrder } from './certificates.ts'
 export { DnsStub } from './dns-stub.ts'
 export type { StubSrv } from './dns-stub.ts'
+export { AsyncQueue } from './async-queue.ts'
+export { AgentWatch, SipAgent } from './sip-agent.ts'
+export type {
+  AgentAnswer,
+  AgentMessage,
+  AgentPresence,
+  MessageOptions,
+  SipAgentOptions,
+  WatchedState,
+} from './sip-agent.ts'

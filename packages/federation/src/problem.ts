@@ -24,12 +24,13 @@ export function problemsOf(
 ): readonly Problem[] {
   return error.issues.flatMap((issue) => {
     const at = schemaAt(schema, issue.path)
+    const known = at === undefined ? [] : keysOf(at)
+    const keys = known.length === 0 ? 'see the configuration reference' : `known keys: ${known.join(', ')}`
     if (issue.code === 'unrecognized_keys') {
-      const known = at === undefined ? [] : keysOf(at)
       return issue.keys.map((key) => ({
         path: formatPath([...prefix, ...issue.path, key]),
         problem: 'unknown key',
-        hint: known.length === 0 ? 'remove it' : `known keys: ${known.join(', ')}`,
+        hint: keys,
       }))
     }
     const missing =
@@ -38,7 +39,7 @@ export function problemsOf(
       {
         path: formatPath([...prefix, ...issue.path]),
         problem: missing ? 'missing' : issue.message.replace(/^Invalid (input|option): /, ''),
-        hint: (at === undefined ? undefined : hintOf(at)) ?? 'see the configuration reference',
+        hint: (at === undefined ? undefined : hintOf(at)) ?? keys,
       },
     ]
   })

@@ -77,7 +77,8 @@ export class ModelTable implements ModelStore {
   }
 
   #auditOf(change: ModelChange, by: { readonly who: string; readonly atMs: number }): AuditEntry {
-    const before = this.#rows[change.kind].get(change.key)?.value ?? null
+    const nothing = change.kind === 'settings' ? DEFAULT_SETTINGS : null
+    const before = this.#rows[change.kind].get(change.key)?.value ?? nothing
     return {
       atMs: by.atMs,
       who: by.who,

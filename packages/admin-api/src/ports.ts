@@ -1,0 +1,46 @@
+import type { Clock, Log } from '@stox/kernel'
+import type { FederationModel } from '@stox/federation'
+import type { Store } from '@stox/store'
+
+export const SESSION_STATES = ['negotiating', 'established', 'failed'] as const
+
+/** One stream, live or failed, as an edge tells it. */
+export interface SessionRow {
+  readonly id: string
+  readonly edge: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly localDomain: string
+  readonly remoteDomain: string
+  readonly state: (typeof SESSION_STATES)[number]
+  readonly method: string | null
+  readonly tls: string | null
+  readonly remoteAddress: string | null
+  readonly sinceMs: number
+  readonly stanzasIn: number
+  readonly stanzasOut: number
+  /** Why it failed. */
+  readonly reason: string | null
+}
+
+export type ReadyReport = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>
+
+/** What the API needs of whoever runs it; small, so that a test needs no gateway. */
+export interface AdminPorts {
+  sessions(): Promise<readonly SessionRow[]>
+  /** False: there is no such session. */
+  closeSession(id: string): Promise<boolean>
+  /** False: there is no such subscription. */
+  refreshSubscription(id: string): Promise<boolean>
+  deleteSubscription(id: string): Promise<boolean>
+  /** After a change was stored: put it into force and publish it. */
+  onModelChanged(model: FederationModel): void
+  ready(): ReadyReport | Promise<ReadyReport>
+  readonly metrics: { text(): Promise<string>; readonly contentType: string }
+}
+
+export interface AdminDeps {
+  readonly store: Store
+  readonly ports: AdminPorts
+  readonly clock: Clock
+  readonly log: Log
+}

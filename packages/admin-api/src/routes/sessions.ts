@@ -1,0 +1,99 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { SESSION_STATES, type AdminDeps, type SessionRow } from '../ports.ts'
+import { notFound } from '../problem.ts'
+import { changeQuery, instant, instantOf, pageOf, pageQuery, refusals } from '../schemas.ts'
+
+const tags = ['Sessions']
+const params = z.object({ id: z.string().max(1000) })
+const sessionView = z
+  .object({
+    id: z.string(),
+    edge: z.string().describe('The edge that holds the stream.'),
+    direction: z.enum(['inbound', 'outbound']),
+    localDomain: z.string(),
+    remoteDomain: z.string(),
+    state: z.enum(SESSION_STATES),
+    method: z.string().nullable().describe('How the partner has proven itself.'),
+    tls: z.string().nullable().describe('Version of TLS; null on a stream that is not encrypted.'),
+    remoteAddress: z.string().nullable(),
+    since: instant.describe('When it was opened, or when it failed.'),
+    stanzasIn: z.int(),
+    stanzasOut: z.int(),
+    reason: z.string().nullable().describe('Why it failed.'),
+  })
+  .describe('One XMPP stream with a partner.')
+
+function viewOf({ sinceMs, ...row }: SessionRow): z.output<typeof sessionView> {
+  return { ...row, since: instantOf(sinceMs) }
+}
+
+export const sessionRoutes =
+  (deps: AdminDeps): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get(
+      '/sessions',
+      {
+        config: { role: 'viewer' },
+        schema: {
+          tags,
+          summary: 'List streams with partners',
+          description: 'Those that live; with state=failed those that failed lately, and why.',
+          querystring: pageQuery.extend({
+            state: z
+              .enum(SESSION_STATES)
+              .optional()
+              .describe('Only streams in this state; left out: every one that lives.'),
+            remoteDomain: z.string().max(1023).optional().describe('Only streams with this domain.'),
+          }),
+          response: { 200: pageOf(sessionView), ...refusals },
+        },
+      },
+      async (request) => {
+        const { limit, after = '', state, remoteDomain } = request.query
+        const found = (await deps.ports.sessions())
+          .filter(
+            (row) =>
+              row.id > after &&
+              (state === undefined ? row.state !== 'failed' : row.state === state) &&
+              (remoteDomain === undefined || row.remoteDomain === remoteDomain),
+          )
+          .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        return {
+          items: found.slice(0, limit).map(viewOf),
+          next: found.length > limit ? (found[limit - 1]?.id ?? null) : null,
+        }
+      },
+    )
+
+    app.delete(
+      '/sessions/:id',
+      {
+        config: { role: 'operator' },
+        schema: {
+          tags,
+          summary: 'Close a stream',
+          params,
+          querystring: changeQuery,
+          response: { 204: z.undefined(), ...refusals },
+        },
+      },
+      async (request, reply) => {
+        const { id } = request.params
+        const found = (await deps.ports.sessions()).find((row) => row.id === id && row.state !== 'failed')
+        if (found === undefined) throw notFound(`session ${id}`)
+        if (request.query.dryRun === 'false') {
+          if (!(await deps.ports.closeSession(id))) throw notFound(`session ${id}`)
+          await deps.store.audit.append({
+            atMs: deps.clock.wallMs(),
+            who: request.who,
+            verb: 'close',
+            object: `session/${id}`,
+            before: JSON.stringify(found),
+            after: null,
+          })
+        }
+        return reply.code(204).send()
+      },
+    )
+  }

@@ -179,7 +179,7 @@ function readText(path: string): Result<string, string> {
   }
 }
 
-export function whyUnreadable(error: unknown): string {
+function whyUnreadable(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
   if (code === 'ENOENT') return 'there is no such file'
   if (code === 'EACCES') return 'this process may not read it'

@@ -12,7 +12,7 @@ import {
   type StreamInfo,
   type StreamUp,
 } from '@stox/transport'
-import { whyUnreadable, type ConfigProblem, type EdgeConfig } from './config.ts'
+import type { ConfigProblem, EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'
 import { ReplicaFile } from './replica-file.ts'
@@ -206,5 +206,8 @@ async function at<T>(path: string, hint: string, act: () => T | Promise<T>): Pro
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : whyUnreadable(error)
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
+  // As the system says it, it is hard on the reader.
+  return message.replace(/^listen EADDRINUSE: address already in use (\S+)$/, 'cannot listen on $1: the port is in use')
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Log } from '@stox/kernel'
@@ -18,9 +18,8 @@ export class ReplicaFile {
 
   /** Undefined at the first start, or when what is there is no replica: it is only a memory. Throws when it cannot be read. */
   load(): Replica | undefined {
-    const text = readIfThere(this.#path)
-    if (text === undefined) return undefined
-    const replica = parseReplica(jsonOf(text))
+    if (!existsSync(this.#path)) return undefined
+    const replica = parseReplica(jsonOf(readFileSync(this.#path, 'utf8')))
     if (replica.ok) return replica.value
     this.#log.warn('replica-file-unusable', { file: this.#path, detail: replica.failure })
     return undefined
@@ -59,15 +58,6 @@ export class ReplicaFile {
     const draft = `${this.#path}.new`
     await writeFile(draft, text, { mode: 0o600, flush: true })
     await rename(draft, this.#path)
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
   }
 }
 

@@ -21,7 +21,7 @@ import {
   type LinkServerOptions,
   type LinkTls,
 } from '@stox/transport'
-import { TestCa } from './link-certificates.ts'
+import { makeAuthority, makeCertificate, type Authority } from '@stox/testkit'
 
 const common = { clock: systemClock, timers: systemTimers, ids: cryptoIds, log: silentLog }
 
@@ -68,21 +68,22 @@ async function until(what: string, isTrue: () => boolean, withinMs = 8000): Prom
   }
 }
 
-let ca: TestCa
-let otherCa: TestCa
+let ca: Authority
+let otherCa: Authority
 let edgeTls: LinkTls
 let gatewayTls: LinkTls
 const open: { close(): Promise<void> }[] = []
 
-beforeAll(() => {
-  ca = new TestCa()
-  otherCa = new TestCa()
-  edgeTls = ca.issue('IP:127.0.0.1', 'DNS:edge.inside')
-  gatewayTls = ca.issue('DNS:gateway.inside')
+const issue = async (issuer: Authority, ...names: readonly string[]): Promise<LinkTls> => ({
+  ...(await makeCertificate({ names, issuer })),
+  ca: issuer.cert,
 })
-afterAll(() => {
-  ca.remove()
-  otherCa.remove()
+
+beforeAll(async () => {
+  ca = await makeAuthority('inside CA')
+  otherCa = await makeAuthority('another CA')
+  edgeTls = await issue(ca, '127.0.0.1', 'edge.inside')
+  gatewayTls = await issue(ca, 'gateway.inside')
 })
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()))
@@ -363,7 +364,7 @@ describe('when a side dies', () => {
 describe('who may attach', () => {
   test('a gateway with a certificate of another CA may not', async () => {
     const edge = await edgeUp()
-    const client = gatewayFor([edge.url], { tls: { ...otherCa.issue('DNS:gateway.inside'), ca: gatewayTls.ca } })
+    const client = gatewayFor([edge.url], { tls: { ...(await issue(otherCa, 'gateway.inside')), ca: gatewayTls.ca } })
     await until('refused', () => edge.refused.length > 0)
     expect(edge.refused[0]).toContain('link-tls')
     await until('told', () => client.edges()[0]?.lastProblem !== 'not dialled yet')
@@ -372,7 +373,7 @@ describe('who may attach', () => {
 
   test('a gateway whose name is not among the peers may not, and reads why', async () => {
     const edge = await edgeUp()
-    const client = gatewayFor([edge.url], { tls: ca.issue('DNS:stranger.inside') })
+    const client = gatewayFor([edge.url], { tls: await issue(ca, 'stranger.inside') })
     await until('told', () => client.edges()[0]?.lastProblem?.includes('stranger.inside') ?? false)
     expect(edge.refused[0]).toContain('link-peer')
     expect(await client.sessions()).toEqual([])
@@ -380,10 +381,10 @@ describe('who may attach', () => {
   })
 
   test.each([
-    ['of another CA', () => otherCa.issue('IP:127.0.0.1'), 'certificate'],
-    ['for another host', () => ca.issue('DNS:elsewhere.inside'), '127.0.0.1'],
+    ['of another CA', () => issue(otherCa, '127.0.0.1'), 'certificate'],
+    ['for another host', () => issue(ca, 'elsewhere.inside'), '127.0.0.1'],
   ])('an edge with a certificate %s is not talked to', async (_case, tls, problem) => {
-    const edge = await edgeUp({ tls: tls() })
+    const edge = await edgeUp({ tls: await tls() })
     const client = gatewayFor([edge.url])
     await until('noticed', () => client.edges()[0]?.lastProblem?.includes(problem) ?? false)
     expect(edge.server.attachedGateways()).toEqual([])

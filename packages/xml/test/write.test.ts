@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import {
-  XmlElement,
   el,
   escapeAttribute,
   escapeText,
@@ -9,6 +8,7 @@ import {
   serializeStartTag,
   serializeXml,
 } from '@stox/xml'
+import type { XmlElement } from '@stox/xml'
 
 describe('serializeXml', () => {
   test.each<[string, XmlElement, string]>([

@@ -17,7 +17,7 @@ const malformed = (detail: string): Result<never, JidFailure> => fail({ kind: 'j
 const PLAIN_DOMAIN = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
 /** Of U-labels; UTS 46 lets symbols through that IDNA 2008 does not. @see RFC 5892 §3 */
 const IDNA_2008 =
-  /^[.a-z0-9\-\p{Ll}\p{Lo}\p{Lm}\p{Mn}\p{Mc}\p{Nd}\xb7\u0375\u05f3\u05f4\u06fd\u06fe\u0f0b\u200c\u200d\u3007\u30fb]+$/u
+  /^[.a-z0-9\-\p{Ll}\p{Lo}\p{Lm}\p{Mn}\p{Mc}\p{Nd}\xb7\u0375\u05f3\u05f4\u06fd\u06fe\u0f0b\u200c-\u200d\u3007\u30fb]+$/u
 const UTS_46 = {
   checkHyphens: true,
   checkBidi: true,

@@ -30,15 +30,23 @@ const SHOWS: ReadonlySet<unknown> = new Set(['away', 'chat', 'dnd', 'xa'])
 
 type Addressed = Pick<Stanza, 'from' | 'to' | 'lang' | 'element'> & { readonly id: string | undefined }
 
-/** A first-level element of a server-to-server stream as a stanza. @see RFC 6120 §8 */
-export function parseStanza(element: XmlElement): Result<Stanza, StanzaFailure> {
+/**
+ * A first-level element of a server-to-server stream as a stanza. `streamLang` is the language of the stream's header,
+ * in force where the stanza names none. @see RFC 6120 §8, §4.7.4
+ */
+export function parseStanza(element: XmlElement, streamLang?: string): Result<Stanza, StanzaFailure> {
   const kind = localNameOf(element)
   if (namespaceOf(element) !== NS_SERVER) return refused('invalid-namespace', 'not of jabber:server')
   if (kind !== 'message' && kind !== 'presence' && kind !== 'iq') {
     return refused('unsupported-stanza-type', 'neither message nor presence nor iq')
   }
   // Both are a must between servers. @see RFC 6120 §8.1.1.2, §8.1.2.2
-  const { from: fromText, to: toText, id, 'xml:lang': lang } = element.attrs as Record<string, string | undefined>
+  const {
+    from: fromText,
+    to: toText,
+    id,
+    'xml:lang': lang = streamLang,
+  } = element.attrs as Record<string, string | undefined>
   if (fromText === undefined || toText === undefined) return refused('improper-addressing', 'no from or no to')
   const from = parseJid(fromText)
   if (!from.ok) return refused('improper-addressing', `from: ${from.failure.detail}`)

@@ -5,7 +5,7 @@
 
 /** Exceptions that are valid, and those that are not. @see RFC 8264 §9.6, RFC 5892 §2.6 */
 const VALID_EXCEPTION = /^[\xdf\u03c2\u06fd\u06fe\u0f0b\u3007]$/u
-const INVALID_EXCEPTION = /^[\u0640\u07fa\u302e\u302f\u3031-\u3035\u303b]$/u
+const INVALID_EXCEPTION = /^[\u302e-\u302f\u0640\u07fa\u3031-\u3035\u303b]$/u
 const CONTEXTUAL = /^[\xb7\u0375\u05f3\u05f4\u30fb\u0660-\u0669\u06f0-\u06f9\u200c\u200d]$/u
 /** Conjoining jamo. @see RFC 8264 §9.9 */
 const OLD_HANGUL_JAMO = /^[\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7c6\ud7cb-\ud7fb]$/u

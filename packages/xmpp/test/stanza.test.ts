@@ -12,6 +12,7 @@ import {
   newMessage,
   newPresence,
   parseJid,
+  parseStanza,
   parseStanzaText,
   pingElement,
   stanzaErrorElement,
@@ -19,9 +20,9 @@ import {
 import type { Jid, Stanza } from '@stox/xmpp'
 
 const jid = (text: string): Jid => {
-  const parsed = parseJid(text)
-  if (!parsed.ok) throw new Error(text)
-  return parsed.value
+  const result = parseJid(text)
+  if (!result.ok) throw new Error(text)
+  return result.value
 }
 const romeo = jid('romeo@montague.example/orchard')
 const juliet = jid('juliet@capulet.example')
@@ -59,6 +60,13 @@ describe('parseStanza: messages (RFC 6121 §5.2)', () => {
     ['§5.2.2, headline', `<message ${addresses} type='headline'/>`, 'headline'],
     ['§5.2.2, groupchat', `<message ${addresses} type='groupchat'/>`, 'groupchat'],
   ])('%s', (_clause, xml, type) => expect(parsed(xml).type).toBe(type))
+
+  test('RFC 6120 §4.7.4, the language of the stream where the stanza names none', () => {
+    const document = el('message', { xmlns: 'jabber:server', from: 'a.example', to: 'b.example' }, el('body', {}, 'x'))
+    expect(parseStanza(document, 'fr')).toMatchObject({ value: { lang: 'fr', bodies: [{ lang: 'fr' }] } })
+    document.attrs['xml:lang'] = 'de'
+    expect(parseStanza(document, 'fr')).toMatchObject({ value: { lang: 'de', bodies: [{ lang: 'de' }] } })
+  })
 
   test('a body in another namespace is none', () => {
     expect(parsed(`<message ${addresses}><body xmlns='urn:x'>no</body></message>`)).toMatchObject({ bodies: [] })

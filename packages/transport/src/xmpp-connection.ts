@@ -329,7 +329,7 @@ export class XmppConnection {
   }
 
   #startTls(role: 'server' | 'client', local: DomainName, remote: DomainName | undefined): void {
-    const { tls, isServed } = this.#options
+    const { tls } = this.#options
     this.#flush()
     this.#mode = 'securing'
     const plain = this.#socket
@@ -343,7 +343,7 @@ export class XmppConnection {
         rejectUnauthorized: false,
         ...(fallback === undefined ? {} : { secureContext: fallback }),
         // COMPAT: Prosody 0.12 sends no SNI with STARTTLS, so the stream's `to` has chosen already.
-        SNICallback: (name, choose) => choose(null, isServed(name) ? tls.contextFor(name) : undefined),
+        SNICallback: (name, choose) => choose(null, this.#options.isServed(name) ? tls.contextFor(name) : undefined),
       })
       secured.disableRenegotiation()
     } else {

@@ -59,7 +59,7 @@ export interface StreamDown extends StreamUp {
 export interface XmppEndpointEvents {
   /**
    * A stanza whose sender has proven its domain. What is returned settles when the stanza is dealt with; a stream with
-   * more than `limits.stanzasInHand` unsettled ones is not read from. It must not throw or reject.
+   * more than `limits.stanzasInHand` or `limits.bytesInHand` unsettled is not read from. It must not throw or reject.
    */
   stanza(stanza: Stanza, context: StanzaContext): void | Promise<void>
   /** A hostile or broken input was refused; `kind` is a stable name for the metrics. */
@@ -71,6 +71,7 @@ export interface XmppEndpointEvents {
 export interface XmppEndpointLimits {
   /** Unsettled stanzas of one inbound stream. */
   readonly stanzasInHand: number
+  readonly bytesInHand: number
   /** Waiting for one outbound stream. */
   readonly queueEntries: number
   readonly queueBytes: number

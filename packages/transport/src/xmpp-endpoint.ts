@@ -39,7 +39,8 @@ import type {
 import { XmppListener } from './xmpp-listener.ts'
 
 const DEFAULT_LIMITS: XmppEndpointLimits = {
-  stanzasInHand: 256,
+  stanzasInHand: 2_048,
+  bytesInHand: 8 * 1024 * 1024,
   queueEntries: 2_000,
   queueBytes: 4 * 1024 * 1024,
   writeBufferBytes: 512 * 1024,
@@ -67,9 +68,18 @@ interface Stream {
   readonly pairs: StreamUp[]
   partner: string | undefined
   stanzasInHand: number
+  bytesInHand: number
+  isHeld: boolean
   /** Stanzas that the partner's rate still allows, and when that was so. */
   allowance: number
   allowanceAtMs: number
+}
+
+/** A connection that is not there yet, and counts. */
+interface Dialing {
+  readonly partner: string
+  readonly purpose: Stream['purpose']
+  readonly abort: AbortController
 }
 
 /** Listener, dialer and table of streams: all the edge needs for server-to-server XMPP. */
@@ -80,7 +90,7 @@ export class XmppEndpoint {
   readonly #streams = new Map<string, Stream>()
   readonly #pairs = new Map<string, OutboundPair>()
   readonly #failures: StreamFailureInfo[] = []
-  readonly #dialing = new Set<AbortController>()
+  readonly #dialing = new Set<Dialing>()
   #closed = false
   #whenEmpty: (() => void) | undefined
 
@@ -141,7 +151,7 @@ export class XmppEndpoint {
     if (this.#closed) return
     this.#closed = true
     const listening = this.#listener.close()
-    for (const dial of this.#dialing) dial.abort()
+    for (const { abort } of this.#dialing) abort.abort()
     for (const pair of this.#pairs.values()) pair.close(SHUTTING_DOWN)
     for (const { connection, direction } of [...this.#streams.values()]) {
       if (direction === 'out') connection.input({ kind: 'close' })
@@ -284,6 +294,8 @@ export class XmppEndpoint {
       pairs: [],
       partner: local === undefined || remote === undefined ? undefined : this.#rulesFor(local, remote)?.partner,
       stanzasInHand: 0,
+      bytesInHand: 0,
+      isHeld: false,
       allowance: 0,
       allowanceAtMs: clock.monotonicMs(),
     }
@@ -337,17 +349,11 @@ export class XmppEndpoint {
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
     const up: StreamUp = { streamId: stream.id, direction: stream.direction, local, remote, provenBy }
     stream.pairs.push(up)
-    const { encrypted, tlsVersion, remoteAddress } = stream.connection
-    this.#options.log.info('stream-up', { ...up, encrypted, tlsVersion, remoteAddress })
     this.#options.on.streamUp(up)
   }
 
   #down(stream: Stream, reason: string): void {
-    for (const up of stream.pairs.splice(0)) {
-      const { stanzasIn, stanzasOut } = stream.connection
-      this.#options.log.info('stream-down', { ...up, reason, stanzasIn, stanzasOut })
-      this.#options.on.streamDown({ ...up, reason })
-    }
+    for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason })
   }
 
   #noteFailure(
@@ -366,15 +372,25 @@ export class XmppEndpoint {
     const local = stanza.to.domain
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
-      stream.stanzasInHand += 1
-      if (stream.stanzasInHand === this.#limits.stanzasInHand) stream.connection.hold(true)
-      void dealtWith.finally(() => {
-        stream.stanzasInHand -= 1
-        if (stream.stanzasInHand === this.#limits.stanzasInHand >> 1) stream.connection.hold(false)
-      })
+      this.#hold(stream, 1, bytes)
+      void dealtWith.finally(() => this.#hold(stream, -1, -bytes))
     }
     const perSecond = this.#rulesFor(local, peer.domain)?.stanzasPerSecond
     if (perSecond !== undefined) this.#takeAllowance(stream, perSecond)
+  }
+
+  /** Reading stops at the limit, and goes on when half of it is free again. */
+  #hold(stream: Stream, stanzas: number, bytes: number): void {
+    stream.stanzasInHand += stanzas
+    stream.bytesInHand += bytes
+    const fullness = Math.max(
+      stream.stanzasInHand / this.#limits.stanzasInHand,
+      stream.bytesInHand / this.#limits.bytesInHand,
+    )
+    const isHeld = stream.isHeld ? fullness > 0.5 : fullness >= 1
+    if (isHeld === stream.isHeld) return
+    stream.isHeld = isHeld
+    stream.connection.hold(isHeld)
   }
 
   /** A bucket of one second's worth; an empty one stops the reading until it holds a stanza again. */
@@ -480,14 +496,14 @@ export class XmppEndpoint {
       })
     }
     const times = this.#times()
-    const abort = new AbortController()
-    this.#dialing.add(abort)
+    const dialing: Dialing = { partner: rules.partner, purpose, abort: new AbortController() }
+    this.#dialing.add(dialing)
     const { connectTimeoutMs } = this.#limits
     const dialed = await dialXmpp(
       { resolver, ids, clock, timers, connectTimeoutMs, mayConnect },
-      { remote, proxy: rules.proxy, withinMs: times.establishmentMs, signal: abort.signal },
+      { remote, proxy: rules.proxy, withinMs: times.establishmentMs, signal: dialing.abort.signal },
     )
-    this.#dialing.delete(abort)
+    this.#dialing.delete(dialing)
     if (!dialed.ok) return failed(dialed.failure)
     if (this.#closed) {
       dialed.value.destroy()

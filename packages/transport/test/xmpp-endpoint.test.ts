@@ -546,8 +546,11 @@ describe('partners from before XMPP 1.0 (Google Talk)', () => {
 })
 
 describe('flow', () => {
-  test('a full upper layer stops the reading, and nothing is lost', async () => {
-    const { juliet, peer } = await withAuthenticatedPeer(RULES.tlsNotSupported, { limits: { stanzasInHand: 10 } })
+  test.each([
+    ['stanzas', { stanzasInHand: 10 }],
+    ['bytes', { bytesInHand: 10_000 }],
+  ])('a full upper layer stops the reading, and nothing is lost: %s', async (_name, limits) => {
+    const { juliet, peer } = await withAuthenticatedPeer(RULES.tlsNotSupported, { limits })
     const release: (() => void)[] = []
     juliet.onStanza = () => new Promise((resolve) => release.push(resolve))
     const count = 20_000

@@ -18,7 +18,9 @@ interface Host {
 const host = globalThis as unknown as Host
 const strict = new host.TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-const view = (bytes: Uint8Array): HostBytes => host.Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+/** What comes from a socket is a Buffer already. */
+const view = (bytes: Uint8Array): HostBytes =>
+  'latin1Slice' in bytes ? (bytes as HostBytes) : host.Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** One character a byte, so that offsets in the text are offsets in the bytes. */
 export const latin1Text = (bytes: Uint8Array, start = 0, end = bytes.length): string => view(bytes).latin1Slice(start, end)

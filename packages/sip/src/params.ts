@@ -66,7 +66,6 @@ export class Cursor {
       const nameEnd = runEnd(text, nameStart, TOKEN, end)
       if (nameEnd === nameStart) return 'empty parameter'
       const name = lowerSlice(text, nameStart, nameEnd)
-      if (params.has(name)) return `parameter ${name} given twice`
       this.at = nameEnd
       let value: string | undefined
       if (this.peek() === 61) {
@@ -75,7 +74,8 @@ export class Cursor {
         if (this.at <= start) return `parameter ${name} without a proper value`
         value = text.slice(start, this.at)
       }
-      params.set(name, value)
+      const before = params.size
+      if (params.set(name, value).size === before) return `parameter ${name} given twice`
     } while (this.peek() === 59)
     return params
   }
@@ -89,13 +89,19 @@ export class Cursor {
     return normalHost(lowerSlice(this.text, start, end))
   }
 
-  /** The port that comes next, 1 to 65535. */
+  /** The port that comes next, 1 to 65535; undefined when it is not one. */
   port(): number | undefined {
     const start = skipSpace(this.text, this.at, this.end)
     this.at = runEnd(this.text, start, DIGIT, this.end)
-    const port = this.at - start <= 5 ? Number(this.text.slice(start, this.at)) : 0
-    return port > 0 && port <= 65_535 ? port : undefined
+    return this.at - start <= 5 ? portWithin(this.text, start, this.at) || undefined : undefined
   }
+}
+
+/** The number these few digits make; 0 when there are none or it is no port. */
+function portWithin(text: string, start: number, end: number): number {
+  let number = 0
+  for (let at = start; at < end; at += 1) number = number * 10 + text.charCodeAt(at) - 48
+  return number <= 65_535 ? number : 0
 }
 
 /** A host as we keep it, given in lower case: without the dot of the root; the three colons of an old grammar become two. @see RFC 5118 §4.10 */

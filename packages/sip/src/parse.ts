@@ -197,13 +197,11 @@ class HeadReader {
   #readFields(start: number): void {
     const head = this.#head
     const stop = this.#end
-    let colon = start - 1
     for (let at = start; at < stop;) {
       this.#broken = false
       let end = this.#lineEnd(at)
-      // Searched again only when passed, so that lines without one do not cost a search each.
-      if (colon !== -1 && colon < at) colon = head.indexOf(':', at)
-      const name = colon !== -1 && colon < end ? head.slice(at, trimmedEnd(head, at, colon)) : ''
+      const nameEnd = runEnd(head, at, TOKEN, end)
+      const colon = skipSpace(head, nameEnd, end)
       const valueStart = skipSpace(head, colon + 1, end)
       const valueEnd = trimmedEnd(head, valueStart, end)
       let raw = head.slice(valueStart, valueEnd)
@@ -215,8 +213,8 @@ class HeadReader {
       }
       if (this.#fields.length >= this.#limits.maxHeaders) return this.#blame(400, 'too many headers')
       if (this.#broken) this.#blame(400, 'a stray line break')
-      else if (name === '') this.#blame(400, 'a line that is no header')
-      else this.#take(name, raw, raw.length === valueEnd - valueStart ? valueStart : undefined)
+      else if (nameEnd === at || head.charCodeAt(colon) !== 58) this.#blame(400, 'a line that is no header')
+      else this.#take(head.slice(at, nameEnd), raw, raw.length === valueEnd - valueStart ? valueStart : undefined)
       at = end + 2
     }
   }
@@ -225,7 +223,6 @@ class HeadReader {
   #take(name: string, raw: string, at: number | undefined): void {
     const known = knownHeader(name)
     if (known === undefined) {
-      if (!isToken(name)) return this.#blame(400, 'a line that is no header')
       this.#fields.push({ key: name.toLowerCase(), name, raw })
       return
     }

@@ -110,26 +110,19 @@ describe('what is kept', () => {
         if (said.split('\n').length >= 20) resolve()
       })
     })
-    const killedAtMs = Date.now()
     child.kill('SIGKILL')
     await once(child, 'close')
 
-    const store = open()
     const ids = new Set<string>()
-    let newestMs = 0
-    let buffered = 0
-    for await (const record of store.subscriptions.all()) {
-      ids.add(record.id)
-      if (!record.watcher.startsWith('buffered-')) continue
-      buffered += 1
-      newestMs = Math.max(newestMs, record.updatedAtMs)
-    }
+    for await (const record of open().subscriptions.all()) ids.add(record.id)
+    const numbersOf = (kind: string, from: Iterable<string>): number[] =>
+      [...from].flatMap((id) => new RegExp(`${kind}-(\\d+)@`).exec(id)?.[1] ?? []).map(Number)
     const promised = said.split('\n').slice(0, -1)
     expect(promised.filter((id) => !ids.has(id))).toEqual([])
-    // None is missing in between, and the newest is not older than the write-behind plus a slow machine's turn.
-    const numbers = [...ids].flatMap((id) => /buffered-(\d+)/.exec(id)?.[1] ?? []).map(Number)
-    expect(Math.max(...numbers)).toBe(buffered)
-    expect(killedAtMs - newestMs).toBeLessThan(500)
+    // None is missing in between, and all that were noted before the last one that was said to be written are there.
+    const buffered = numbersOf('buffered', ids)
+    expect(Math.max(...buffered)).toBe(buffered.length)
+    expect(buffered.length).toBeGreaterThanOrEqual(Math.max(...numbersOf('durable', promised)))
   })
 })
 
@@ -357,16 +350,24 @@ describe('writing behind', () => {
     expect((await store.journal.find({ limit: 10 })).items.map(({ correlationId }) => correlationId)).toEqual(['young'])
   })
 
-  test('1,000 rows take milliseconds, far less than the time in which they come', async () => {
+  test('1,000 rows take milliseconds, however many there are already', async () => {
     const store = open()
-    for (let at = 0; at < 5000; at += 1) store.journal.append(journalRow(`warm-${at}`))
+    for (let at = 0; at < 10_000; at += 1) store.journal.append(journalRow(`warm-${at}`))
     await store.journal.flush()
-    for (let at = 0; at < 1000; at += 1)
-      store.journal.append(journalRow(`c${at}-${'x'.repeat(24)}`, { from: `u${at % 97}@m.example` }))
-    const started = performance.now()
-    await store.journal.flush()
-    // 3 to 5 ms alone on a machine; the bound leaves room for what else runs on it.
-    expect(performance.now() - started).toBeLessThan(100)
+    const cpuMs: number[] = []
+    for (let round = 0; round < 5; round += 1) {
+      for (let at = 0; at < 1000; at += 1) {
+        store.journal.append(journalRow(`c${round}-${at}-${'x'.repeat(24)}`, { from: `u${at % 97}@m.example` }))
+      }
+      const before = process.cpuUsage()
+      // One after the other, since each is measured.
+      // oxlint-disable-next-line no-await-in-loop
+      await store.journal.flush()
+      const { user, system } = process.cpuUsage(before)
+      cpuMs.push((user + system) / 1000)
+    }
+    // 4 to 8 ms; with an index for each key it was 70 and more.
+    expect(Math.min(...cpuMs)).toBeLessThan(40)
   })
 })
 

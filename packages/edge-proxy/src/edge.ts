@@ -113,6 +113,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
         const { streamId, local, remote, reason } = stream
         log.info('stream-down', { streamId, local, remote, ...labels, reason })
       },
+      streamFailed: (direction, kind) => metrics.streamFailed(direction === 'in' ? 'inbound' : 'outbound', kind),
     },
   })
 
@@ -148,6 +149,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
             if (stanzas > 0) metrics.linkFrames(way, 'stanza', stanzas)
             if (outcomes > 0) metrics.linkFrames(way, 'outcome', outcomes)
           },
+          roundTrip: (ms) => metrics.linkRoundTrip(ms),
           sessions: () => rowsOf(node, endpoint.streams()),
           closeSession: (id) => id.startsWith(`${node}/`) && endpoint.closeStream(id.slice(node.length + 1)),
           streams: () => noticesOf(endpoint.streams()),

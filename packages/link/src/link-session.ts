@@ -21,6 +21,8 @@ export interface SessionLimits extends LivenessLimits {
 /** What both ends learn from a batch. */
 export type CommonEvent<Token> =
   | { readonly kind: 'outcome'; readonly token: Token; readonly outcome: Outcome }
+  /** An echo came: how long the way there and back is. */
+  | { readonly kind: 'round-trip'; readonly ms: number }
   /** Credit came: what waits may have room now. */
   | { readonly kind: 'room' }
   | { readonly kind: 'ended'; readonly end: LinkEnd }
@@ -106,6 +108,7 @@ export class LinkSession<Token, Stanza> {
   receive(batch: CommonBatch, nowMs: number): CommonEvent<Token>[] {
     this.#liveness.heard(batch.heartbeat, nowMs)
     const events: CommonEvent<Token>[] = []
+    if (batch.heartbeat?.echoMs !== undefined) events.push({ kind: 'round-trip', ms: this.roundTripMs ?? 0 })
     if (batch.credit !== undefined) {
       const problem = this.sending.grant(batch.credit)
       if (problem !== undefined) return [...events, ...this.end('protocol', problem)]

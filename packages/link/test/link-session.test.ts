@@ -338,6 +338,7 @@ describe('heartbeat', () => {
     if (beat !== undefined) pair.toGateway(beat)
     pair.run()
     expect(pair.edge.roundTripMs).toBe(12)
+    expect(pair.atEdge).toEqual([{ kind: 'round-trip', ms: 12 }])
   })
 
   test.each([

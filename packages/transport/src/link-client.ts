@@ -330,6 +330,8 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
         return dispatch.settle(event.token, event.outcome)
       case 'room':
         return dispatch.room(this)
+      case 'round-trip':
+        return on.roundTrip?.(event.ms)
       case 'ended':
         return this.#ended(`${event.end.reason}: ${event.end.detail}`)
       default:

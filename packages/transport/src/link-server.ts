@@ -80,6 +80,7 @@ export class LinkServer implements LinkServerPort {
         ...options.tls,
         minVersion: 'TLSv1.3',
         requestCert: true,
+        handshakeTimeout: 10_000,
         rejectUnauthorized: true,
         settings: { initialWindowSize: 4_194_304 },
       },
@@ -236,6 +237,8 @@ export class LinkServer implements LinkServerPort {
         return this.#dispatch.settle(event.token, event.outcome)
       case 'room':
         return this.#dispatch.room(attachment)
+      case 'round-trip':
+        return this.#options.on.roundTrip?.(event.ms)
       case 'ended':
         return this.#detached(attachment, event.end)
       default:

@@ -77,6 +77,8 @@ export interface LinkServerEvents {
   refused?(kind: string, detail: string): void
   /** What one batch carried. */
   traffic?(way: 'sent' | 'received', stanzas: number, outcomes: number): void
+  /** From a heartbeat to its echo. */
+  roundTrip?(ms: number): void
   sessions(): readonly SessionRow[]
   closeSession(id: string): boolean
   /** Streams that are up now: told to a gateway when it attaches. */
@@ -121,6 +123,8 @@ export interface LinkClientEvents {
   detached?(edge: string, reason: string): void
   /** What one batch carried. */
   traffic?(way: 'sent' | 'received', stanzas: number, outcomes: number): void
+  /** From a heartbeat to its echo. */
+  roundTrip?(ms: number): void
   /** What the edge holds now, and what it found wrong with what it was told. */
   replicaAcknowledged?(edge: string, revision: number, problem: string | undefined): void
   streamUp?(notice: StreamNotice, edge: string): void

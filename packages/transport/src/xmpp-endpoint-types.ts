@@ -1,6 +1,6 @@
 import type { Clock, Failure, Hashes, Ids, Log, Timers } from '@stox/kernel'
 import type { DomainName, Stanza, StreamCondition } from '@stox/xmpp'
-import type { Proof, ProvenPeer, RefusalKind, StreamRules } from '@stox/xmpp-engine'
+import type { Proof, ProvenPeer, RefusalKind, StreamFailure, StreamRules } from '@stox/xmpp-engine'
 import type { DnsResolver } from './dns-resolver.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
@@ -66,6 +66,8 @@ export interface XmppEndpointEvents {
   refused(kind: RefusalKind, detail: string): void
   streamUp(stream: StreamUp): void
   streamDown(stream: StreamDown): void
+  /** A stream could not be had, or ended badly; `kind` is a stable name for the metrics. */
+  streamFailed?(direction: StreamUp['direction'], kind: StreamFailure['kind']): void
 }
 
 export interface XmppEndpointLimits {

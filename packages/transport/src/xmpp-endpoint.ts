@@ -366,6 +366,7 @@ export class XmppEndpoint {
     this.#options.log.warn('stream-failed', info)
     this.#failures.push({ atMs: this.#options.clock.wallMs(), ...info })
     if (this.#failures.length > FAILURES_KEPT) this.#failures.shift()
+    this.#options.on.streamFailed?.(direction, failure.kind)
   }
 
   #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {

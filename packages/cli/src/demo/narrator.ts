@@ -14,7 +14,7 @@ export class Narrator {
 
   /** One thing that happened, at one place: `xmpp`, `sip`, `gateway` or `demo`. */
   line(place: string, what: string, text: string): void {
-    this.#write(`  ${this.#paint('2', place.padEnd(8))}${what.padEnd(11)}${oneLine(text)}`)
+    this.#write(`  ${this.#paint('2', place.padEnd(8))}${what.padEnd(13)}${oneLine(text)}`)
   }
 
   outcome(good: boolean, text: string): void {

@@ -356,6 +356,7 @@ export class SipSide {
           if (effect.report.kind === 'ended' || effect.report.kind === 'cancelled') {
             stopTimers(running)
             this.#subscribers.delete(`${running.watcher} ${running.contact}`)
+            this.#options.learned(running.watcher, running.contact, 'terminated', undefined)
           }
           break
       }

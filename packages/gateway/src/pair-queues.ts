@@ -5,8 +5,11 @@ export interface PairQueueLimits {
   readonly maxBytes: number
 }
 
-/** @see mapping C.7 */
-export const DEFAULT_PAIR_QUEUE_LIMITS: PairQueueLimits = { maxEntries: 100, maxBytes: 65_536 }
+/**
+ * Room for a burst: what a fast writer sends while one slow answer is awaited. All pairs together are bounded by the credit
+ * of the link. @see mapping C.7
+ */
+export const DEFAULT_PAIR_QUEUE_LIMITS: PairQueueLimits = { maxEntries: 1000, maxBytes: 1_048_576 }
 
 interface Waiting<T> {
   readonly run: () => Promise<T>

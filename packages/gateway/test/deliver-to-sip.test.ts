@@ -225,7 +225,7 @@ describe('C.7: one at a time for each pair', () => {
   test('a full line is answered, not grown', async () => {
     const at = world()
     at.sip.answer = () => new Promise(() => undefined)
-    for (let index = 0; index <= 100; index += 1) void at.deliver(from('romeo', String(index)), `q${index}`)
+    for (let index = 0; index <= 1000; index += 1) void at.deliver(from('romeo', String(index)), `q${index}`)
     expect(await at.deliver(from('romeo', 'one more'), 'last')).toMatchObject({
       kind: 'bounced',
       failure: { condition: 'resource-constraint', errorType: 'wait' },

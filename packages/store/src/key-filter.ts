@@ -6,6 +6,8 @@ export const FILTER_BYTES = 8192
 const BITS = FILTER_BYTES * 8
 const PROBES = 4
 
+const { imul } = Math
+
 export function addKey(filter: Uint8Array, key: string): void {
   const { start, step } = hashOf(key)
   for (let probe = 0, at = start; probe < PROBES; probe += 1, at += step) {
@@ -29,10 +31,10 @@ function hashOf(key: string): { readonly start: number; readonly step: number } 
   let step = 0x9e3779b9
   for (let at = 0; at < key.length; at += 1) {
     const unit = key.charCodeAt(at)
-    start = Math.imul(start ^ unit, 0x01000193)
-    step = Math.imul(step ^ unit, 0x85ebca6b)
+    start = imul(start ^ unit, 0x01000193)
+    step = imul(step ^ unit, 0x85ebca6b)
     step ^= step >>> 13
   }
   start ^= start >>> 15
-  return { start: Math.imul(start, 0x2c1b3c6d) >>> 0, step: (step | 1) >>> 0 }
+  return { start: imul(start, 0x2c1b3c6d) >>> 0, step: (step | 1) >>> 0 }
 }

@@ -574,6 +574,24 @@ describe('flow', () => {
     )
   })
 
+  test('the same over TLS, from endpoint to endpoint: the sender waits too', async () => {
+    const { romeo, juliet } = await two(RULES.tlsRequired, { limits: { stanzasInHand: 10, queueBytes: 2 ** 25 } })
+    const release: (() => void)[] = []
+    juliet.onStanza = () => new Promise((resolve) => release.push(resolve))
+    const count = 2_000
+    const sending = Promise.all(
+      Array.from({ length: count }, (_, at) => romeo.send(juliet.domain, `m${at}`, 'x'.repeat(8_000), 20_000)),
+    )
+    await juliet.until(() => juliet.arrived.length >= 10)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(juliet.arrived.length).toBeLessThan(200)
+    juliet.onStanza = () => {}
+    for (const settle of release.splice(0)) settle()
+    expect((await sending).filter(({ kind }) => kind === 'sent')).toHaveLength(count)
+    await juliet.until(() => juliet.arrived.length === count, 20_000)
+    expect(juliet.arrived.map(({ stanza: { id } }) => id)).toEqual(Array.from({ length: count }, (_, at) => `m${at}`))
+  })
+
   test('a partner that is faster than its record allows is read more slowly', async () => {
     const { juliet, peer } = await withAuthenticatedPeer({ ...RULES.tlsNotSupported, stanzasPerSecond: 20 })
     const started = Date.now()

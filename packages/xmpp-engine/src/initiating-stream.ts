@@ -89,6 +89,7 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       if (input.error !== undefined) return endWith(state, input.error.condition, input.error.text ?? 'closed by us')
       return beginClose(state, world)
     case 'injected':
+      if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
         { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <proceed/>' },
@@ -172,27 +173,27 @@ function onHeader(
   // Without the id there is no key; a stream that is refused may lack it, and then its error comes next.
   const streamId = header.id ?? ''
   if (header.version === undefined || header.version.major < 1) {
-    return proceed(state.encrypted, streamId, undefined, world)
+    return proceed(state, streamId, undefined, world)
   }
   return to({ name: 'awaiting-features', encrypted: state.encrypted, streamId })
 }
 
 function proceed(
-  encrypted: boolean,
+  state: Extract<InitiatingState, { name: 'awaiting-header' | 'awaiting-features' }>,
   streamId: string,
   features: StreamFeatures | undefined,
   world: InitiatingWorld,
 ): Stepped {
   const judgement = world.judge(world.local, world.remote)
-  if (!judgement.allowed) return quit(world, { kind: 'not-allowed', detail: judgement.reason })
-  const next = chooseNext(judgement.rules, features, encrypted)
+  if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
+  const next = chooseNext(judgement.rules, features, state.encrypted)
   switch (next.kind) {
     case 'nothing':
-      return quit(world, { kind: 'no-method', detail: next.detail })
+      return quit(state, world, { kind: 'no-method', detail: next.detail })
     case 'starttls':
       return to({ name: 'awaiting-proceed' }, { kind: 'write', text: formatStartTls('starttls') })
     case 'dialback':
-      return startDialback(encrypted, streamId, world)
+      return startDialback(state.encrypted, streamId, world)
     default:
       return unreachable(next)
   }
@@ -231,7 +232,7 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     return endWith(state, 'not-authorized', 'a stanza on a stream of ours', 'wrong-direction')
   }
   if (state.name === 'awaiting-features' && isFeatures(element)) {
-    return proceed(state.encrypted, state.streamId, parseFeatures(element), world)
+    return proceed(state, state.streamId, parseFeatures(element), world)
   }
   if (state.name === 'awaiting-proceed' && namespace === ns.NS_TLS) {
     if (parseStartTls(element) === 'proceed') {
@@ -241,7 +242,7 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
       )
     }
     // DEVIATION: no second try in the clear where TLS is optional, since anybody on the way can say <failure/>.
-    return quit(world, { kind: 'tls-failed', detail: 'the peer refused STARTTLS' })
+    return quit(state, world, { kind: 'tls-failed', detail: 'the peer refused STARTTLS' })
   }
   if (isFeatures(element)) return stay(state)
   return endWith(
@@ -262,7 +263,7 @@ function onDialback(state: InitiatingState, element: XmlElement, world: Initiati
   const dialback = parsed.value
   const isOurs = dialback.from === world.remote && dialback.to === world.local
   if (dialback.kind === 'result-answer' && state.name === 'authenticating' && isOurs) {
-    return onResult(state.encrypted, dialback.verdict, world)
+    return onResult(state, dialback.verdict, world)
   }
   if (
     dialback.kind === 'verify-answer' &&
@@ -272,17 +273,21 @@ function onDialback(state: InitiatingState, element: XmlElement, world: Initiati
     dialback.id === world.purpose.streamId
   ) {
     const { encrypted } = state
-    const close = beginClose(state, world)
+    const close = quit(state, world, undefined)
     return { ...close, effects: [{ kind: 'verdict', verdict: dialback.verdict, encrypted }, ...close.effects] }
   }
   return endWith(state, 'not-authorized', `${dialback.kind} in ${state.name}`, 'dialback-unsolicited')
 }
 
 /** @see XEP-0220 §2.1.1 */
-function onResult(encrypted: boolean, verdict: DialbackVerdict, world: InitiatingWorld): Stepped {
+function onResult(
+  state: Extract<InitiatingState, { name: 'authenticating' }>,
+  verdict: DialbackVerdict,
+  world: InitiatingWorld,
+): Stepped {
   switch (verdict.type) {
     case 'valid': {
-      const provenBy: Proof = encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
+      const provenBy: Proof = state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
       const { idleMs, keepAliveMs } = world.times
       const judgement = world.judge(world.local, world.remote)
       const effects: StreamEffect[] = [
@@ -296,10 +301,10 @@ function onResult(encrypted: boolean, verdict: DialbackVerdict, world: Initiatin
       return { state: { name: 'established', provenBy }, effects }
     }
     case 'invalid':
-      return quit(world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
+      return quit(state, world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
     case 'error': {
       const detail = verdict.text ?? `${world.remote} could not verify our dialback key`
-      return quit(world, { kind: 'dialback-error', condition: verdict.condition, detail })
+      return quit(state, world, { kind: 'dialback-error', condition: verdict.condition, detail })
     }
     default:
       return unreachable(verdict)
@@ -309,7 +314,8 @@ function onResult(encrypted: boolean, verdict: DialbackVerdict, world: Initiatin
 function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
   switch (timer) {
     case 'establishment':
-      return quit(world, { kind: 'timeout', detail: `nothing came in ${state.name}` })
+      if (state.name === 'established' || state.name === 'closing') return stay(state)
+      return quit(state, world, { kind: 'timeout', detail: `nothing came in ${state.name}` })
     case 'idle':
       if (state.name !== 'established') return stay(state)
       if (quietMs >= world.times.idleMs) return beginClose(state, world)
@@ -331,26 +337,24 @@ function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, worl
 function onPolicyChanged(state: InitiatingState, world: InitiatingWorld): Stepped {
   if (state.name === 'closing') return stay(state)
   const judgement = world.judge(world.local, world.remote)
-  if (!judgement.allowed) return quit(world, { kind: 'not-allowed', detail: judgement.reason })
+  if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
   if (state.name === 'established' && !allowsDialback(judgement.rules, state.provenBy === 'dialback-over-tls')) {
     return beginClose(state, world)
   }
   return stay(state)
 }
 
-/** Politely, when nothing went wrong: the stream is of no more use from here on. @see RFC 6120 §4.4 */
+/** Because we want it to end: a failure only to those who still wait for something. */
 function beginClose(state: InitiatingState, world: InitiatingWorld): Stepped {
   const failure: StreamFailure | undefined =
-    state.name === 'established' || state.name === 'verifying'
-      ? undefined
-      : { kind: 'closed', detail: `closed by us in ${state.name}` }
-  return closeFor(failure, world)
+    state.name === 'established' ? undefined : { kind: 'closed', detail: `closed by us in ${state.name}` }
+  return quit(state, world, failure)
 }
 
-/** Politely, because it cannot be used. */
-const quit = (world: InitiatingWorld, failure: StreamFailure): Stepped => closeFor(failure, world)
-
-function closeFor(failure: StreamFailure | undefined, world: InitiatingWorld): Stepped {
+/** Politely: the stream is of no more use from here on. @see RFC 6120 §4.4 */
+function quit(state: InitiatingState, world: InitiatingWorld, failure: StreamFailure | undefined): Stepped {
+  // While TLS starts nothing can be said.
+  if (state.name === 'starting-tls') return to(CLOSED, { kind: 'ended', failure }, { kind: 'hang-up' })
   return to(
     { name: 'closing' },
     { kind: 'write', text: STREAM_END },

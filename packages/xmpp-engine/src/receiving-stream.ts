@@ -110,6 +110,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
       if (input.error !== undefined) return endWith(state, input.error, world, input.refusal)
       return state.name === 'open' ? beginClose(state, world) : hangUp()
     case 'injected':
+      if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
         { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <starttls/>' },
@@ -517,6 +518,7 @@ const resultText = (local: DomainName, remote: DomainName, verdict: DialbackVerd
 function onTimer(state: ReceivingState, timer: TimerName, quietMs: number, world: ReceivingWorld): Stepped {
   switch (timer) {
     case 'establishment': {
+      if (state.name === 'closing' || (state.name === 'open' && hasProven(state))) return stay(state)
       // A connection that was there for verification has done its work.
       if (state.name === 'open' && state.hasAnswered) return beginClose(state, world)
       const error: StreamErrorInfo = { condition: 'connection-timeout', text: 'not authenticated in time' }

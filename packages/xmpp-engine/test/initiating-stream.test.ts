@@ -124,6 +124,15 @@ describe('what goes wrong', () => {
     expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'plaintext-injection' }])
   })
 
+  test.each([
+    ['time runs out', { kind: 'timer', timer: 'establishment', quietMs: 0 }],
+    ['we close', { kind: 'close' }],
+  ] as const)('while TLS starts nothing is said: %s', (_name, input) => {
+    const stream = initiator(initiatingWorld(RULES.tlsRequired))
+    stream.receive(header() + features(TLS) + PROCEED)
+    expect(kindsOf(stream.input(input))).toEqual(['ended', 'hang-up'])
+  })
+
   test('no id, no key', () => {
     const stream = initiator(initiatingWorld(RULES.tlsNotSupported))
     expect(failureIn(stream.receive(header({ id: undefined }) + features(DIALBACK)))).toMatchObject({
@@ -199,6 +208,20 @@ describe('a stream that only verifies', () => {
     expect(failureIn(effects)).toBeUndefined()
     expect(kindsOf(effects)).toContain('ended')
     expect(kindsOf(stream.receive('</stream:stream>'))).toEqual(['hang-up'])
+  })
+
+  test.each([
+    ['closed by us', (stream: ReturnType<typeof initiator>) => stream.input({ kind: 'close' })],
+    ['closed by the peer', (stream: ReturnType<typeof initiator>) => stream.receive('</stream:stream>')],
+    [
+      'broken',
+      (stream: ReturnType<typeof initiator>) =>
+        stream.input({ kind: 'gone', failure: { kind: 'closed', detail: 'RST' } }),
+    ],
+  ])('%s before the answer: a failure, so that nobody waits for ever', (_name, end) => {
+    const stream = initiator(world())
+    stream.receive(header() + features(DIALBACK))
+    expect(failureIn(end(stream))).toMatchObject({ kind: 'closed' })
   })
 
   test('over TLS where the rules say so', () => {

@@ -30,7 +30,8 @@ const TICK_MS = 500
 const UNARY_TIMEOUT_MS = 5000
 const CLOSE_MS = 500
 const BACK_OFF_FIRST_MS = 200
-const BACK_OFF_CAP_MS = 5000
+/** An attempt costs next to nothing, and presence is to be right again within ten seconds. */
+const BACK_OFF_CAP_MS = 2000
 /** A link that lasted so long was a good one: the next attempt comes quickly. */
 const GOOD_AFTER_MS = 5000
 /** The edge gives up so much earlier than we, so that its word, which knows more, is the one that counts. */
@@ -225,7 +226,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
       const lastedMs = await this.#once()
       if (lastedMs >= GOOD_AFTER_MS) backOffMs = BACK_OFF_FIRST_MS
       if (this.#isClosed()) return
-      await this.#sleep(backOffMs * (0.5 + this.#options.ids.fraction()))
+      await this.#sleep(backOffMs * (0.5 + this.#options.ids.fraction() / 2))
       backOffMs = Math.min(backOffMs * 2, BACK_OFF_CAP_MS)
     }
   }
@@ -343,15 +344,15 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
     this.#node = edge
     this.#attachedAtMs = this.#nowMs()
     this.#lastProblem = undefined
-    this.#options.log.info('link-up', { edge, url: this.#options.url })
     this.#options.dispatch.attach(this)
     this.#options.on.attached?.(edge)
   }
 
   #ended(problem: string): void {
     const { log, url, dispatch, on, timers } = this.#options
-    // One line when it goes down and one when the reason changes, not one for each attempt.
-    if (problem !== this.#lastProblem) log.warn('link-down', { edge: this.#node, url, detail: problem })
+    // One line when the reason changes, not one for each attempt; a link that was up is told by `detached`.
+    const wasUp = this.#attachedAtMs !== undefined
+    if (!wasUp && problem !== this.#lastProblem) log.warn('edge-not-reached', { url, detail: problem })
     this.#lastProblem = problem
     // The goodbye gets a moment to leave; a connection that is only silent would not end by itself.
     const abort = this.#abort

@@ -256,18 +256,29 @@ describe('/v1/settings', () => {
     expect((await bench.store.model.read()).settings.dialbackPassphrase).toBe(PASSPHRASE)
   })
 
-  test.each<[string, 'PUT' | 'PATCH', object, string | null]>([
+  test.each<[string, 'PUT' | 'PATCH', object, string]>([
     ['stays when a PUT leaves it out', 'PUT', { federation: true }, PASSPHRASE],
     ['stays when what was read is written back', 'PUT', { dialbackPassphraseSet: true, revision: 1 }, PASSPHRASE],
     ['stays when a PATCH leaves it out', 'PATCH', { federation: true }, PASSPHRASE],
-    ['goes with null in a PUT', 'PUT', { dialbackPassphrase: null }, null],
-    ['goes with null in a PATCH', 'PATCH', { dialbackPassphrase: null }, null],
     ['changes', 'PATCH', { dialbackPassphrase: 'another-passphrase-now' }, 'another-passphrase-now'],
   ])('the passphrase %s', async (_what, method, body, expected) => {
     await bench.ask('PATCH', SETTINGS, { ifMatch: 0, body: { dialbackPassphrase: PASSPHRASE } })
     expect((await bench.ask(method, SETTINGS, { ifMatch: 1, body })).status).toBe(200)
     expect((await bench.store.model.read()).settings.dialbackPassphrase).toBe(expected)
   })
+
+  test.each(['PUT', 'PATCH'] as const)(
+    'null in a %s makes a new passphrase up: there is never none',
+    async (method) => {
+      await bench.ask('PATCH', SETTINGS, { ifMatch: 0, body: { dialbackPassphrase: PASSPHRASE } })
+      const answer = await bench.ask(method, SETTINGS, { ifMatch: 1, body: { dialbackPassphrase: null } })
+      expect([answer.status, answer.json.dialbackPassphraseSet]).toEqual([200, true])
+      const { dialbackPassphrase } = (await bench.store.model.read()).settings
+      expect(dialbackPassphrase).toMatch(/^[\w-]{43}$/)
+      expect(dialbackPassphrase).not.toBe(PASSPHRASE)
+      expect(answer.text).not.toContain(dialbackPassphrase)
+    },
+  )
 
   test('a dry run changes nothing', async () => {
     expect(

@@ -350,6 +350,7 @@ function watchGauges(
   metrics.watchQueue('sip-unanswered', () => endpoint.counts().unanswered)
   metrics.watchQueue('sip-client-transactions', () => endpoint.counts().clientTransactions)
   metrics.watchQueue('journal', () => store.journal.waiting)
+  metrics.watchJournalDropped(() => store.journal.dropped)
   metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
   metrics.watchSubscriptions(() => keeper.counts())
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { DEFAULT_SETTINGS, mergePatch, settingsSchema, type Settings } from '@stox/federation'
 import type { Versioned } from '@stox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -16,7 +17,7 @@ const settingsInput = settingsSchema.extend({
     .unwrap()
     .optional()
     .describe(
-      'Secret from which dialback keys are made, at least 16 characters; write-only. Left out: stays as it is. null: one is made up.',
+      'Secret from which dialback keys are made, at least 16 characters; write-only. Left out: stays as it is. null: a new one is made up.',
     ),
   dialbackPassphraseSet: z.unknown().optional().describe('Ignored.'),
   revision: z.unknown().optional().describe('Ignored.'),
@@ -47,7 +48,8 @@ export const settingsRoutes =
         dialbackPassphrase = before.value.dialbackPassphrase,
         ...rest
       } = input
-      const value = { ...rest, dialbackPassphrase }
+      // Never none: what is made from nothing can be made by anybody. @see XEP-0185 §3
+      const value = { ...rest, dialbackPassphrase: dialbackPassphrase ?? randomBytes(32).toString('base64url') }
       const expected = before.revision === 0 ? 'absent' : before.revision
       const after = await changeModel(deps, { kind: 'settings', key: KEY, value, expected }, options)
       return viewOf(options.dryRun ? { key: KEY, value, revision: after.revision } : await current())

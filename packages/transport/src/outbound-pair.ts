@@ -102,7 +102,7 @@ export class OutboundPair {
     } else if (this.#queue.length > 0) this.#dial()
   }
 
-  /** The rules have changed: what failed may work now. */
+  /** What failed may work now: the rules have changed, or the peer has come to us. */
   forgive(): void {
     if (this.#state.name !== 'backing-off') return
     this.#state.timer.cancel()

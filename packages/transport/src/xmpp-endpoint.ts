@@ -50,7 +50,7 @@ const DEFAULT_LIMITS: XmppEndpointLimits = {
   stallTimeoutMs: 20_000,
   closeTimeoutMs: 5_000,
   backOffFirstMs: 1_000,
-  backOffCapMs: 60_000,
+  backOffCapMs: 30_000,
 }
 const FAILURES_KEPT = 200
 /** For an error stanza that answers a broken one. */
@@ -330,6 +330,8 @@ export class XmppEndpoint {
         const { local, peer } = effect
         stream.partner ??= this.#rulesFor(local, peer.domain)?.partner
         this.#up(stream, local, peer.domain, peer.provenBy)
+        // Who comes to us can be gone to.
+        this.#pairs.get(keyOf(local, peer.domain))?.forgive()
         return
       }
       default:
@@ -404,7 +406,7 @@ export class XmppEndpoint {
   }
 
   #pairFor(local: DomainName, remote: DomainName): OutboundPair {
-    const key = `${local} ${remote}`
+    const key = keyOf(local, remote)
     const known = this.#pairs.get(key)
     if (known !== undefined) return known
     const { clock, timers, ids } = this.#options
@@ -526,6 +528,8 @@ export class XmppEndpoint {
     return { kind: 'dialed', socket: dialed.value, machine }
   }
 }
+
+const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }
 

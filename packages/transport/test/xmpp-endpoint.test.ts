@@ -334,6 +334,17 @@ describe('why a stanza cannot be sent', () => {
     })
   })
 
+  test('a peer that comes to us is gone to again at once', async () => {
+    const { romeo, juliet, resolver } = await two(RULES.tlsOptional, { limits: { backOffFirstMs: 60_000 } })
+    place(resolver, JULIET, 1)
+    expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ failure: { status: 504 } })
+    place(resolver, JULIET, juliet.port)
+    expect(await romeo.send(juliet.domain, 'm2')).toMatchObject({ failure: { status: 504 } })
+    expect(await juliet.send(romeo.domain, 'm3')).toMatchObject({ kind: 'sent' })
+    await romeo.until(() => romeo.arrived.length === 1)
+    expect(await romeo.send(juliet.domain, 'm4')).toMatchObject({ kind: 'sent' })
+  })
+
   test('a failed attempt is not repeated at once, and the next one comes by itself', async () => {
     const resolver = new TableResolver()
     const romeo = await server(ROMEO, resolver, { limits: { backOffFirstMs: 400 } })

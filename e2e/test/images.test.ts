@@ -128,7 +128,7 @@ describe('the images', () => {
     const gateway = start('gateway', {
       STOX_GATEWAY__LINK__EDGES: `https://127.0.0.1:${link}`,
       STOX_GATEWAY__SIP__LISTEN: `udp:127.0.0.1:${sip},tcp:127.0.0.1:${sip}`,
-      STOX_GATEWAY__SIP__ADVERTISE: '127.0.0.1',
+      STOX_GATEWAY__SIP__ADVERTISED_HOST: '127.0.0.1',
       STOX_GATEWAY__ADMIN__LISTEN: `127.0.0.1:${admin}`,
       STOX_GATEWAY__OPS__LISTEN: `127.0.0.1:${gatewayOps}`,
     })

@@ -66,7 +66,7 @@ function rowsOf(schema: JsonSchema, path: string, required: boolean): ReferenceR
 
 function defaultOf(schema: JsonSchema, required: boolean): string {
   if (schema.default !== undefined && typeof schema.default === 'object' && !Array.isArray(schema.default)) return ''
-  if (schema.default !== undefined) return JSON.stringify(schema.default)
+  if (schema.default !== undefined) return `\`${JSON.stringify(schema.default)}\``
   return required ? 'must be given' : ''
 }
 
@@ -80,8 +80,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 /** A section of the reference in Markdown. */
 export function configurationTable(title: string, schema: z.ZodType, variable?: string): string {
   const rows = configurationRows(schema).map(
-    (row) =>
-      `| \`${cell(row.key)}\` | ${cell(row.type)} | ${row.default === '' ? '' : `\`${cell(row.default)}\``} | ${cell(row.description)} |`,
+    (row) => `| \`${cell(row.key)}\` | ${cell(row.type)} | ${cell(row.default)} | ${cell(row.description)} |`,
   )
   const environment =
     variable === undefined

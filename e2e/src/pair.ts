@@ -106,11 +106,16 @@ export class Pair {
     return this.metric(side, 'stox_refused_inputs_total', { kind })
   }
 
-  /** Does something hostile and waits until the metric shows it. */
-  async countsRefusal(side: Side, kind: string, act: () => Promise<void>): Promise<void> {
-    const before = await this.refused(side, kind)
+  /** Does something hostile and waits until the metric shows it, under one of the kinds. */
+  async countsRefusal(side: Side, kinds: string | readonly string[], act: () => Promise<void>): Promise<void> {
+    const names = typeof kinds === 'string' ? [kinds] : kinds
+    const count = async (): Promise<number> => {
+      const counts = await Promise.all(names.map((kind) => this.refused(side, kind)))
+      return counts.reduce((sum, one) => sum + one, 0)
+    }
+    const before = await count()
     await act()
-    await until(`${side} counting ${kind}`, async () => (await this.refused(side, kind)) > before, 5000)
+    await until(`${side} counting ${names.join(' or ')}`, async () => (await count()) > before, 5000)
   }
 
   async rest(

@@ -183,6 +183,12 @@ export class PartnerStream {
     return this.heard.next(what, wanted, timeoutMs)
   }
 
+  /** The condition with which a dialback key is refused: on the key alone, or with the whole stream. */
+  async refusedDialback(): Promise<string> {
+    const refusal = await this.next('a refusal', (xml) => isElement(xml, 'db:result') || isElement(xml, 'stream:error'))
+    return /<([a-z-]+)[^>]*urn:ietf:params:xml:ns:xmpp-(?:stanzas|streams)/.exec(refusal)?.[1] ?? refusal
+  }
+
   /** The stream error that ends it. */
   async ended(timeoutMs = 10_000): Promise<string> {
     const error = await this.next(

@@ -16,7 +16,18 @@ export interface SipLoadOptions {
 const SOCKET_BYTES = 4 * 1024 * 1024
 /** @see RFC 3261 §17.1.2.2, timer E */
 const T1_MS = 500
-const COPIED = ['via:', 'v:', 'from:', 'f:', 'to:', 't:', 'call-id:', 'i:', 'cseq:', 'record-route:']
+const COPIED: ReadonlySet<string> = new Set([
+  'via:',
+  'v:',
+  'from:',
+  'f:',
+  'to:',
+  't:',
+  'call-id:',
+  'i:',
+  'cseq:',
+  'record-route:',
+])
 
 /** A SIP server as far as load goes: answers every MESSAGE with 200, and sends its own with retransmission over UDP. */
 export class SipLoad implements LoadEnd {
@@ -166,7 +177,7 @@ function answerTo(head: string): string {
   let answer = 'SIP/2.0 200 OK\r\n'
   for (const line of head.split('\r\n')) {
     const name = line.slice(0, line.indexOf(':') + 1).toLowerCase()
-    if (!COPIED.includes(name)) continue
+    if (!COPIED.has(name)) continue
     answer += name === 'to:' || name === 't:' ? `${line};tag=load\r\n` : `${line}\r\n`
   }
   return `${answer}Content-Length: 0\r\n\r\n`

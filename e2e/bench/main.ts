@@ -139,16 +139,17 @@ async function generatorsAlone(): Promise<Readonly<Record<string, number>>> {
   const sipTo = await new SipLoad({ ...sip, address: sipThere.host, port: sipThere.port, target: sipHere }).start()
   const sipFrom = await new SipLoad({ ...sip, address: sipHere.host, port: sipHere.port, target: sipThere }).start()
   await sipFrom.connect()
-  const rateOf = async (path: Path): Promise<number> => {
-    await closedLoop(path, window, 1000)
-    return Math.round((await closedLoop(path, window, 2000)).perSecond)
-  }
   const rates = {
     xmpp: await rateOf({ name: 'xmpp', from: xmppFrom, to: xmppTo, freedBy: 'arrival' }),
     sip: await rateOf({ name: 'sip', from: sipFrom, to: sipTo, freedBy: 'answer' }),
   }
   await Promise.all([xmppFrom.close(), xmppTo.close(), sipFrom.close(), sipTo.close()])
   return rates
+}
+
+async function rateOf(path: Path): Promise<number> {
+  await closedLoop(path, window, 1000)
+  return Math.round((await closedLoop(path, window, 2000)).perSecond)
 }
 
 async function openPaths(): Promise<{ pair: Pair; all: readonly Path[] }> {

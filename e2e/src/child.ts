@@ -84,6 +84,7 @@ export class Child {
     ).then(
       (state) => {
         if (state === 'ended') throw new Error(`${this.name} ended at once:\n${this.logTail()}`)
+        return state
       },
       (error: unknown) => {
         throw new Error(`${error instanceof Error ? error.message : String(error)}\n${this.logTail()}`)

@@ -37,10 +37,6 @@ export function installPeers(say: (line: string) => void): readonly string[] {
     return missing
   }
   say(`installing from Debian: ${missing.join(' ')}`)
-  const apt = (...args: readonly string[]): void => {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    execFileSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'], timeout: 600_000 })
-  }
   apt('update', '-qq')
   const held = !existsSync(SERVICE_POLICY)
   if (held) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
@@ -52,4 +48,9 @@ export function installPeers(say: (line: string) => void): readonly string[] {
   const still = missingPeers()
   if (still.length > 0) throw new Error(`still missing after the installation: ${still.join(', ')}`)
   return still
+}
+
+function apt(...args: readonly string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  execFileSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'], timeout: 600_000 })
 }

@@ -3,7 +3,7 @@ import { Pair, type PairOptions } from './pair.ts'
 import { missingPeers } from './peers.ts'
 import type { Prosody } from './prosody.ts'
 import type { SipUser } from './sip-user.ts'
-import { SIP, SIP_TCP, Stage } from './stage.ts'
+import { Stage, type SipDomain } from './stage.ts'
 import type { XmppUser } from './xmpp-user.ts'
 
 const OPEN_WITHIN_MS = 60_000
@@ -11,7 +11,7 @@ const ACT_WITHIN_MS = 60_000
 
 export interface Cast<Xmpp extends string, Sip extends string> {
   readonly xmpp: readonly Xmpp[]
-  readonly sip: Readonly<Record<Sip, typeof SIP | typeof SIP_TCP>>
+  readonly sip: Readonly<Record<Sip, SipDomain>>
   /** False: watchers of SIP users wait for approval. */
   readonly forceActive?: boolean
   readonly pair?: PairOptions | ((stage: Stage) => PairOptions)
@@ -39,7 +39,7 @@ export async function openScene<Xmpp extends string, Sip extends string>(
   ])
   const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(prosody, name)] as const))
   const phones = await Promise.all(
-    (Object.entries(cast.sip) as [Sip, typeof SIP | typeof SIP_TCP][]).map(
+    (Object.entries(cast.sip) as [Sip, SipDomain][]).map(
       async ([name, domain]) => [name, await stage.sipUser(name, domain)] as const,
     ),
   )

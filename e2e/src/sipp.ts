@@ -20,9 +20,25 @@ export interface SippRun {
 export async function sipp(run: SippRun): Promise<{ readonly exitCode: number | null; readonly log: string }> {
   const args = [
     `${run.target.host}:${run.target.port}`,
-    ...['-sf', e2ePath('conf', run.scenario), '-i', run.address, '-p', String(run.port)],
-    ...['-t', run.transport === 'udp' ? 'u1' : 't1', '-m', String(run.calls), '-l', String(run.atOnce)],
-    ...['-r', String(run.perSecond), '-timeout', '60s', '-timeout_error', '-nostdin', '-nd'],
+    '-sf',
+    e2ePath('conf', run.scenario),
+    '-i',
+    run.address,
+    '-p',
+    String(run.port),
+    '-t',
+    run.transport === 'udp' ? 'u1' : 't1',
+    '-m',
+    String(run.calls),
+    '-l',
+    String(run.atOnce),
+    '-r',
+    String(run.perSecond),
+    '-timeout',
+    '60s',
+    '-timeout_error',
+    '-nostdin',
+    '-nd',
     ...Object.entries(run.keys).flatMap(([name, value]) => ['-key', name, value]),
   ]
   const child = new Child({ name: run.name, command: 'sipp', args, logDir: run.dir, cwd: run.dir })

@@ -13,6 +13,7 @@ import { XmppUser } from './xmpp-user.ts'
 export const SIP = 'sip.example'
 export const SIP_TCP = 'tcp.example'
 export const XMPP = 'xmpp.example'
+export type SipDomain = typeof SIP | typeof SIP_TCP
 
 /** Beside the well-known ones, so that a server of this machine is not in the way. */
 export const PORTS = {
@@ -143,11 +144,7 @@ export class Stage {
   }
 
   /** A registered user of the SIP server; those of the TCP domain speak TCP. */
-  async sipUser(
-    user: string,
-    domain: typeof SIP | typeof SIP_TCP = SIP,
-    more: { register?: boolean } = {},
-  ): Promise<SipUser> {
+  async sipUser(user: string, domain: SipDomain = SIP, more: { register?: boolean } = {}): Promise<SipUser> {
     const person = new SipUser({
       user,
       domain,
@@ -194,7 +191,7 @@ async function freeNet(): Promise<Addresses> {
       await once(probe, 'listening')
       return at
     } catch (error) {
-      if (tried >= TRIES) throw new Error(`no loopback address with a free port ${DNS_PORT}: ${String(error)}`)
+      if (tried >= TRIES) throw new Error(`no loopback address with a free port ${DNS_PORT}`, { cause: error })
     } finally {
       probe.close()
     }

@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { createSocket } from 'node:dgram'
 import { connect } from 'node:net'
 import { pause } from '../src/heard.ts'
+import { dialbackPartner } from '../src/pair.ts'
 import { play, type Scene } from '../src/play.ts'
 import { headerOf, readSip, SipCutter, statusOf, type SipText } from '../src/sip-text.ts'
-import { PORTS, SIP } from '../src/stage.ts'
+import { PORTS, SIP, XMPP } from '../src/stage.ts'
 
 type Way = 'udp' | 'tcp'
 
@@ -229,7 +230,14 @@ const refusals = async ({ pair }: Scene): Promise<number> =>
 
 play(
   'hostile-sip',
-  { xmpp: ['juliet'], sip: { romeo: SIP }, pair: (stage) => ({ trustedPeers: [stage.at.partner] }) },
+  {
+    xmpp: ['juliet'],
+    sip: { romeo: SIP },
+    pair: (stage) => ({
+      trustedPeers: [stage.at.partner],
+      partners: [dialbackPartner(XMPP, { limits: { maxStanzaBytes: 50_000 } })],
+    }),
+  },
   (act) => {
     for (const { what, says, hears, kind, only, header } of ATTACKS) {
       const ways = only === undefined ? (['udp', 'tcp'] as const) : [only]

@@ -33,6 +33,8 @@ export interface SipTcpOptions {
 const PONG = new Uint8Array([13, 10])
 /** A peer that does not read its answers is not read from either. */
 const PAUSE_ABOVE_BYTES = 256 * 1024
+/** For a peer to take our last answer and close. */
+const LINGER_MS = 2000
 
 const keyOf = ({ host, port }: SipAddress): string => `${host} ${port}`
 
@@ -58,6 +60,7 @@ export class SipConnection {
   #lastUsedMs: number
   #idleTimer: Timer
   #connectTimer: Timer | undefined
+  #lingerTimer: Timer | undefined
 
   constructor(
     id: number,
@@ -123,13 +126,15 @@ export class SipConnection {
     return true
   }
 
-  /** Closes after what is already written. */
+  /** Closes after what is already written; what still comes is read and thrown away, for a reset would overtake the answer. */
   end(detail: string): void {
     if (!this.#open) return
     this.#open = false
     this.#detail = detail
     this.#flush()
-    this.#socket.destroySoon()
+    this.#socket.end()
+    this.#resume()
+    this.#lingerTimer = this.#options.timers.arm(LINGER_MS, () => this.#socket.destroy())
   }
 
   destroy(detail: string): void {
@@ -166,6 +171,7 @@ export class SipConnection {
   }
 
   #onData(bytes: Uint8Array): void {
+    if (!this.#open) return
     this.#lastUsedMs = this.#options.clock.monotonicMs()
     for (const event of this.#framer.push(bytes)) {
       if (!this.#open) return
@@ -195,6 +201,7 @@ export class SipConnection {
     this.#open = false
     this.#idleTimer.cancel()
     this.#connectTimer?.cancel()
+    this.#lingerTimer?.cancel()
     this.#unsent = []
     this.#onGone(this)
     this.#options.on.closed(this, this.#detail)

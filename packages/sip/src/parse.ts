@@ -33,7 +33,13 @@ export function parseSipMessage(
   if (head !== undefined) {
     return new HeadReader(head.text, head.end, limits).finish(bytes, start + head.end + 4, framing)
   }
-  if (framing === 'stream' || bytes.length - start > limits.maxHeadBytes) return discard('no end of the headers')
+  if (bytes.length - start > limits.maxHeadBytes) {
+    // Its whole lines up to there may do for an answer. @see RFC 3261 §21.5.7
+    const text = latin1Text(bytes, start, start + limits.maxHeadBytes)
+    const reader = new HeadReader(text, Math.max(0, text.lastIndexOf('\r\n')), limits)
+    return reader.tooLarge().finish(bytes, bytes.length, framing)
+  }
+  if (framing === 'stream') return discard('no end of the headers')
   // A datagram brings nothing more: what is there may do for an answer.
   const text = latin1Text(bytes, start)
   const reader = new HeadReader(text, text.endsWith('\r\n') ? text.length - 2 : text.length, limits)
@@ -107,6 +113,11 @@ class HeadReader {
     this.#head = head
     this.#end = end
     this.#limits = limits
+  }
+
+  tooLarge(): this {
+    this.#blame(513, 'a head that is too large')
+    return this
   }
 
   finish(

@@ -156,7 +156,7 @@ describe('what nobody could be told is discarded', () => {
     ['status 700', text({}, '', 'SIP/2.0 700 OK')],
     ['status 99', text({}, '', 'SIP/2.0 99 OK')],
     ['a CR in the start line', text({}, '', 'MESSAGE sip:b@example.com SIP/2.0\rx')],
-    ['a head too large', text({ Subject: 'x'.repeat(DEFAULT_SIP_LIMITS.maxHeadBytes) })],
+    ['a start line too large', `MESSAGE sip:${'b'.repeat(DEFAULT_SIP_LIMITS.maxHeadBytes)}@example.com SIP/2.0\r\n`],
   ])('%s', (_what, message) => expect(refused(message)).toMatchObject({ answer: undefined, salvaged: undefined }))
 })
 
@@ -164,7 +164,10 @@ test('a head of exactly the bound is taken', () => {
   const bare = text({ Subject: '' })
   const room = DEFAULT_SIP_LIMITS.maxHeadBytes - (bare.length - 4)
   expect(taken(text({ Subject: 'x'.repeat(room) }))).toMatchObject({ kind: 'request' })
-  expect(refused(text({ Subject: 'x'.repeat(room + 1) }))).toMatchObject({ detail: 'no end of the headers' })
+  const over = text({ Subject: 'x'.repeat(room + 1) })
+  for (const framing of ['datagram', 'stream'] as const) {
+    expect(refused(over, framing)).toMatchObject({ answer: { status: 513 }, detail: 'a head that is too large' })
+  }
 })
 
 test('a message is the same whatever the case of its names, and its bytes are written back', () => {

@@ -62,12 +62,12 @@ export class Traffic {
     await until('the last outcomes', () => this.#openToSip().length === 0, LAST_OUTCOME_WITHIN_MS, 100).catch(
       () => undefined,
     )
-    const counts = countOf(
-      this.#person.heard.all
-        .filter((seen) => seen.kind === 'message' && seen.type !== 'error')
-        .map((seen) => seen.body ?? ''),
-    )
     const accepted = statuses.filter(({ status }) => status !== undefined && status < 300)
+    // 202 says that it is on a stream: the far server may still have it in its hands.
+    await until('what is on its way', () => accepted.every(({ body }) => this.#heard().has(body)), 3000, 100).catch(
+      () => undefined,
+    )
+    const counts = this.#heard()
     const arrivedBySip = countOf(this.#phone.heard.all.map((one) => one.body))
     const errors = this.#errors()
     return {
@@ -95,6 +95,15 @@ export class Traffic {
       `${name}: ${way.sent} sent, ${way.delivered} delivered, ${way.refused} refused, ${way.withoutOutcome.length} without an outcome, ` +
       `${way.acceptedAndLost.length} accepted and lost, ${way.twice.length} twice`
     return `${line('XMPP to SIP', sums.toSip)}; ${line('SIP to XMPP', sums.toXmpp)}`
+  }
+
+  /** The bodies that came to the XMPP user, each with how often. */
+  #heard(): ReadonlyMap<string, number> {
+    return countOf(
+      this.#person.heard.all
+        .filter((seen) => seen.kind === 'message' && seen.type !== 'error')
+        .map((seen) => seen.body ?? ''),
+    )
   }
 
   #errors(): ReadonlySet<string> {

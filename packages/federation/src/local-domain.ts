@@ -40,7 +40,7 @@ export const localDomainSchema = z
       .max(1_048_576)
       .default(16_384)
       .describe(
-        'Largest MESSAGE request sent on a congestion-safe route, in bytes; on any other route the limit is 1300.',
+        'Largest MESSAGE request sent on a congestion-safe route, in bytes (on any other route the limit is 1300), and largest body taken from the users of the domain.',
       ),
     acceptedStatus: z
       .union([z.literal(200), z.literal(202)])

@@ -98,6 +98,8 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   const refusal = refuseRequest(index, request, parties.value)
   if (refusal !== undefined) return ends(bounced(refusal))
 
+  const limit = index.localDomain(from.domain)?.maxMessageBytes ?? 0
+  if (request.body.length > limit) return ends(bounced(tooLarge(request.body.length, limit)))
   const verdict = textOfMessage(request, deps.hashes, deps.clock.wallMs())
   if (!verdict.ok) return ends(bounced(verdict.failure))
   if (verdict.value.kind === 'absorb') return ends(absorbed(verdict.value.reason))
@@ -149,6 +151,16 @@ export function refuseRequest(
     }
   return undefined
 }
+
+/** A stanza of any size could be refused by a server on the way, which ends the stream for everybody. @see mapping C.6 */
+const tooLarge = (bytes: number, limit: number): SipFailure => ({
+  fault: 'sender',
+  retry: 'after-change',
+  condition: 'policy-violation',
+  status: 513,
+  text: `The message is too long: ${bytes} bytes, at most ${limit} are passed on`,
+  detail: `body of ${bytes} bytes, limit ${limit}`,
+})
 
 /** Bare or full. @see mapping C.13 */
 function sendersView(deps: DeliverToXmppDeps, { from, to }: SipParties): SipParties {

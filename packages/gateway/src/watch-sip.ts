@@ -92,6 +92,12 @@ const STALE_MS = 60_000
 /** An answer to a probe may be so old. @see mapping D.2 */
 const FRESH_MS = 60_000
 const TELL_AGAIN_MS = 60_000
+/**
+ * After a restart each dialog is asked for twice more. What the notifier sent while nobody listened fails at its end of
+ * the transaction (Kamailio: `fr_timer`, at most 32 s), and takes the dialog with it although we have refreshed it since.
+ * COMPAT Kamailio presence, `timeout_rm_subs`. @see RFC 6665 §4.2.2
+ */
+const CONFIRM_AFTER_MS = [6000, 35_000] as const
 /** A resource's going may have been on a stream that broke. */
 const GONE_FOR_MS = 120_000
 const MOST_GONE = 10
@@ -276,11 +282,19 @@ class Turn {
     if (name !== 'subscribing') this.engine({ kind: 'refresh' })
   }
 
+  #confirm(): void {
+    const name = this.#watch.subscriber?.name
+    if (name === 'active' || name === 'pending') this.engine({ kind: 'refresh' })
+  }
+
   resume(spreadMs: number): void {
     const { subscriber, shown } = this.#watch
     this.#set({ known: false, tellAgain: true, askers: [] })
     if (shown.length > 0) this.#becomeStale()
-    if (subscriber !== null) this.#take(resumeSubscriber(subscriber, this.#context, spreadMs))
+    if (subscriber === null) return
+    this.#take(resumeSubscriber(subscriber, this.#context, spreadMs))
+    const laterMs = Math.floor(this.#context.ids.fraction() * spreadMs)
+    for (const afterMs of CONFIRM_AFTER_MS) this.#arm(`confirm ${afterMs}`, afterMs + laterMs)
   }
 
   engine(input: SubscriberInput): void {
@@ -456,6 +470,7 @@ class Turn {
       this.#set({ staleAtMs: null })
       if (!this.#watch.known) this.#show([])
     } else if (timer === 'resend') this.tellEverything()
+    else if (timer.startsWith('confirm')) this.#confirm()
     else if (timer === 'N' || timer === 'refresh' || timer === 'expiry' || timer === 'retry')
       this.engine({ kind: 'timer', timer })
   }

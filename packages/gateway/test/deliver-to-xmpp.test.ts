@@ -130,6 +130,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     ['A.2 an address that cannot be', { uri: 'sip:%00@montague.example' }, 400],
     ['C.5 html', { contentType: 'text/html', body: '<b>x</b>' }, 415],
     ['C.5 not UTF-8', { body: new Uint8Array([0xff]) }, 400],
+    ['C.6 too large', { body: 'x'.repeat(16_385) }, 513],
     ['G.8 the last hop', { maxForwards: 1 }, 483],
   ])('%s', async (_case, some, status) => {
     const at = world()

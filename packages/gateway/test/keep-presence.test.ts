@@ -369,6 +369,20 @@ describe('an XMPP user watches a SIP user', () => {
     expect(heard(at)).toEqual([`unavailable ${JULIET}/desk > ${ROMEO}`])
   })
 
+  test('D.10: a dialog that the notifier gives up after our return is found out within seconds', async () => {
+    const at = world()
+    const notifier = await romeoWatches(at)
+    at.keeper.close()
+    at.keeper = keeperOn(at.stage)
+    await at.keeper.start()
+    await wait(at, 3000)
+    await notify(at, notifier.notify('active;expires=3600', pidf(open('desk'))))
+    asked(at)
+    at.stage.sip.answer = (request) => respondTo(request, request.core.to.params.has('tag') ? 481 : 200)
+    await wait(at, 6000)
+    expect(asked(at).map((request) => request.core.to.params.has('tag'))).toEqual([true, false])
+  })
+
   test('D.10: when streams come back, what was shown is told again', async () => {
     const at = world()
     await romeoWatches(at)

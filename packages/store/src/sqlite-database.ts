@@ -25,6 +25,8 @@ export function openDatabase(path: string): Result<DatabaseSync, StoreFailure> {
   try {
     db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS })
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+    // No index is made up for one query: a search of the journal would read all of it to make one.
+    db.exec('PRAGMA automatic_index = OFF')
     const migrated = migrate(db, path)
     if (!migrated.ok) db.close()
     return migrated

@@ -175,19 +175,24 @@ describe('the journal over many chunks', () => {
     expect(await correlations(second, { correlationId: 'c1050' })).toEqual([])
   })
 
-  test('a search walks the chunks in order: nothing is sorted', () => {
+  test.each<[Omit<JournalQuery, 'limit'>]>([
+    [{ address: 'a@b', after: '77', fromMs: 1 }],
+    [{ correlationId: 'c' }],
+    [{ partner: 'p', id: 'i' }],
+    [{ untilMs: 1 }],
+    [{}],
+  ])('a search by %j walks the chunks in order: nothing is read in full, nothing is sorted', (query) => {
     const opened = openDatabase(path)
     if (!opened.ok) throw new Error(opened.failure.detail)
     const db = opened.value
     const journal = new SqliteJournal(db, { clock: time, timers: time, log: silentLog }, new WriteHealth())
-    const { sql, params } = findSql({ limit: 50, address: 'a@b', after: '77', fromMs: 1 })
-    expect(
-      db
-        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
-        .all(...params)
-        .map((row) => row['detail']),
-    ).toEqual([
-      'SEARCH c USING INTEGER PRIMARY KEY (rowid<?)',
+    const { sql, params } = findSql({ limit: 50, ...query })
+    const plan = db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...params)
+      .map((row) => row['detail'])
+    expect(plan).toEqual([
+      query.after === undefined ? 'SCAN c' : 'SEARCH c USING INTEGER PRIMARY KEY (rowid<?)',
       'SEARCH j USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
     ])
     journal.close()

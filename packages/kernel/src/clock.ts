@@ -37,7 +37,11 @@ export class VirtualTime implements Clock, Timers {
   arm(afterMs: number, fire: () => void): Timer {
     const entry = { atMs: this.#nowMs + Math.max(0, afterMs), order: this.#order++, fire }
     this.#due.push(entry)
-    return { cancel: () => { this.#due = this.#due.filter((other) => other !== entry) } }
+    return {
+      cancel: () => {
+        this.#due = this.#due.filter((other) => other !== entry)
+      },
+    }
   }
 
   /** Fires everything that is due within the next `ms`, in order of time, then stands at that time. */

@@ -1,10 +1,27 @@
 /** The defined conditions of stanza errors. @see RFC 6120 §8.3.3 */
 export const STANZA_CONDITIONS = [
-  'bad-request', 'conflict', 'feature-not-implemented', 'forbidden', 'gone', 'internal-server-error',
-  'item-not-found', 'jid-malformed', 'not-acceptable', 'not-allowed', 'not-authorized', 'policy-violation',
-  'recipient-unavailable', 'redirect', 'registration-required', 'remote-server-not-found',
-  'remote-server-timeout', 'resource-constraint', 'service-unavailable', 'subscription-required',
-  'undefined-condition', 'unexpected-request',
+  'bad-request',
+  'conflict',
+  'feature-not-implemented',
+  'forbidden',
+  'gone',
+  'internal-server-error',
+  'item-not-found',
+  'jid-malformed',
+  'not-acceptable',
+  'not-allowed',
+  'not-authorized',
+  'policy-violation',
+  'recipient-unavailable',
+  'redirect',
+  'registration-required',
+  'remote-server-not-found',
+  'remote-server-timeout',
+  'resource-constraint',
+  'service-unavailable',
+  'subscription-required',
+  'undefined-condition',
+  'unexpected-request',
 ] as const
 export type StanzaCondition = (typeof STANZA_CONDITIONS)[number]
 

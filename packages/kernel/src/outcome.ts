@@ -3,8 +3,16 @@ import { unreachable } from './result.ts'
 
 /** Why a stanza or request ended without being passed on, and without an error: nobody waits for one. */
 export type AbsorbedReason =
-  | 'error-stanza' | 'no-content' | 'forged-carbon' | 'pubsub-event' | 'answered-here' | 'presence-kept'
-  | 'duplicate' | 'expired' | 'headline-failed' | 'shutting-down'
+  | 'error-stanza'
+  | 'no-content'
+  | 'forged-carbon'
+  | 'pubsub-event'
+  | 'answered-here'
+  | 'presence-kept'
+  | 'duplicate'
+  | 'expired'
+  | 'headline-failed'
+  | 'shutting-down'
 
 /** How a message ended. Every message we accept has exactly one. `status` is the final SIP status the wire saw or will see. */
 export type Outcome =
@@ -15,9 +23,13 @@ export type Outcome =
 /** One word or two for the log and the metrics. */
 export function nameOfOutcome(outcome: Outcome): string {
   switch (outcome.kind) {
-    case 'delivered': return `delivered ${outcome.status}`
-    case 'bounced': return `bounced ${outcome.failure.condition}`
-    case 'absorbed': return `absorbed ${outcome.reason}`
-    default: return unreachable(outcome)
+    case 'delivered':
+      return `delivered ${outcome.status}`
+    case 'bounced':
+      return `bounced ${outcome.failure.condition}`
+    case 'absorbed':
+      return `absorbed ${outcome.reason}`
+    default:
+      return unreachable(outcome)
   }
 }

@@ -13,7 +13,10 @@ interface Host {
     byteLength(text: string): number
     concat(parts: readonly Uint8Array[]): Uint8Array
   }
-  readonly TextDecoder: new (label: string, options: { fatal: boolean; ignoreBOM: boolean }) => { decode(bytes: Uint8Array): string }
+  readonly TextDecoder: new (
+    label: string,
+    options: { fatal: boolean; ignoreBOM: boolean },
+  ) => { decode(bytes: Uint8Array): string }
 }
 const host = globalThis as unknown as Host
 const strict = new host.TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -23,7 +26,8 @@ const view = (bytes: Uint8Array): HostBytes =>
   'latin1Slice' in bytes ? (bytes as HostBytes) : host.Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** One character a byte, so that offsets in the text are offsets in the bytes. */
-export const latin1Text = (bytes: Uint8Array, start = 0, end = bytes.length): string => view(bytes).latin1Slice(start, end)
+export const latin1Text = (bytes: Uint8Array, start = 0, end = bytes.length): string =>
+  view(bytes).latin1Slice(start, end)
 
 /** Strict UTF-8; undefined when the bytes are not (overlong, surrogate, truncated). A BOM is kept as U+FEFF. */
 export function utf8Text(bytes: Uint8Array): string | undefined {

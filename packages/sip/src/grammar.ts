@@ -9,7 +9,7 @@ export interface SipGrammarFailure {
 export const grammarFailure = (detail: string): { readonly ok: false; readonly failure: SipGrammarFailure } =>
   fail({ kind: 'sip-grammar', detail })
 
-export type Grammar<T> = Result<T, SipGrammarFailure>
+type Grammar<T> = Result<T, SipGrammarFailure>
 
 /** Character classes of RFC 3261 §25.1, one bit each. */
 export const TOKEN = 1

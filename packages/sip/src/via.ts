@@ -1,6 +1,5 @@
 import { ok, type Result } from '@stox/kernel'
-import { grammarFailure, isToken, listEntryEnd, parseDigits, type SipGrammarFailure } from './grammar.ts'
-import type { SipRequest } from './message.ts'
+import { grammarFailure, isToken, parseDigits, type SipGrammarFailure } from './grammar.ts'
 import { Cursor, NO_PARAMS, formatParams, hostEnd, type SipParams } from './params.ts'
 
 /** @see RFC 3261 §20.42 */
@@ -62,40 +61,7 @@ export function formatVia(via: Via): string {
   return `SIP/2.0/${via.transport} ${via.host}${port}${formatParams(via.params)}`
 }
 
-/** The request with one more Via on top. */
-export const withVia = (request: SipRequest, via: Via): SipRequest => ({
-  ...request,
-  headers: request.headers.prepend('Via', formatVia(via)),
-  core: { ...request.core, vias: [via, ...request.core.vias] },
-})
-
-const withoutBrackets = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
-
-/**
- * What a server notes on the top Via before it does anything else: `received` when the request came from elsewhere than
- * it says, or when `rport` asks; the port when `rport` asks. A `received` or `rport` that the sender wrote itself is not
- * believed. Everything below the top Via stays as it is, byte for byte.
- * @see RFC 3261 §18.2.1, RFC 3581 §4, RFC 5118 §4.5
- */
-export function withReceived(
-  request: SipRequest,
-  source: { readonly host: string; readonly port: number },
-): SipRequest {
-  const [top, ...below] = request.core.vias
-  if (top === undefined) return request
-  const asksForPort = top.params.has('rport')
-  const sourceHost = withoutBrackets(source.host)
-  if (!asksForPort && !top.params.has('received') && withoutBrackets(top.host) === sourceHost) return request
-  const params = new Map(top.params)
-  params.set('received', sourceHost)
-  if (asksForPort) params.set('rport', String(source.port))
-  const noted: Via = { ...top, params }
-  return {
-    ...request,
-    headers: request.headers.withEdited('Via', (raw) => formatVia(noted) + raw.slice(listEntryEnd(raw, 0))),
-    core: { ...request.core, vias: [noted, ...below] },
-  }
-}
+export const withoutBrackets = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
 
 /**
  * Where a response goes when the connection of its request is gone, or never was (UDP). `maddr` is not followed: it

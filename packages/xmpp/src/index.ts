@@ -14,9 +14,9 @@ export type {
   PresenceStanza,
   IqStanza,
   Stanza,
+  StanzaErrorInfo,
 } from './stanza.ts'
 export { ERROR_TYPE_OF, stanzaErrorElement, parseStanzaError, errorReply } from './stanza-error.ts'
-export type { StanzaErrorInfo } from './stanza-error.ts'
 export { parseStanza, parseStanzaText } from './parse-stanza.ts'
 export type { StanzaFailure } from './parse-stanza.ts'
 export { formatStanza } from './format-stanza.ts'

@@ -3,15 +3,7 @@ import type { Failure, StanzaCondition, StanzaErrorType } from '@stox/kernel'
 import { childOf, childrenOf, el, localNameOf, namespaceOf, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { NS_SERVER, NS_STANZA_ERRORS } from './namespaces.ts'
-import type { Stanza } from './stanza.ts'
-
-export interface StanzaErrorInfo {
-  readonly type: StanzaErrorType
-  readonly condition: StanzaCondition
-  readonly text: string | undefined
-  /** The URI in `gone` or `redirect`. */
-  readonly alternate: string | undefined
-}
+import type { Stanza, StanzaErrorInfo } from './stanza.ts'
 
 /** The usual type of each condition. @see RFC 6120 §8.3.3 */
 export const ERROR_TYPE_OF: Readonly<Record<StanzaCondition, StanzaErrorType>> = {

@@ -1,6 +1,14 @@
+import type { StanzaCondition, StanzaErrorType } from '@stox/kernel'
 import type { XmlElement } from '@stox/xml'
 import type { Jid } from './jid.ts'
-import type { StanzaErrorInfo } from './stanza-error.ts'
+
+export interface StanzaErrorInfo {
+  readonly type: StanzaErrorType
+  readonly condition: StanzaCondition
+  readonly text: string | undefined
+  /** The URI in `gone` or `redirect`. */
+  readonly alternate: string | undefined
+}
 
 /** Text in a language; `lang` is the nearest `xml:lang`, undefined where none is in force. */
 export interface LangText {

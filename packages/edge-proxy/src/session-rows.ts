@@ -34,7 +34,7 @@ export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly S
       localDomain: stream.pairs.length === 0 ? (stream.local ?? '') : distinct(stream.pairs.map(({ local }) => local)),
       remoteDomain:
         stream.pairs.length === 0 ? (stream.remote ?? '') : distinct(stream.pairs.map(({ remote }) => remote)),
-      state: stream.state,
+      state: stream.pairs.length > 0 ? 'established' : 'negotiating',
       provenBy: stream.pairs[0]?.provenBy,
       tls: stream.tlsVersion,
       remoteAddress: stream.remoteAddress,

@@ -288,10 +288,15 @@ const notReady = {
 } as const
 
 /** What the edge is told; its secret travels by itself. */
-const replicaOf = (model: FederationModel): Replica => ({
-  model: { ...model, settings: { ...model.settings, dialbackPassphrase: null } },
-  dialbackSecret: model.settings.dialbackPassphrase ?? '',
-})
+function replicaOf(model: FederationModel): Replica {
+  const { dialbackPassphrase } = model.settings
+  // Keys made from an empty secret could be made by anybody; seeding and the API always leave one.
+  if (dialbackPassphrase === null) throw new Error('the federation model has no dialback passphrase')
+  return {
+    model: { ...model, settings: { ...model.settings, dialbackPassphrase: null } },
+    dialbackSecret: dialbackPassphrase,
+  }
+}
 
 /** The store of the configuration, or a problem that says what to do. */
 function storeOf(url: string, deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log }): Store {

@@ -1,4 +1,4 @@
-import { fail, type Result } from '@stox/kernel'
+import { fail } from '@stox/kernel'
 
 /** Why a piece of a message does not follow the grammar: a URI, an address, a Via, any header value. */
 export interface SipGrammarFailure {
@@ -8,8 +8,6 @@ export interface SipGrammarFailure {
 
 export const grammarFailure = (detail: string): { readonly ok: false; readonly failure: SipGrammarFailure } =>
   fail({ kind: 'sip-grammar', detail })
-
-type Grammar<T> = Result<T, SipGrammarFailure>
 
 /** Character classes of RFC 3261 §25.1, one bit each. */
 export const TOKEN = 1

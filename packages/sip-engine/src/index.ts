@@ -1,17 +1,4 @@
-export {
-  T1_MS,
-  T2_MS,
-  T4_MS,
-  TIMER_E_MS,
-  TIMER_F_MS,
-  TIMER_G_MS,
-  TIMER_H_MS,
-  TIMER_I_MS,
-  TIMER_J_MS,
-  TIMER_K_MS,
-  TIMER_N_MS,
-  TRYING_AFTER_MS,
-} from './timers.ts'
+export { T1_MS, T2_MS, T4_MS, TIMER_N_MS, TRANSACTION_MS, TRYING_AFTER_MS } from './timers.ts'
 export type { Carrier } from './timers.ts'
 export { clientTransactionKey, clientTransactionKeyOf, mergeKey, serverTransactionKey } from './transaction-key.ts'
 export { advanceNonInviteClient, startNonInviteClient } from './non-invite-client.ts'

@@ -1,5 +1,5 @@
 import { unreachable } from '@stox/kernel'
-import { T2_MS, TIMER_G_MS, TIMER_H_MS, TIMER_I_MS } from './timers.ts'
+import { T1_MS, T2_MS, T4_MS, TRANSACTION_MS } from './timers.ts'
 import type { Carrier } from './timers.ts'
 
 /**
@@ -42,9 +42,9 @@ const armG = (afterMs: number): InviteRefusalEffect => ({ kind: 'arm-timer', tim
 
 /** Sends the refusal, on a datagram transport until it is acknowledged. */
 export function startInviteRefusal(carrier: Carrier): InviteRefusalStep {
-  const state: InviteRefusalState = { name: 'completed', carrier, resendAfterMs: TIMER_G_MS }
-  const armH: InviteRefusalEffect = { kind: 'arm-timer', timer: 'H', afterMs: TIMER_H_MS }
-  return carrier === 'datagram' ? to(state, armH, armG(TIMER_G_MS), FINAL) : to(state, armH, FINAL)
+  const state: InviteRefusalState = { name: 'completed', carrier, resendAfterMs: T1_MS }
+  const armH: InviteRefusalEffect = { kind: 'arm-timer', timer: 'H', afterMs: TRANSACTION_MS }
+  return carrier === 'datagram' ? to(state, armH, armG(T1_MS), FINAL) : to(state, armH, FINAL)
 }
 
 export function advanceInviteRefusal(state: InviteRefusalState, input: InviteRefusalInput): InviteRefusalStep {
@@ -70,7 +70,7 @@ function whileUnacknowledged(
     case 'ack':
       // Timer I is zero on a stream.
       if (state.carrier === 'stream') return to(TERMINATED, STOP_H)
-      return to({ name: 'confirmed' }, STOP_G, STOP_H, { kind: 'arm-timer', timer: 'I', afterMs: TIMER_I_MS })
+      return to({ name: 'confirmed' }, STOP_G, STOP_H, { kind: 'arm-timer', timer: 'I', afterMs: T4_MS })
     case 'timer': {
       if (input.timer === 'H') return to(TERMINATED, STOP_G)
       if (input.timer === 'I') return to(state)

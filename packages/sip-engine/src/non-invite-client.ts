@@ -1,5 +1,5 @@
 import { unreachable } from '@stox/kernel'
-import { T2_MS, TIMER_E_MS, TIMER_F_MS, TIMER_K_MS } from './timers.ts'
+import { T1_MS, T2_MS, T4_MS, TRANSACTION_MS } from './timers.ts'
 import type { Carrier } from './timers.ts'
 
 /** @see RFC 3261 §17.1.2, figure 6 */
@@ -37,7 +37,7 @@ const TERMINATED: NonInviteClientState = { name: 'terminated' }
 const COMPLETED: NonInviteClientState = { name: 'completed' }
 
 const SEND: NonInviteClientEffect = { kind: 'send-request' }
-const ARM_F: NonInviteClientEffect = { kind: 'arm-timer', timer: 'F', afterMs: TIMER_F_MS }
+const ARM_F: NonInviteClientEffect = { kind: 'arm-timer', timer: 'F', afterMs: TRANSACTION_MS }
 const STOP_E: NonInviteClientEffect = { kind: 'cancel-timer', timer: 'E' }
 const STOP_F: NonInviteClientEffect = { kind: 'cancel-timer', timer: 'F' }
 const FINAL: NonInviteClientEffect = { kind: 'report-final' }
@@ -50,12 +50,12 @@ const to = (state: NonInviteClientState, ...effects: readonly NonInviteClientEff
 const armE = (afterMs: number): NonInviteClientEffect => ({ kind: 'arm-timer', timer: 'E', afterMs })
 
 const STARTED: Readonly<Record<Carrier, NonInviteClientStep>> = {
-  datagram: to({ name: 'trying', carrier: 'datagram', resendAfterMs: TIMER_E_MS }, ARM_F, armE(TIMER_E_MS), SEND),
-  stream: to({ name: 'trying', carrier: 'stream', resendAfterMs: TIMER_E_MS }, ARM_F, SEND),
+  datagram: to({ name: 'trying', carrier: 'datagram', resendAfterMs: T1_MS }, ARM_F, armE(T1_MS), SEND),
+  stream: to({ name: 'trying', carrier: 'stream', resendAfterMs: T1_MS }, ARM_F, SEND),
 }
 /** Timer K is zero on a stream: nothing late can come. */
 const ANSWERED: Readonly<Record<Carrier, NonInviteClientStep>> = {
-  datagram: to(COMPLETED, STOP_E, STOP_F, { kind: 'arm-timer', timer: 'K', afterMs: TIMER_K_MS }, FINAL),
+  datagram: to(COMPLETED, STOP_E, STOP_F, { kind: 'arm-timer', timer: 'K', afterMs: T4_MS }, FINAL),
   stream: to(TERMINATED, STOP_F, FINAL),
 }
 

@@ -1,5 +1,5 @@
 import { unreachable } from '@stox/kernel'
-import { TIMER_J_MS, TRYING_AFTER_MS } from './timers.ts'
+import { TRANSACTION_MS, TRYING_AFTER_MS } from './timers.ts'
 import type { Carrier } from './timers.ts'
 
 /**
@@ -57,7 +57,7 @@ const started = (carrier: Carrier): NonInviteServerStep =>
   to(
     { name: 'trying', carrier },
     { kind: 'arm-timer', timer: 'trying', afterMs: TRYING_AFTER_MS },
-    { kind: 'arm-timer', timer: 'abandon', afterMs: TIMER_J_MS },
+    { kind: 'arm-timer', timer: 'abandon', afterMs: TRANSACTION_MS },
   )
 const STARTED: Readonly<Record<Carrier, NonInviteServerStep>> = {
   datagram: started('datagram'),
@@ -65,7 +65,7 @@ const STARTED: Readonly<Record<Carrier, NonInviteServerStep>> = {
 }
 /** Timer J is zero on a stream: nothing is retransmitted there. */
 const ANSWERED: Readonly<Record<Carrier, NonInviteServerStep>> = {
-  datagram: to(COMPLETED, STOP_TRYING, STOP_ABANDON, { kind: 'arm-timer', timer: 'J', afterMs: TIMER_J_MS }, FINAL),
+  datagram: to(COMPLETED, STOP_TRYING, STOP_ABANDON, { kind: 'arm-timer', timer: 'J', afterMs: TRANSACTION_MS }, FINAL),
   stream: to(TERMINATED, STOP_TRYING, STOP_ABANDON, FINAL),
 }
 const RESEND_FINAL = to(COMPLETED, FINAL)

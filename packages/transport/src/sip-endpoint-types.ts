@@ -53,7 +53,7 @@ export interface IncomingSipRequest {
    * The final response, once; later calls do nothing. Due within 32 s of arrival: after that nobody waits for it, and the
    * transaction ends by itself (`sip-unanswered`). Retransmissions and the 100 are the endpoint's. @see RFC 4320 §4
    */
-  respond(response: SipResponse): void
+  readonly respond: (response: SipResponse) => void
 }
 
 /** What was not taken, for the metric of that name. Each was answered where the protocol has an answer. */

@@ -68,7 +68,7 @@ export class TimerWheel {
     for (let entry = slot.first; entry !== undefined; entry = entry.next) {
       if (entry.dueTick <= this.#tick) due.push(entry)
     }
-    for (const entry of due.reverse()) {
+    for (const entry of due.toReversed()) {
       const fire = entry.fire
       if (fire === undefined) continue // cancelled by one that fired before it
       this.#remove(entry)

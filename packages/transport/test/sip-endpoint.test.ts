@@ -25,7 +25,7 @@ interface Harness {
 
 const closers: (() => Promise<unknown> | void)[] = []
 afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
+  for (const close of closers.splice(0).toReversed()) await close()
 })
 
 async function start(
@@ -75,7 +75,7 @@ const message = (body = 'Art thou there?', method = 'MESSAGE'): SipRequest =>
   })
 
 const raw = (changes: Readonly<Record<string, string | undefined>> = {}, body = 'hi', method = 'MESSAGE'): string => {
-  const start = changes['start'] ?? `${method} sip:romeo@montague.example SIP/2.0`
+  const startLine = changes['start'] ?? `${method} sip:romeo@montague.example SIP/2.0`
   const headers: Record<string, string | undefined> = {
     Via: `SIP/2.0/UDP 127.0.0.1:5999;rport;branch=z9hG4bK${(nextCall += 1)}`,
     'Max-Forwards': '70',
@@ -89,7 +89,7 @@ const raw = (changes: Readonly<Record<string, string | undefined>> = {}, body = 
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     value === undefined || name === 'start' ? [] : [`${name}: ${value}`],
   )
-  return `${start}\r\n${lines.join('\r\n')}\r\n\r\n${body}`
+  return `${startLine}\r\n${lines.join('\r\n')}\r\n\r\n${body}`
 }
 
 /** A peer without a stack: datagrams in the order in which they come. */

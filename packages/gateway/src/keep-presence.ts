@@ -346,8 +346,11 @@ export class PresenceKeeper {
 
   #entryOf(record: SubscriptionRecord): Entry | undefined {
     try {
-      const watch = JSON.parse(record.data) as SipWatch | XmppWatch
-      return this.#entry(record.direction, record.watcher, record.contact, watch)
+      const { direction, watcher, contact, data } = record
+      // What an older gateway did not keep yet has the value that it begins with.
+      const fresh = direction === 'xmpp-watches-sip' ? newSipWatch(watcher, contact) : newXmppWatch(watcher, contact)
+      const watch = { ...fresh, ...(JSON.parse(data) as SipWatch | XmppWatch) }
+      return this.#entry(direction, watcher, contact, watch)
     } catch (error) {
       this.#deps.log.error('subscription-unreadable', { id: record.id, detail: String(error) })
       return undefined

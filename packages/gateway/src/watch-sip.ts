@@ -38,6 +38,9 @@ export interface SipWatch {
   readonly staleAtMs: number | null
   /** What was told may not have arrived: tell everything again. */
   readonly tellAgain: boolean
+  /** When what could not leave is told again, and how long after that if it still cannot. */
+  readonly resendAtMs: number | null
+  readonly resendPauseMs: number
   /** A `subscribed` that has not left. */
   readonly owesSubscribed: boolean
   /** The watcher has heard that it does not work now: once for each of his requests. */
@@ -71,6 +74,10 @@ export interface SipWatchContext extends SubscriberContext {
   readonly expiresS: number
 }
 
+/** A road that is broken is tried again, less and less often; when a stream comes up, at once. */
+const RESEND_MS = 60_000
+const LONGEST_RESEND_MS = 3_600_000
+
 export const newSipWatch = (watcher: string, contact: string): SipWatch => ({
   watcher,
   contact,
@@ -81,6 +88,8 @@ export const newSipWatch = (watcher: string, contact: string): SipWatch => ({
   heardAtMs: null,
   staleAtMs: null,
   tellAgain: false,
+  resendAtMs: null,
+  resendPauseMs: RESEND_MS,
   owesSubscribed: false,
   toldTrouble: false,
   gone: [],
@@ -91,7 +100,6 @@ export const newSipWatch = (watcher: string, contact: string): SipWatch => ({
 const STALE_MS = 60_000
 /** An answer to a probe may be so old. @see mapping D.2 */
 const FRESH_MS = 60_000
-const TELL_AGAIN_MS = 60_000
 /**
  * After a restart each dialog is asked for twice more. What the notifier sent while nobody listened fails at its end of
  * the transaction (Kamailio: `fr_timer`, at most 32 s), and takes the dialog with it although we have refreshed it since.
@@ -122,10 +130,10 @@ export function advanceSipWatch(watch: SipWatch, event: SipWatchEvent, context: 
       turn.resume(event.spreadMs)
       break
     case 'heal':
-      turn.tellEverything()
+      turn.heal()
       break
     case 'unsent':
-      turn.noteUnsent(event.presence)
+      turn.noteUnsent(event.presence, event.failure)
       break
     case 'refresh':
       turn.refresh()
@@ -289,7 +297,7 @@ class Turn {
 
   resume(spreadMs: number): void {
     const { subscriber, shown } = this.#watch
-    this.#set({ known: false, tellAgain: true, askers: [] })
+    this.#set({ known: false, tellAgain: true, askers: [], resendAtMs: null, resendPauseMs: RESEND_MS })
     if (shown.length > 0) this.#becomeStale()
     if (subscriber === null) return
     this.#take(resumeSubscriber(subscriber, this.#context, spreadMs))
@@ -469,14 +477,16 @@ class Turn {
     if (timer === 'stale') {
       this.#set({ staleAtMs: null })
       if (!this.#watch.known) this.#show([])
-    } else if (timer === 'resend') this.tellEverything()
-    else if (timer.startsWith('confirm')) this.#confirm()
+    } else if (timer === 'resend') {
+      this.#set({ resendAtMs: null })
+      this.tellEverything()
+    } else if (timer.startsWith('confirm')) this.#confirm()
     else if (timer === 'N' || timer === 'refresh' || timer === 'expiry' || timer === 'retry')
       this.engine({ kind: 'timer', timer })
   }
 
-  noteUnsent(presence: PresenceStanza): void {
-    if (this.#watch.authorization !== 'active') return
+  noteUnsent(presence: PresenceStanza, failure: Failure): void {
+    if (this.#watch.authorization !== 'active' || failure.retry !== 'later') return
     const resource = presence.from.resource ?? ''
     if (presence.type === 'subscribed') this.#set({ owesSubscribed: true })
     else if (presence.type === 'unavailable')
@@ -484,7 +494,19 @@ class Turn {
         gone: this.#watch.gone.map((one) => (one.resource === resource ? { ...one, unsent: true } : one)),
       })
     else if (presence.type !== 'available') return
-    this.#arm('resend', TELL_AGAIN_MS)
+    const { resendAtMs, resendPauseMs } = this.#watch
+    if (resendAtMs !== null && resendAtMs > this.#context.nowMs) return
+    this.#set({
+      resendAtMs: this.#context.nowMs + resendPauseMs,
+      resendPauseMs: Math.min(resendPauseMs * 2, LONGEST_RESEND_MS),
+    })
+    this.#arm('resend', resendPauseMs)
+  }
+
+  heal(): void {
+    this.#set({ resendAtMs: null, resendPauseMs: RESEND_MS })
+    this.#effects.push({ kind: 'cancel-timer', timer: 'resend' })
+    this.tellEverything()
   }
 
   /** Everything that may have been lost on the way. @see mapping D.10 */

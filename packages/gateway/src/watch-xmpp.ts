@@ -112,6 +112,7 @@ const PROBE_OVER_RESUMING_MS = 2500
 /** A server that knows the authorization already sends presence with its `subscribed`, or does not. */
 const PROBE_AFTER_APPROVAL_MS = 1000
 const RETRY_MS = 30_000
+const RETRY_LATER_MS = 5 * 60_000
 const CLOSED_AFTER_TROUBLE_MS = 5 * 60_000
 const PROBATION_S = 300
 /** A closed tuple is in every document of so long, so that each dialog has it once at least. */
@@ -511,8 +512,10 @@ class Turn {
     const mayPass = failure.retry === 'later'
     if (!mayPass) return this.#fail(failure.condition, false)
     this.#cancelTimer('probe-over')
-    this.#set({ troubleSinceMs: troubleSinceMs ?? this.#context.nowMs })
-    this.#arm('retry', RETRY_MS)
+    const sinceMs = troubleSinceMs ?? this.#context.nowMs
+    this.#set({ troubleSinceMs: sinceMs })
+    // When a stream comes up, it is tried at once (`heal`).
+    this.#arm('retry', this.#context.nowMs - sinceMs < CLOSED_AFTER_TROUBLE_MS ? RETRY_MS : RETRY_LATER_MS)
     if (resuming) this.#resumeDialogs()
   }
 

@@ -403,6 +403,24 @@ describe('an XMPP user watches a SIP user', () => {
     expect(heard(at)).toEqual([`subscribed ${JULIET} > ${ROMEO}`, `available ${JULIET}/desk > ${ROMEO}`])
   })
 
+  test('a partner that may not be spoken to any more is not spoken to again', async () => {
+    const at = world()
+    at.stage.link.outcome = bounceWith({ condition: 'not-allowed', status: 403, retry: 'never' })
+    await romeoWatches(at)
+    heard(at)
+    await wait(at, 600_000)
+    expect(heard(at)).toEqual([])
+  })
+
+  test('a road that stays broken is tried less and less often', async () => {
+    const at = world()
+    at.stage.link.outcome = bounceWith({})
+    await romeoWatches(at)
+    heard(at)
+    await wait(at, 3_300_000)
+    expect(heard(at).length).toBeLessThan(16)
+  })
+
   test('D.2: the watcher’s server says that he is no more', async () => {
     const at = world()
     await romeoWatches(at)
@@ -707,7 +725,8 @@ describe('a SIP user watches an XMPP user', () => {
     await wait(at, 60_000)
     expect(asked(at).map(inShort)).toEqual(['NOTIFY active ID-orchard:closed'])
     at.stage.link.outcome = { kind: 'delivered', status: 200 }
-    await wait(at, 31_000)
+    at.keeper.streamUp('montague.example')
+    await wait(at, 1000)
     await xmpp(at, '', '', `${ROMEO}/orchard`)
     await wait(at, 6000)
     expect(asked(at).map(inShort)).toEqual(['NOTIFY active ID-orchard:open'])

@@ -14,7 +14,7 @@ import type { GruuPolicy, SipFailure } from '@stox/translate'
 import type { IncomingSipRequest, SipAddress, SipTransport } from '@stox/transport'
 import { formatBareJid, formatJid, formatStanza, unescapeLocal } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
-import { absorbed, bounced, noSuchService } from './bounce.ts'
+import { absorbed, bounced, brokeDown, noSuchService } from './bounce.ts'
 import { chooseRoute } from './choose-route.ts'
 import { refuseRequest } from './deliver-to-xmpp.ts'
 import type { SipSender } from './send-sip.ts'
@@ -113,8 +113,8 @@ export class PresenceKeeper {
     const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((kept.length / RESUMED_PER_S) * 1000))
     for (const [at, entry] of kept.entries()) {
       const afterMs = Math.floor(at / RESUMED_PER_S) * 1000
-      if (entry.direction === 'xmpp-watches-sip') this.#advanceSip(entry, { kind: 'resume', spreadMs })
-      else if (afterMs === 0) this.#advanceXmpp(entry, { kind: 'resume' })
+      if (entry.direction === 'xmpp-watches-sip') void this.#advanceSip(entry, { kind: 'resume', spreadMs })
+      else if (afterMs === 0) void this.#advanceXmpp(entry, { kind: 'resume' })
       else this.#arm(entry, 'resume', afterMs)
     }
     if (kept.length > 0) this.#deps.log.info('subscriptions-resumed', { count: kept.length, spreadMs })
@@ -170,8 +170,8 @@ export class PresenceKeeper {
         detail: 'subscription limit',
       })
     const entry = known ?? this.#newEntry('xmpp-watches-sip', from, to)
-    await this.#advanceSip(entry, { kind: 'presence', presence })
-    return absorbed('presence-kept')
+    const kept = await this.#advanceSip(entry, { kind: 'presence', presence })
+    return kept ? absorbed('presence-kept') : bounced(brokeDown('presence'))
   }
 
   // --- from the SIP side
@@ -286,9 +286,7 @@ export class PresenceKeeper {
   async #order(id: string, event: { readonly kind: 'refresh' | 'remove' }): Promise<boolean> {
     const entry = this.#entries.get(id)
     if (entry === undefined) return false
-    if (entry.direction === 'xmpp-watches-sip') await this.#advanceSip(entry, event)
-    else await this.#advanceXmpp(entry, event)
-    return true
+    return entry.direction === 'xmpp-watches-sip' ? this.#advanceSip(entry, event) : this.#advanceXmpp(entry, event)
   }
 
   /** For the gauge. */
@@ -386,28 +384,51 @@ export class PresenceKeeper {
 
   // --- turns
 
+  /** False: we broke down over it. */
   #advanceSip(
     entry: Extract<Entry, { direction: 'xmpp-watches-sip' }> | undefined,
     event: SipWatchEvent,
     incoming?: IncomingSipRequest,
-  ): Promise<void> {
-    if (entry === undefined) return Promise.resolve()
-    const before = entry.watch.authorization
-    const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
-    if (step.watch !== undefined) entry.watch = step.watch
-    return this.#finish(entry, step, before, incoming)
+  ): Promise<boolean> {
+    if (entry === undefined) return Promise.resolve(true)
+    return this.#guarded(entry, event.kind, incoming, () => {
+      const before = entry.watch.authorization
+      const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
+      if (step.watch !== undefined) entry.watch = step.watch
+      return this.#finish(entry, step, before, incoming)
+    })
   }
 
   #advanceXmpp(
     entry: Extract<Entry, { direction: 'sip-watches-xmpp' }> | undefined,
     event: XmppWatchEvent,
     incoming?: IncomingSipRequest,
-  ): Promise<void> {
-    if (entry === undefined) return Promise.resolve()
-    const before = entry.watch.authorization
-    const step = advanceXmppWatch(entry.watch, event, this.#xmppContext(entry))
-    if (step.watch !== undefined) entry.watch = step.watch
-    return this.#finish(entry, step, before, incoming)
+  ): Promise<boolean> {
+    if (entry === undefined) return Promise.resolve(true)
+    return this.#guarded(entry, event.kind, incoming, () => {
+      const before = entry.watch.authorization
+      const step = advanceXmppWatch(entry.watch, event, this.#xmppContext(entry))
+      if (step.watch !== undefined) entry.watch = step.watch
+      return this.#finish(entry, step, before, incoming)
+    })
+  }
+
+  /** One subscription on which we break down, or a disk that is full, must not end the others. */
+  async #guarded(
+    entry: Entry,
+    event: string,
+    incoming: IncomingSipRequest | undefined,
+    turn: () => Promise<void>,
+  ): Promise<boolean> {
+    try {
+      await turn()
+      return true
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#deps.log.error('presence-broke-down', { id: entry.id, event, detail })
+      if (incoming !== undefined) this.#refuse(incoming, 500)
+      return false
+    }
   }
 
   /** Keeps what is to be kept, then does what is to be done. Resolves when a change of authorization is on the disk. */
@@ -417,29 +438,24 @@ export class PresenceKeeper {
     before: string,
     incoming: IncomingSipRequest | undefined,
   ): Promise<void> {
-    let kept: Promise<void> | undefined
-    if (step.watch === undefined) this.#forget(entry)
-    else {
-      if (this.#entries.has(entry.id)) this.#index(entry)
-      else this.#add(entry)
-      const record = this.#recordOf(entry)
-      if (step.watch.authorization === before) this.#deps.store.put(record)
-      else {
-        kept = this.#deps.store.put(record, { durable: true })
-        this.#deps.log.info('subscription', {
-          direction: entry.direction,
-          watcher: record.watcher,
-          contact: record.contact,
-          authorization: record.authorization,
-          state: record.state,
-        })
-      }
-    }
+    // What the disk says comes last: a turn is done whole or the watch would believe in timers that nobody has armed.
+    const kept = this.#keep(entry, step, before)
     const occasion = incoming === undefined ? undefined : { incoming, answered: false }
     for (const effect of step.effects) this.#do(entry, effect, occasion)
     // A request that a turn has nothing to say to is not left to die.
     if (occasion?.answered === false) this.#refuse(occasion.incoming, 481)
     await kept
+  }
+
+  async #keep(entry: Entry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> {
+    if (step.watch === undefined) return this.#forget(entry)
+    if (this.#entries.has(entry.id)) this.#index(entry)
+    else this.#add(entry)
+    const record = this.#recordOf(entry)
+    if (step.watch.authorization === before) return this.#deps.store.put(record)
+    const { direction, watcher, contact, authorization, state } = record
+    this.#deps.log.info('subscription', { direction, watcher, contact, authorization, state })
+    return this.#deps.store.put(record, { durable: true })
   }
 
   #do(entry: Entry, effect: WatchEffect, occasion: Occasion | undefined): void {

@@ -1,4 +1,4 @@
-import { EMPTY_MODEL } from '@stox/federation'
+import { EMPTY_MODEL, federationFileSchema } from '@stox/federation'
 import { silentLog } from '@stox/kernel'
 import type { Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
@@ -94,7 +94,7 @@ function configFor(juliet: string): GatewayConfig {
   return {
     ...rest,
     link: { edges: ['https://127.0.0.1:1'], tls: { cert: '', key: '', ca: '' } },
-    federation: { settings: model.settings, partners: [...model.partners], localDomains: [] },
+    federation: federationFileSchema.parse({ settings: model.settings, partners: model.partners }),
   }
 }
 

@@ -435,6 +435,26 @@ describe('an XMPP user watches a SIP user', () => {
     expect(asked(at).map(inShort)).toEqual([expect.stringMatching(/ 0$/)])
   })
 
+  test('a disk that is full is told, and ends nothing', async () => {
+    const at = world()
+    const put = jest.spyOn(at.stage.store.subscriptions, 'put').mockImplementation((() => {
+      throw new Error('disk full')
+    }) as never)
+    expect(await xmpp(at, "type='subscribe' id='s1'")).toMatchObject({
+      kind: 'bounced',
+      failure: { condition: 'internal-server-error' },
+    })
+    put.mockRestore()
+    // And it goes on.
+    const [subscribe] = asked(at)
+    if (subscribe === undefined) throw new Error('no SUBSCRIBE')
+    await notify(at, new Notifier(subscribe).notify('active', pidf(open('desk'))))
+    expect(heard(at)).toHaveLength(2)
+    expect(await at.stage.store.subscriptions.get(`xmpp-watches-sip|${ROMEO}|${JULIET}`)).toMatchObject({
+      authorization: 'active',
+    })
+  })
+
   test('an administrator removes it', async () => {
     const at = world()
     await romeoWatches(at)

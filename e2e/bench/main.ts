@@ -60,14 +60,6 @@ const stage: PairStage = {
   onEnd: (end) => void endings.unshift(end),
 }
 
-try {
-  const result = await bench()
-  if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)
-} finally {
-  for (const end of endings) await end()
-  rmSync(stage.dir, { recursive: true, force: true })
-}
-
 async function bench(): Promise<Readonly<Record<string, unknown>>> {
   const generators = await generatorsAlone()
   if (options.generators) return generators
@@ -285,3 +277,11 @@ const machine = (): Readonly<Record<string, unknown>> => ({
   kernel: release(),
   node: process.version,
 })
+
+try {
+  const result = await bench()
+  if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)
+} finally {
+  for (const end of endings) await end()
+  rmSync(stage.dir, { recursive: true, force: true })
+}

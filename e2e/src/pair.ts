@@ -57,7 +57,10 @@ export class Pair {
   }
 
   async start(side: Side): Promise<void> {
-    const args = ['--conditions=stox-source', join(repositoryRoot(), MAIN[side]), '--config', this.#configs[side]]
+    // Such as --cpu-prof, to look into the two.
+    const extra = (process.env['STOX_E2E_NODE_ARGS'] ?? '').split(' ').filter((one) => one !== '')
+    const main = join(repositoryRoot(), MAIN[side])
+    const args = ['--conditions=stox-source', ...extra, main, '--config', this.#configs[side]]
     const child = new Child({
       name: side,
       command: process.execPath,

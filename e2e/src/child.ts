@@ -32,7 +32,7 @@ export class Child {
     this.logFile = join(options.logDir, `${options.name}.log`)
     appendFileSync(this.logFile, `# ${new Date().toISOString()} ${options.command} ${options.args.join(' ')}\n`)
     const log = openSync(this.logFile, 'a')
-    this.#process = spawn('timeout', ['--kill-after=3', String(LIFETIME_S), options.command, ...options.args], {
+    this.#process = spawn('timeout', ['--kill-after=15', String(LIFETIME_S), options.command, ...options.args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       detached: true,

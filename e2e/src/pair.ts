@@ -28,6 +28,8 @@ export const dialbackPartner = (
   ...more,
 })
 
+const STOPS_WITHIN_MS = 12_000
+
 export const MAIN: Readonly<Record<Side, string>> = {
   edge: 'packages/edge-proxy/src/main.ts',
   gateway: 'packages/gateway/src/main.ts',
@@ -84,7 +86,7 @@ export class Pair {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#children.values()].map((child) => child.stop()))
+    await Promise.all([...this.#children.values()].map((child) => child.stop(STOPS_WITHIN_MS)))
   }
 
   child(side: Side): Child {

@@ -32,7 +32,7 @@ interface Transaction {
   /** Let go of when answered: what remains only recognises late copies. */
   wire: ClientWire | undefined
   provisional: boolean
-  readonly timers: { [Name in NonInviteClientTimer]?: Timer }
+  readonly timers: { [Name in NonInviteClientTimer]?: Timer | undefined }
 }
 
 /** The requests that wait for an answer, or for late copies of it. @see RFC 3261 §17.1 */
@@ -120,7 +120,7 @@ export class ClientTransactions {
         }
         case 'cancel-timer':
           transaction.timers[effect.timer]?.cancel()
-          delete transaction.timers[effect.timer]
+          transaction.timers[effect.timer] = undefined
           break
         case 'report-provisional':
           transaction.provisional = true
@@ -140,7 +140,7 @@ export class ClientTransactions {
     this.#byKey.delete(transaction.key)
     transaction.wire = undefined
     transaction.state = { name: 'terminated' }
-    for (const timer of Object.values(transaction.timers)) timer.cancel()
+    for (const timer of Object.values(transaction.timers)) timer?.cancel()
   }
 }
 

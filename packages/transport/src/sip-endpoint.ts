@@ -32,6 +32,7 @@ import type {
 import { answerToSyntaxFailure, judgeRequest } from './sip-sanity.ts'
 import type { SanityRules, SipRefusalAnswer } from './sip-sanity.ts'
 import { ServerTransactions } from './sip-server-transactions.ts'
+import type { ServerWire } from './sip-server-transactions.ts'
 import { SipTcp } from './sip-tcp.ts'
 import type { SipConnection } from './sip-tcp.ts'
 import { MAX_DATAGRAM_BYTES, SipUdpSocket } from './sip-udp.ts'
@@ -316,7 +317,7 @@ export class SipEndpoint {
     const refusal = judgeRequest(request, this.#sanity)
     if (refusal !== undefined) {
       if (request.method !== 'INVITE' || refusal.response === undefined) return this.#refuse(path, refusal)
-      this.#servers.refuseInvite(key, refusal.response, carrierOf(path), (bytes) => this.#send(path, bytes))
+      this.#servers.refuseInvite(key, refusal.response, carrierOf(path), this.#wireOf(path, request.method).transmit)
       return this.#refused(path.flow, refusal)
     }
     if (this.#servers.isMerged(request)) {
@@ -326,16 +327,20 @@ export class SipEndpoint {
   }
 
   #handUp(key: string, request: SipRequest, path: AnswerPath): void {
-    const transaction = this.#servers.open(key, request, carrierOf(path), {
-      transmit: (bytes) => this.#send(path, bytes),
-      unanswered: () =>
-        this.#refused(path.flow, { kind: 'sip-unanswered', detail: request.method, response: undefined }),
-    })
+    const transaction = this.#servers.open(key, request, carrierOf(path), this.#wireOf(path, request.method))
     try {
       this.#on.request({ request, flow: path.flow, respond: (response) => transaction.answer(response) })
     } catch (error) {
       this.#log.error('sip-request-failed', { method: request.method, detail: String(error) })
       transaction.answer(this.#answer(request, 500))
+    }
+  }
+
+  /** Lives as long as the transaction, so it must hold the path alone and not the request. */
+  #wireOf(path: AnswerPath, method: string): ServerWire {
+    return {
+      transmit: (bytes) => this.#send(path, bytes),
+      unanswered: () => this.#refused(path.flow, { kind: 'sip-unanswered', detail: method, response: undefined }),
     }
   }
 

@@ -1,4 +1,4 @@
-import { unreachable } from '@stox/kernel'
+import { latin1Bytes, latin1Text, unreachable } from '@stox/kernel'
 import type { Timer, Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
@@ -44,13 +44,13 @@ interface NonInvite extends Common {
   request: SipRequest | undefined
   unanswered: (() => void) | undefined
   readonly mergeKey: string | undefined
-  readonly timers: { [Name in NonInviteServerTimer]?: Timer }
+  readonly timers: { [Name in NonInviteServerTimer]?: Timer | undefined }
 }
 
 interface Refusal extends Common {
   readonly kind: 'invite-refusal'
   state: InviteRefusalState
-  readonly timers: { [Name in InviteRefusalTimer]?: Timer }
+  readonly timers: { [Name in InviteRefusalTimer]?: Timer | undefined }
 }
 
 export interface ServerTransactionLimits {
@@ -132,20 +132,21 @@ export class ServerTransactions {
   open(key: string, request: SipRequest, carrier: Carrier, wire: ServerWire): OpenedTransaction {
     const step = startNonInviteServer(carrier)
     const merging = mergeKey(request)
+    const [ownKey, ownMergeKey] = ownCopies(key, merging)
     const transaction: NonInvite = {
       kind: 'non-invite',
-      key,
+      key: ownKey,
       state: step.state,
       request,
       unanswered: () => wire.unanswered(),
       answer: undefined,
       status: 0,
-      mergeKey: merging,
+      mergeKey: ownMergeKey,
       transmit: wire.transmit,
       timers: {},
     }
-    this.#byKey.set(key, transaction)
-    if (merging !== undefined) this.#byMergeKey.set(merging, transaction)
+    this.#byKey.set(ownKey, transaction)
+    if (ownMergeKey !== undefined) this.#byMergeKey.set(ownMergeKey, transaction)
     this.#unanswered += 1
     this.#follow(transaction, step)
     return {
@@ -177,7 +178,7 @@ export class ServerTransactions {
   close(): void {
     for (const transaction of this.#byKey.values()) {
       transaction.state = { name: 'terminated' }
-      for (const timer of Object.values(transaction.timers)) timer.cancel()
+      for (const timer of Object.values(transaction.timers)) timer?.cancel()
     }
     this.#byKey.clear()
     this.#byMergeKey.clear()
@@ -212,7 +213,7 @@ export class ServerTransactions {
         }
         case 'cancel-timer':
           transaction.timers[effect.timer]?.cancel()
-          delete transaction.timers[effect.timer]
+          transaction.timers[effect.timer] = undefined
           break
         case 'report-unanswered': {
           const { unanswered } = transaction
@@ -255,7 +256,7 @@ export class ServerTransactions {
         }
         case 'cancel-timer':
           transaction.timers[effect.timer]?.cancel()
-          delete transaction.timers[effect.timer]
+          transaction.timers[effect.timer] = undefined
           break
         default:
           unreachable(effect)
@@ -269,4 +270,15 @@ export class ServerTransactions {
     if (transaction.kind === 'invite-refusal' || transaction.mergeKey === undefined) return
     if (this.#byMergeKey.get(transaction.mergeKey) === transaction) this.#byMergeKey.delete(transaction.mergeKey)
   }
+}
+
+/**
+ * Keys are made of pieces of a message, and a piece keeps the whole alive: some 800 bytes for each of the hundred
+ * thousand requests of the last 32 s.
+ */
+function ownCopies(key: string, merging: string | undefined): readonly [string, string | undefined] {
+  const pieces = merging === undefined ? key : key + merging
+  const both = latin1Text(latin1Bytes(pieces))
+  if (both !== pieces) return [key, merging] // a tag beyond Latin-1
+  return [both.slice(0, key.length), merging === undefined ? undefined : both.slice(key.length)]
 }

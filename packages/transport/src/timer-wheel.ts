@@ -1,13 +1,28 @@
 import type { Timer } from '@stox/kernel'
 
-interface Entry extends Timer {
+/** An object of few words: there may be hundreds of thousands. */
+class Entry implements Timer {
+  readonly dueTick: number
   fire: (() => void) | undefined
-  dueTick: number
   slot: Slot | undefined
   previous: Entry | undefined
   next: Entry | undefined
+
+  constructor(dueTick: number, fire: () => void) {
+    this.dueTick = dueTick
+    this.fire = fire
+    this.slot = undefined
+    this.previous = undefined
+    this.next = undefined
+  }
+
+  cancel(): void {
+    this.slot?.wheel.remove(this)
+  }
 }
+
 interface Slot {
+  readonly wheel: { remove(entry: Entry): void }
   first: Entry | undefined
 }
 
@@ -24,7 +39,8 @@ export class TimerWheel {
   constructor(slotMs: number, slotCount: number, nowMs: number) {
     if (!(slotMs > 0) || !(slotCount > 1)) throw new RangeError(`not a wheel: ${slotCount} slots of ${slotMs} ms`)
     this.#slotMs = slotMs
-    this.#slots = Array.from({ length: slotCount }, () => ({ first: undefined }))
+    const wheel = { remove: (entry: Entry): void => this.#remove(entry) }
+    this.#slots = Array.from({ length: slotCount }, () => ({ wheel, first: undefined }))
     this.#tick = Math.floor(nowMs / slotMs)
   }
 
@@ -35,14 +51,7 @@ export class TimerWheel {
 
   arm(nowMs: number, afterMs: number, fire: () => void): Timer {
     const dueTick = Math.max(this.#tick + 1, Math.ceil((nowMs + Math.max(0, afterMs)) / this.#slotMs))
-    const entry: Entry = {
-      fire,
-      dueTick,
-      slot: undefined,
-      previous: undefined,
-      next: undefined,
-      cancel: () => this.#remove(entry),
-    }
+    const entry = new Entry(dueTick, fire)
     this.#insert(entry)
     return entry
   }

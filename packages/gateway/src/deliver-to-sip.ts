@@ -1,7 +1,7 @@
 import { utf8Length } from '@stox/kernel'
 import type { Clock, Failure, Outcome } from '@stox/kernel'
 import type { FederationIndex } from '@stox/federation'
-import { decideInbound, refusalOf } from '@stox/federation'
+import { PARTNER_TYPE_GATES, decideInbound, refusalOf } from '@stox/federation'
 import type { InboundEnvelope } from '@stox/link'
 import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
@@ -66,6 +66,12 @@ export async function deliverToSip(
   return told
 }
 
+/** Of most partners nobody asks, and most messages are spared the look. */
+function needsConsent(index: FederationIndex, domain: string): boolean {
+  const partner = index.partnerOf(domain)
+  return partner !== undefined && !PARTNER_TYPE_GATES[partner.partnerType].strangersMayStart
+}
+
 async function journeyToSip(
   deps: DeliverToSipDeps,
   envelope: InboundEnvelope,
@@ -80,7 +86,9 @@ async function journeyToSip(
     fromDomain: message.from.domain,
     toDomain: message.to.domain,
     kind: 'message',
-    authorizedByLocalUser: deps.isAuthorizedBy(message.to, message.from),
+    authorizedByLocalUser: needsConsent(index, message.from.domain)
+      ? deps.isAuthorizedBy(message.to, message.from)
+      : undefined,
   })
   if (!decision.allowed) return bounced(refusalOf(decision))
   if (verdict.kind === 'bounce') return bounced(verdict.failure)

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { parseHostPort } from '@stox/kernel'
 import type { Ids, Log, Timers } from '@stox/kernel'
@@ -189,7 +189,7 @@ export class SipEndpoint {
     const socket = this.#sockets.find(({ family }) => family === (isIPv6(target.host) ? 6 : 4))
     if (socket === undefined) return resolve(failed('transport', `no UDP socket for ${target.host}`))
     const branch = this.#newBranch()
-    const bytes = formatSipMessage(withVia(request, this.#via('udp', branch)))
+    const bytes = formatSipMessage(withVia(request, this.#via(target, 'udp', branch)))
     const byUdp = (): void => {
       if (bytes.length > MAX_DATAGRAM_BYTES)
         return resolve(failed('transport', `${bytes.length} bytes fit no datagram`))
@@ -220,7 +220,7 @@ export class SipEndpoint {
     const connection = this.#tcp.to(target)
     if (connection === undefined) return unreachable(failed('overload', 'no room for one more connection'))
     const branch = this.#newBranch()
-    const bytes = formatSipMessage(withVia(request, this.#via('tcp', branch)))
+    const bytes = formatSipMessage(withVia(request, this.#via(target, 'tcp', branch)))
     const wire: ClientWire = {
       branch,
       method: request.method,
@@ -256,8 +256,11 @@ export class SipEndpoint {
     return BRANCH_COOKIE + this.#ids.token()
   }
 
-  #via(transport: SipTransport, branch: string): Via {
-    const { host, port } = this.contact(transport) ?? this.#listeners[0]?.sentBy ?? NOWHERE
+  #via(target: SipAddress, transport: SipTransport, branch: string): Via {
+    const family = isIP(target.host)
+    const fitting = this.#listeners.filter(({ sentBy }) => isIP(sentBy.host) === family)
+    const listener = fitting.find((candidate) => candidate.transport === transport) ?? fitting[0] ?? this.#listeners[0]
+    const { host, port } = listener?.sentBy ?? NOWHERE
     const params = new Map<string, string | undefined>([['branch', branch]])
     if (transport === 'udp') params.set('rport', undefined) // RFC 3581 §3
     return { transport: transport.toUpperCase(), host: bracketed(host), port, params }
@@ -397,7 +400,9 @@ export class SipEndpoint {
   async #listenOn(text: string): Promise<Listener> {
     const [, scheme, rest] = /^(udp|tcp):(.*)$/.exec(text) ?? []
     const address = rest === undefined ? undefined : parseHostPort(rest)
-    if (address?.ok !== true) throw new Error(`"${text}" is not udp:host:port or tcp:host:port`)
+    if (address?.ok !== true || isIP(address.value.host) === 0) {
+      throw new Error(`cannot listen on "${text}": not udp:address:port or tcp:address:port`)
+    }
     const transport: SipTransport = scheme === 'tcp' ? 'tcp' : 'udp'
     const wanted = address.value
     // Both transports share one port where we may choose it. @see RFC 3261 §18.2.1

@@ -391,6 +391,13 @@ describe('what cannot be sent', () => {
   })
 })
 
+test.each(['127.0.0.1:5060', 'tls:127.0.0.1:5061', 'udp:localhost:5060', 'udp:127.0.0.1'])(
+  'listening on %s: not an address',
+  async (text) => {
+    await expect(start(undefined, { listen: [text] })).rejects.toThrow(`cannot listen on "${text}"`)
+  },
+)
+
 describe('what is refused', () => {
   test.each<[string, string, number, SipRefusalKind]>([
     ['G.10 another version', raw({ start: 'MESSAGE sip:romeo@montague.example SIP/7.0' }), 505, 'sip-version'],

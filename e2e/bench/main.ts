@@ -21,6 +21,8 @@ const { values: options } = parseArgs({
     generators: { type: 'boolean', default: false },
     transport: { type: 'string', default: 'udp' },
     window: { type: 'string', default: '128' },
+    /** One direction: xmppToSip or sipToXmpp. */
+    only: { type: 'string' },
     runs: { type: 'string' },
     seconds: { type: 'string' },
   },
@@ -171,13 +173,11 @@ async function openPaths(): Promise<{ pair: Pair; all: readonly Path[] }> {
   stage.onEnd(() => xmpp.close())
   stage.onEnd(() => sip.close())
   await Promise.all([xmpp.connect(), sip.connect()])
-  return {
-    pair,
-    all: [
-      { name: 'xmppToSip', from: xmpp, to: sip, freedBy: 'arrival' },
-      { name: 'sipToXmpp', from: sip, to: xmpp, freedBy: 'answer' },
-    ],
-  }
+  const all: readonly Path[] = [
+    { name: 'xmppToSip', from: xmpp, to: sip, freedBy: 'arrival' },
+    { name: 'sipToXmpp', from: sip, to: xmpp, freedBy: 'answer' },
+  ]
+  return { pair, all: all.filter(({ name }) => options.only === undefined || name === options.only) }
 }
 
 async function measure(path: Path, pids: { readonly edge: number; readonly gateway: number }): Promise<Measured> {

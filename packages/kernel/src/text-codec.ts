@@ -9,7 +9,7 @@ interface HostBytes extends Uint8Array {
 interface Host {
   readonly Buffer: {
     from(buffer: ArrayBufferLike, byteOffset: number, length: number): HostBytes
-    from(text: string, encoding: 'latin1' | 'utf8'): Uint8Array
+    from(text: string, encoding: 'latin1' | 'utf8' | 'base64'): Uint8Array
     byteLength(text: string): number
     concat(parts: readonly Uint8Array[]): Uint8Array
   }
@@ -45,3 +45,9 @@ export const utf8Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'u
 export const latin1Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'latin1')
 export const utf8Length = (text: string): number => host.Buffer.byteLength(text)
 export const concatBytes = (parts: readonly Uint8Array[]): Uint8Array => host.Buffer.concat(parts)
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+
+/** Undefined when it is not base64, padded to whole groups; white space is not allowed. @see RFC 4648 §4 */
+export const bytesOfBase64 = (text: string): Uint8Array | undefined =>
+  text.length % 4 === 0 && BASE64.test(text) ? host.Buffer.from(text, 'base64') : undefined

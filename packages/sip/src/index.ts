@@ -56,3 +56,39 @@ export {
 export type { EventHeader, MediaType, SubscriptionState, Warning } from './header-values.ts'
 export { PIDF_TYPE, formatPidf, parsePidf } from './bodies/pidf.ts'
 export type { Pidf, PidfFailure, PidfNote, PidfPerson, PidfShow, PidfTuple } from './bodies/pidf.ts'
+export {
+  DEFAULT_REFRESH_S,
+  IS_COMPOSING_TYPE,
+  MIN_REFRESH_S,
+  formatIsComposing,
+  parseIsComposing,
+} from './bodies/is-composing.ts'
+export type { IsComposing, IsComposingFailure } from './bodies/is-composing.ts'
+export {
+  IMDN_HEADERS,
+  IMDN_STATUSES,
+  IMDN_TYPE,
+  formatDispositionNotification,
+  formatImdn,
+  parseDispositionNotification,
+  parseImdn,
+} from './bodies/imdn.ts'
+export type { DispositionRequest, Imdn, ImdnDisposition, ImdnFailure, ImdnNotification } from './bodies/imdn.ts'
+export {
+  CPIM_HEADERS,
+  CPIM_TYPE,
+  cpimHeader,
+  cpimText,
+  cpimValue,
+  formatCpim,
+  formatCpimAddress,
+  parseCpim,
+  parseCpimAddress,
+} from './bodies/cpim.ts'
+export type { CpimAddress, CpimFailure, CpimHeader, CpimMessage, ParsedCpim } from './bodies/cpim.ts'
+export { isOptionalPart, mediaTypeOf, mimeHeader, newMimePart, transferDecoded } from './bodies/mime-part.ts'
+export type { MimeFailure, MimeHeader, MimePart } from './bodies/mime-part.ts'
+export { formatMultipart, isMultipart, parseMultipart, rootPartOf } from './bodies/multipart.ts'
+export type { Multipart } from './bodies/multipart.ts'
+export { decodeText } from './bodies/charset.ts'
+export type { CharsetFailure } from './bodies/charset.ts'

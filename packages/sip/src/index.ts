@@ -92,3 +92,24 @@ export { formatMultipart, isMultipart, parseMultipart, rootPartOf } from './bodi
 export type { Multipart } from './bodies/multipart.ts'
 export { decodeText } from './bodies/charset.ts'
 export type { CharsetFailure } from './bodies/charset.ts'
+export {
+  DIGEST_ALGORITHMS,
+  answerChallenge,
+  chooseChallenges,
+  formatDigestAuthorization,
+  formatDigestChallenge,
+  judgeDigest,
+  makeNonce,
+  nonceAgeMs,
+  parseDigestAuthorization,
+  parseDigestChallenges,
+} from './digest.ts'
+export type {
+  DigestAlgorithm,
+  DigestAnswer,
+  DigestAuthorization,
+  DigestChallenge,
+  DigestCheck,
+  DigestHashes,
+  DigestVerdict,
+} from './digest.ts'

@@ -7,6 +7,7 @@ export interface DiscoIdentity {
   readonly category: string
   readonly type: string
   readonly name?: string | undefined
+  readonly lang?: string | undefined
 }
 export interface DiscoInfo {
   readonly node?: string | undefined
@@ -30,7 +31,7 @@ export function discoInfoElement({ node, identities, features, forms = [] }: Dis
   return el(
     'query',
     { xmlns: NS_DISCO_INFO, node },
-    ...identities.map(({ category, type, name }) => el('identity', { category, type, name })),
+    ...identities.map(({ category, type, name, lang }) => el('identity', { category, type, name, 'xml:lang': lang })),
     ...features.map((feature) => el('feature', { var: feature })),
     ...forms,
   )
@@ -44,7 +45,8 @@ export function parseDiscoInfo(query: XmlElement): DiscoInfo | undefined {
   for (const child of childrenOf(query)) {
     const { category, type, name, var: feature } = child.attrs as Record<string, string | undefined>
     if (isElement(child, 'identity', NS_DISCO_INFO)) {
-      if (category !== undefined && type !== undefined) identities.push({ category, type, name })
+      if (category !== undefined && type !== undefined)
+        identities.push({ category, type, name, lang: attrOf(child, 'xml:lang') })
     } else if (isElement(child, 'feature', NS_DISCO_INFO)) {
       if (feature !== undefined) features.push(feature)
     } else forms.push(child)

@@ -1,5 +1,5 @@
 /** Packages that are ES modules alone, and are asked for with require by packages that are not. */
-const ES_ONLY = ['content-disposition', 'cookie'].join('|')
+const ES_ONLY = ['content-disposition', 'cookie', 'dom-serializer', 'domelementtype', 'domhandler', 'domutils', 'entities', 'htmlparser2'].join('|')
 /** One run for the whole house; `e2e` needs real peers and is its own project. */
 const shared = {
   testEnvironment: 'node',

@@ -33,7 +33,7 @@ export interface Warning {
 }
 
 /** `token *( SEMI generic-param )`, all of the text. */
-function parseTokenWithParams(text: string): { readonly token: string; readonly params: SipParams } | undefined {
+export function parseTokenWithParams(text: string): { readonly token: string; readonly params: SipParams } | undefined {
   const cursor = new Cursor(text)
   const token = cursor.token()
   const params = cursor.params()

@@ -42,6 +42,7 @@ const MAX_HEADERS = 64
 const NAME = "[!#-'*+\\-^-`|~A-Za-z0-9]+"
 const HEADER = new RegExp(`^(?:(${NAME})\\.)?(${NAME}):((?:;[^ ;"]+(?:"(?:[^"\\\\]|\\\\.)*")?)*)(?: (.*))?$`, 'su')
 const NS_VALUE = new RegExp(`^(?:(${NAME}) )?<([^<>\\s]+)>$`)
+const QUOTED = /"(?:[^"\\]|\\.)*"/gsu
 const LANG = /;lang=([A-Za-z0-9-]+)/
 const CONTROL = /[\0-\x1f\x7f]/
 const REQUIRED = new RegExp(`^(?:(${NAME})\\.)?(${NAME})$`)
@@ -81,7 +82,7 @@ export function parseCpim(bytes: Uint8Array): Result<ParsedCpim, CpimFailure> {
         required.push({ namespace: namespaces.get(asked[1] ?? '') ?? '', name: asked[2]! })
       }
     } else {
-      const lang = LANG.exec(params)?.[1]
+      const lang = LANG.exec(params.replace(QUOTED, '""'))?.[1]
       headers.push({ namespace, name, ...(lang === undefined ? {} : { lang }), value })
     }
   }

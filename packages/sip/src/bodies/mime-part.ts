@@ -1,6 +1,6 @@
 import { bytesOfBase64, concatBytes, fail, latin1Text, ok, utf8Bytes, utf8Text, type Result } from '@stox/kernel'
-import { isToken } from '../grammar.ts'
-import { parseMediaType, type MediaType } from '../header-values.ts'
+import { isToken, unquote } from '../grammar.ts'
+import { parseMediaType, parseTokenWithParams, type MediaType } from '../header-values.ts'
 
 /** One body within another: of a multipart, or what CPIM wraps. */
 export interface MimePart {
@@ -46,7 +46,10 @@ export function parseMimePart(bytes: Uint8Array): Result<MimePart, MimeFailure> 
     const name = line.slice(0, Math.max(colon, 0)).trimEnd()
     const value = line.slice(colon + 1).trim()
     if (!isToken(name) || HAS_CONTROL.test(value)) return mimeFailure('a part has a line that is no header')
-    if (headers.some(([other]) => sameName(other, name))) return mimeFailure(`a part has two ${name}`)
+    // Which of two would count is nowhere said.
+    if (/^content-/i.test(name) && headers.some(([other]) => sameName(other, name))) {
+      return mimeFailure(`a part has two ${name}`)
+    }
     headers.push([name, value])
   }
   return ok({ kind: 'part', headers, body: bytes.subarray(headEnd + 4) })
@@ -87,8 +90,8 @@ export function mediaTypeOf(part: Pick<MimePart, 'headers'>): Result<MediaType, 
 
 /** Whether a recipient that cannot use the part may pass over it; by default it may not. @see RFC 3261 §20.11 */
 export function isOptionalPart(part: Pick<MimePart, 'headers'>): boolean {
-  const disposition = mimeHeader(part, 'Content-Disposition') ?? ''
-  return /;\s*handling\s*=\s*"?optional"?\s*(?:;|$)/i.test(disposition)
+  const disposition = parseTokenWithParams(mimeHeader(part, 'Content-Disposition') ?? '')
+  return unquote(disposition?.params.get('handling') ?? '').toLowerCase() === 'optional'
 }
 
 /** The body with its transfer encoding undone. @see RFC 2045 §6 */

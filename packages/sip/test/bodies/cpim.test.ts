@@ -117,6 +117,11 @@ test.each([
   expect(cpimHeader(read(bytes), 'Subject')).toBe('x')
 })
 
+test('RFC 3862 §3.1: a language is one only outside of quotes', () => {
+  const message = read(lines('Subject:;x=";lang=fr" x', 'Subject:;x=y;lang=fr x', ...PLAIN))
+  expect(message.headers.map(({ lang }) => lang)).toEqual([undefined, 'fr'])
+})
+
 test.each([
   ['§3.1 no space after the colon', lines('Subject:x', ...PLAIN)],
   ['§3.1 a space before the colon', lines('Subject : x', ...PLAIN)],

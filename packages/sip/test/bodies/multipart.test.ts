@@ -171,6 +171,8 @@ test.each([
   ['optional', 'render; Handling="optional"', true],
   ['optional among others', 'attachment;handling=optional;filename=x', true],
   ['a word that starts like it', 'render;handling=optionally', false],
+  ['within the name of a file', 'attachment;filename=";handling=optional;"', false],
+  ['what cannot be read', 'attachment;;handling=optional', false],
 ])('RFC 3261 §20.11 handling: %s', (_name, disposition, optional) => {
   const headers: [string, string][] = disposition === undefined ? [] : [['content-disposition', disposition]]
   expect(isOptionalPart({ headers })).toBe(optional)

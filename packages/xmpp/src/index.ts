@@ -57,5 +57,3 @@ export { chatMarkerElement, isMarkable, markableElement, parseChatMarker } from 
 export type { ChatMarker, ChatMarkerKind } from './payloads/chat-markers.ts'
 export { capsElement, capsNode, capsVer, parseCaps } from './payloads/caps.ts'
 export type { Caps } from './payloads/caps.ts'
-export { htmlToXhtmlIm, xhtmlImToHtml } from './payloads/xhtml-im.ts'
-export type { Formatted, HtmlFailure } from './payloads/xhtml-im.ts'

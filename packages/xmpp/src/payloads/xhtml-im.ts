@@ -1,3 +1,6 @@
+/**
+ * A door of its own (`@stox/xmpp/xhtml-im`): who does not translate HTML, the edge above all, does not load the parser.
+ */
 import { fail, ok } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
 import { attrOf, childOf, el, escapeAttribute, escapeText, localNameOf, namespaceOf, sanitizeText } from '@stox/xml'

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { childrenOf, localNameOf, parseXmlDocument, serializeXml } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
-import { htmlToXhtmlIm, xhtmlImToHtml } from '@stox/xmpp'
+import { htmlToXhtmlIm, xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
 
 const OPEN = "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'>"
 const CLOSE = '</body></html>'

@@ -92,6 +92,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
         store: { url: `sqlite:${join(data, 'stox.db')}` },
         ops: { listen: `127.0.0.1:${gatewayOps}` },
         federation: { file: federationFile },
+        presence: { notifyIntervalMs: 500 }, // so that the conversation does not wait
       }),
     )
     writeFileSync(

@@ -10,7 +10,11 @@ const checks = [
   ['types', 'tsc', ['--build']],
   ['types of the tests', 'tsc', ['--noEmit', '--project', 'tsconfig.tests.json']],
   ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],
-  ['format', 'prettier', ['--check', '--log-level', 'warn', 'packages/*/src', 'packages/*/test', 'e2e', 'tools']],
+  [
+    'format',
+    'prettier',
+    ['--check', '--log-level', 'warn', 'packages/*/{src,test}/**/*.ts', 'e2e/**/*.{ts,mjs}', 'tools/**/*.{ts,mjs}'],
+  ],
   ['import rules', 'depcruise', ['packages', '--config', '.dependency-cruiser.cjs']],
   ['dead code', 'knip', []],
 ]

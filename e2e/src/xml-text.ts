@@ -68,6 +68,3 @@ export const unescapeXml = (text: string): string =>
       ? String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16))
       : (NAMED[name] ?? '?'),
   )
-
-export const escapeXml = (text: string): string =>
-  text.replace(/[&<>"']/g, (char) => `&${Object.entries(NAMED).find(([, value]) => value === char)?.[0] ?? ''};`)

@@ -164,7 +164,11 @@ export async function play(stage: Stage): Promise<Tally> {
   async function sipLearns(what: string, wanted: (learned: PresenceLearned) => boolean): Promise<void> {
     const learned = await stage.learned.take(wanted, PATIENCE_MS)
     if (learned !== undefined)
-      narrator.line('sip', 'NOTIFY', `Subscription-State: ${learned.state}${learned.document === undefined ? '' : `, ${describe(learned.document)}`}`)
+      narrator.line(
+        'sip',
+        'NOTIFY',
+        `Subscription-State: ${learned.state}${learned.document === undefined ? '' : `, ${describe(learned.document)}`}`,
+      )
     settle(learned !== undefined, learned === undefined ? `romeo did not learn: ${what}` : `romeo sees juliet: ${what}`)
   }
 

@@ -38,10 +38,10 @@ export const isMultipart = (type: MediaType): boolean => type.type.startsWith('m
  * must be there, lines end in CRLF. What stands before and after is passed over. @see RFC 2046 §5.1.1
  */
 export const parseMultipart = (body: Uint8Array, type: MediaType): Result<Multipart, MimeFailure> =>
-  readMultipart(body, type, [], { depth: 1, partsLeft: MAX_PARTS })
+  readMultipart(body, type, [], 1, { partsLeft: MAX_PARTS })
 
-interface Bounds {
-  readonly depth: number
+/** One for all levels. */
+interface Budget {
   partsLeft: number
 }
 
@@ -49,15 +49,15 @@ function readMultipart(
   body: Uint8Array,
   type: MediaType,
   headers: readonly MimeHeader[],
-  bounds: Bounds,
+  depth: number,
+  budget: Budget,
 ): Result<Multipart, MimeFailure> {
   const boundary = unquote(type.params.get('boundary') ?? '')
   if (!isMultipart(type) || !BOUNDARY.test(boundary)) return mimeFailure('no multipart with a proper boundary')
-  if (bounds.depth > MAX_DEPTH) return mimeFailure('multiparts too deep in one another')
-  const slices = cut(body, boundary, bounds)
+  if (depth > MAX_DEPTH) return mimeFailure('multiparts too deep in one another')
+  const slices = cut(body, boundary, budget)
   if (!slices.ok) return slices
   const parts: (MimePart | Multipart)[] = []
-  const inner = { depth: bounds.depth + 1, partsLeft: bounds.partsLeft }
   for (const slice of slices.value) {
     const part = parseMimePart(slice)
     if (!part.ok) return part
@@ -70,16 +70,15 @@ function readMultipart(
     // What is cut into parts cannot be encoded as a whole. @see RFC 2045 §6.4
     const encoding = mimeHeader(part.value, 'Content-Transfer-Encoding') ?? 'binary'
     if (!/^(?:7bit|8bit|binary)$/i.test(encoding)) return mimeFailure('a multipart with a transfer encoding')
-    const nested = readMultipart(part.value.body, media.value, part.value.headers, inner)
+    const nested = readMultipart(part.value.body, media.value, part.value.headers, depth + 1, budget)
     if (!nested.ok) return nested
     parts.push(nested.value)
   }
-  bounds.partsLeft = inner.partsLeft
   return ok({ kind: 'multipart', type, headers, parts })
 }
 
 /** The bytes between the delimiters. The line end before a delimiter belongs to it. */
-function cut(body: Uint8Array, boundary: string, bounds: Bounds): Result<readonly Uint8Array[], MimeFailure> {
+function cut(body: Uint8Array, boundary: string, budget: Budget): Result<readonly Uint8Array[], MimeFailure> {
   const delimiter = `\r\n--${boundary}`
   const text = latin1Text(body)
   const slices: Uint8Array[] = []
@@ -87,8 +86,8 @@ function cut(body: Uint8Array, boundary: string, bounds: Bounds): Result<readonl
   let at = text.startsWith(delimiter.slice(2)) ? -2 : text.indexOf(delimiter)
   for (let partStart = -1; at !== -1;) {
     if (partStart !== -1) {
-      if (bounds.partsLeft === 0) return mimeFailure('too many parts')
-      bounds.partsLeft -= 1
+      if (budget.partsLeft === 0) return mimeFailure('too many parts')
+      budget.partsLeft -= 1
       slices.push(body.subarray(partStart, Math.max(at, partStart)))
     }
     let end = at + delimiter.length
@@ -98,7 +97,7 @@ function cut(body: Uint8Array, boundary: string, bounds: Bounds): Result<readonl
     if (isLast && (end === text.length || text.startsWith('\r\n', end))) {
       return slices.length === 0 ? mimeFailure('a multipart without parts') : ok(slices)
     }
-    if (isLast || !text.startsWith('\r\n', end)) return mimeFailure('a line that starts as the delimiter but is none')
+    if (!text.startsWith('\r\n', end)) return mimeFailure('a line that starts as the delimiter but is none')
     partStart = end + 2
     // The line end of one delimiter may be the one that opens the next: an empty part, refused as no part at all.
     at = text.indexOf(delimiter, end)

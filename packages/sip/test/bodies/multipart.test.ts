@@ -142,6 +142,9 @@ test('three deep is deep enough, and parts are counted over all levels', () => {
   const many = `Content-Type: multipart/mixed;boundary=c\r\n\r\n${'--c\r\n\r\nx\r\n'.repeat(16)}--c--`
   expect(parse(`--b\r\n${many}\r\n--b--`).ok).toBe(true)
   expect(parse(`--b\r\n${many}\r\n--b\r\n${many}\r\n--b--`).ok).toBe(false)
+  const deeper = `Content-Type: multipart/mixed;boundary=d\r\n\r\n--d\r\n${many}\r\n--d--`
+  expect(parse(`--b\r\n${deeper}\r\n--b--`).ok).toBe(true)
+  expect(parse(`--b\r\n${deeper}\r\n--b\r\n${deeper}\r\n--b--`).ok).toBe(false)
 })
 
 test.each([

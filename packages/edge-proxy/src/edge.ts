@@ -16,7 +16,7 @@ import type { ConfigProblem, EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'
 import { ReplicaFile } from './replica-file.ts'
-import { noticeOf, noticesOf, rowsOf } from './session-rows.ts'
+import { failedRowsOf, noticeOf, noticesOf, rowsOf } from './session-rows.ts'
 import { takeInbound } from './take-inbound.ts'
 
 /** What a test may bring along. */
@@ -150,7 +150,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
             if (outcomes > 0) metrics.linkFrames(way, 'outcome', outcomes)
           },
           roundTrip: (ms) => metrics.linkRoundTrip(ms),
-          sessions: () => rowsOf(node, endpoint.streams()),
+          sessions: () => [...rowsOf(node, endpoint.streams()), ...failedRowsOf(node, endpoint.failures())],
           closeSession: (id) => id.startsWith(`${node}/`) && endpoint.closeStream(id.slice(node.length + 1)),
           streams: () => noticesOf(endpoint.streams()),
         },

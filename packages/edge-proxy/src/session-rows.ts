@@ -1,5 +1,5 @@
 import type { SessionRow, StreamNotice } from '@stox/link'
-import type { StreamInfo, StreamUp } from '@stox/transport'
+import type { StreamFailureInfo, StreamInfo, StreamUp } from '@stox/transport'
 
 const directionOf = (direction: 'in' | 'out'): SessionRow['direction'] => (direction === 'in' ? 'inbound' : 'outbound')
 
@@ -41,4 +41,23 @@ export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly S
       establishedAtMs: stream.openedAtMs,
       stanzasIn: stream.stanzasIn,
       stanzasOut: stream.stanzasOut,
+      reason: undefined,
     }))
+
+/** Those that failed lately, each with the reason. A failure has no stream any more, so that its moment names it. */
+export const failedRowsOf = (node: string, failures: readonly StreamFailureInfo[]): readonly SessionRow[] =>
+  failures.map(({ atMs, direction, local, remote, kind, detail }, place) => ({
+    id: `${node}/failed-${atMs}-${place}`,
+    edge: node,
+    direction: directionOf(direction),
+    localDomain: local ?? '',
+    remoteDomain: remote ?? '',
+    state: 'failed',
+    provenBy: undefined,
+    tls: undefined,
+    remoteAddress: '',
+    establishedAtMs: atMs,
+    stanzasIn: 0,
+    stanzasOut: 0,
+    reason: `${kind}: ${detail}`,
+  }))

@@ -315,11 +315,11 @@ const apiRow = (row: SessionRow): ApiSessionRow => ({
   state: row.state === 'established' || row.state === 'failed' ? row.state : 'negotiating',
   method: row.provenBy ?? null,
   tls: row.tls ?? null,
-  remoteAddress: row.remoteAddress,
+  remoteAddress: row.remoteAddress === '' ? null : row.remoteAddress,
   sinceMs: row.establishedAtMs,
   stanzasIn: row.stanzasIn,
   stanzasOut: row.stanzasOut,
-  reason: null,
+  reason: row.reason ?? null,
 })
 
 function countingAnswer(

@@ -14,9 +14,12 @@ export interface SessionRow {
   /** As `TLSv1.3`; undefined on plain TCP. */
   readonly tls: string | undefined
   readonly remoteAddress: string
+  /** When it was opened, or when it failed. */
   readonly establishedAtMs: number
   readonly stanzasIn: number
   readonly stanzasOut: number
+  /** Why it failed, where it did. */
+  readonly reason: string | undefined
 }
 
 /** An authenticated stream came up or went away: what a gateway needs to know to heal presence and to choose an edge. */
@@ -28,21 +31,23 @@ export interface StreamNotice {
 }
 
 export function sessionRowToWire(row: SessionRow): wire.Session {
-  const { provenBy, tls, ...rest } = row
+  const { provenBy, tls, reason, ...rest } = row
   return {
     $typeName: 'stox.link.v1.Session',
     ...rest,
     ...(provenBy === undefined ? {} : { provenBy }),
     ...(tls === undefined ? {} : { tls }),
+    ...(reason === undefined ? {} : { reason }),
   }
 }
 
 export function sessionRowFromWire(session: wire.Session): SessionRow {
-  const { $typeName: _typeName, $unknown: _unknown, direction, provenBy, tls, ...rest } = session
+  const { $typeName: _typeName, $unknown: _unknown, direction, provenBy, tls, reason, ...rest } = session
   return {
     ...rest,
     direction: direction === 'inbound' ? 'inbound' : 'outbound',
     provenBy: provenBy !== undefined && isProvenBy(provenBy) ? provenBy : undefined,
     tls,
+    reason,
   }
 }

@@ -426,6 +426,7 @@ const row = (edge: string): SessionRow => ({
   establishedAtMs: 1_700_000_000_000,
   stanzasIn: 3,
   stanzasOut: 4,
+  reason: edge === 'edge-1' ? undefined : 'unreachable: ECONNREFUSED',
 })
 
 describe('several edges', () => {

@@ -1,5 +1,14 @@
 export { makeAuthority, makeCertificate } from './certificates.ts'
 export type { Authority, Certificate, CertificateOrder } from './certificates.ts'
+export { derOf, distinguishedName, forgeCertificate, generalNameOf, newForgedKeys } from './forged-certificate.ts'
+export type {
+  ForgedCertificate,
+  ForgedExtension,
+  ForgedKeyKind,
+  ForgedKeys,
+  ForgedName,
+  ForgedOrder,
+} from './forged-certificate.ts'
 export { DnsStub } from './dns-stub.ts'
 export type { StubSrv } from './dns-stub.ts'
 export { AsyncQueue } from './async-queue.ts'

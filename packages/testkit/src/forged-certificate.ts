@@ -61,7 +61,9 @@ export interface ForgedOrder {
 export function derOf(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
-  const header = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  const octets = [length >> 16, (length >> 8) & 0xff, length & 0xff]
+  while (octets[0] === 0) octets.shift()
+  const header = length < 0x80 ? [length] : [0x80 | octets.length, ...octets]
   return Buffer.concat([Buffer.from([tag, ...header]), content])
 }
 

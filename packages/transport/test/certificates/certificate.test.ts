@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, createPublicKey } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
 import fc from 'fast-check'
 import type { ForgedOrder } from '@stox/testkit'
@@ -148,7 +148,30 @@ test('bytes behind it, or cut off', () => {
   const { der } = forged({ subject: 'x' })
   expect(readCertificate(Buffer.concat([der, Buffer.from([0])])).ok).toBe(false)
   expect(readCertificate(der.subarray(0, -1)).ok).toBe(false)
-  expect(readCertificate(Buffer.alloc(70_000)).ok).toBe(false)
+  const large = (bytes: number) => forged({ more: [{ oid: '1.2.3.4', value: Buffer.alloc(bytes) }] }).der
+  expect(readCertificate(large(60_000)).ok).toBe(true)
+  expect(readCertificate(large(66_000)).ok).toBe(false)
+})
+
+test('bits of the signature that are not used', () => {
+  const der = Buffer.from(forgeCertificate({ subject: 'x', keys: newForgedKeys('Ed25519') }).der)
+  expect(readCertificate(der).ok).toBe(true)
+  der[der.length - 65] = 1
+  expect(readCertificate(der).ok).toBe(false)
+})
+
+test.each([
+  ['1', 'AQ', false],
+  ['2', 'Ag', false],
+  ['3', 'Aw', true],
+  ['65537', 'AQAB', true],
+])('an RSA key with the exponent %s', (_name, e, isGood) => {
+  const publicKey = createPublicKey({
+    key: { kty: 'RSA', n: Buffer.alloc(256, 0xa5).toString('base64url'), e },
+    format: 'jwk',
+  })
+  const { der } = forgeCertificate({ issuer: forged({ subject: 'x' }), keys: { ...keys, publicKey } })
+  expect(readCertificate(der).ok).toBe(isGood)
 })
 
 test('a certificate in PEM form inside another one is not taken for it', () => {

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import type { ForgedCertificate, ForgedName, ForgedOrder } from '@stox/testkit'
 import { derOf, distinguishedName, forgeCertificate, generalNameOf, newForgedKeys } from '@stox/testkit'
@@ -74,6 +75,15 @@ test.each<[string, Chain, Chain, number]>([
     [authority({ subject: 'Root', keys: keys.root, authority: { isAuthority: true, pathLength: 1 } })],
     3,
   ],
+  [
+    'RFC 5280 §4.2.1.9: an authority that issues its own next certificate does not count',
+    [
+      server({ issuer: middle }),
+      authority({ subject: 'Middle', keys: keys.middle, issuer: { subject: middle.subject, keys: keys.foreign } }),
+    ],
+    [authority({ subject: 'Middle', keys: keys.foreign, authority: { isAuthority: true, pathLength: 0 } })],
+    3,
+  ],
   ['Ed25519', [server({ issuer: root, keys: newForgedKeys('Ed25519') })], [root], 2],
 ])('good: %s', (_name, chain, anchors, length) => {
   const verdict = check(chain, anchors)
@@ -93,6 +103,13 @@ test('good until the first of them expires', () => {
 
 const rsa1024 = newForgedKeys('RSA 1024')
 const rsa2048 = newForgedKeys('RSA 2048')
+const giant = {
+  ...rsa2048,
+  publicKey: createPublicKey({
+    key: { kty: 'RSA', n: Buffer.alloc(1_025, 0xa5).toString('base64url'), e: 'AQAB' },
+    format: 'jwk',
+  }),
+}
 const rsaRoot = authority({ subject: 'RSA', keys: rsa2048, hash: 'sha1' })
 const rsaLeaf = (order: ForgedOrder) => server({ issuer: rsaRoot, ...order })
 
@@ -115,6 +132,12 @@ test.each<[string, CertificateFailureKind, Chain, Chain]>([
     'expired',
     [leaf, middle],
     [authority({ subject: 'Root', keys: keys.root, notAfterMs: NOW_MS - 1_000 })],
+  ],
+  [
+    'what came closest',
+    'expired',
+    [leaf, gone, authority({ subject: 'Middle', keys: keys.middle, issuer: foreign })],
+    [root],
   ],
   [
     'not yet valid',
@@ -196,6 +219,8 @@ test.each<[string, CertificateFailureKind, Chain, Chain]>([
   ['SHA-1', 'weak', [rsaLeaf({ hash: 'sha1' })], [rsaRoot]],
   ['MD5', 'weak', [rsaLeaf({ hash: 'md5' })], [rsaRoot]],
   ['ECDSA with SHA-1', 'weak', [server({ issuer: root, hash: 'sha1' })], [root]],
+  ['a weak key that nothing needs', 'weak', [leaf, middle, rsaLeaf({ keys: rsa1024 })], [root]],
+  ['a key that takes long', 'too-long', [server({ issuer: root, keys: giant })], [root]],
   ['RSA-PSS with SHA-1', 'weak', [rsaLeaf({ isPss: true, hash: 'sha1' })], [rsaRoot]],
   [
     'another key identifier than the issuer has',
@@ -259,6 +284,20 @@ test.each<[string, CertificateFailureKind, Chain, Chain]>([
     [root],
   ],
   ['another directory', 'bad-ca', [leaf, constrained([derOf(0xa4, distinguishedName('x'))])], [root]],
+  [
+    'another directory among the names',
+    'bad-ca',
+    [
+      server({
+        issuer: middle,
+        subject: 'x',
+        names: [],
+        more: [{ oid: '2.5.29.17', value: derOf(0x30, derOf(0xa4, distinguishedName('y'))) }],
+      }),
+      constrained([derOf(0xa4, distinguishedName('x'))]),
+    ],
+    [root],
+  ],
   [
     'a constraint that is not judged',
     'bad-ca',

@@ -36,8 +36,7 @@ const ANY_PURPOSE = '2.5.29.37.0'
 /**
  * Whether the certificates that a peer presented, its own first, lead to an anchor of ours: as a server's, whichever
  * side opened the connection. OpenSSL's own verdict is of no use for a peer that connects to us: it asks for a
- * client's purpose, which authorities no longer give, and tells of that before it tells of trust.
- * Revocation is not looked into.
+ * client's purpose, which authorities no longer give, and that error hides all others. Revocation is not looked into.
  * @see RFC 5280 §6.1
  */
 export function checkPath(

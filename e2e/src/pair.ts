@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { selfSigned, TestCa, type KeyPair } from './certificates.ts'
 import { Child } from './child.ts'
 import { until } from './heard.ts'
-import { repositoryRoot } from './root.ts'
+import { repositoryRoot, sourceEnv } from './root.ts'
 import { PORTS, SIP, SIP_TCP, XMPP, type Stage } from './stage.ts'
 
 export type Side = 'edge' | 'gateway'
@@ -13,6 +13,8 @@ export interface PairOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   /** Who may send us SIP, besides the SIP server. */
   readonly trustedPeers?: readonly string[]
+  /** Listens wherever there is room, so that many can stand side by side. */
+  readonly anyPort?: boolean
 }
 
 /** A partner proven by dialback over TLS, as most are without a certificate from a public CA. */
@@ -69,7 +71,7 @@ export class Pair {
       args,
       logDir: this.#stage.dir,
       cwd: this.#stage.dir,
-      env: { NODE_OPTIONS: '' },
+      env: sourceEnv(),
     })
     this.#children.set(side, child)
     await child.ready('/healthz', () => this.#ok(side, '/healthz'))
@@ -184,9 +186,12 @@ export interface PairFiles {
   readonly federation: Readonly<Record<string, unknown>>
 }
 
+const NO_PORTS = { ...PORTS, s2s: 0, sip: 0, link: 0, ops: 0, admin: 0 } as const
+
 /** The three files of an installation, with throw-away keys beside them. */
 export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): Promise<PairFiles> {
   const { at, dir } = stage
+  const ports = options.anyPort === true ? NO_PORTS : PORTS
   const inside = await TestCa.create(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
   const served = await selfSigned(dir, 'served', [SIP, SIP_TCP])
@@ -194,15 +199,15 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
     edge: {
       node: 'edge-1',
       xmpp: {
-        listen: [`${at.edge}:${PORTS.s2s}`],
+        listen: [`${at.edge}:${ports.s2s}`],
         certificates: [{ domains: [SIP, SIP_TCP], cert: served.cert, key: served.key }],
       },
       link: {
-        listen: `${at.edge}:${PORTS.link}`,
+        listen: `${at.edge}:${ports.link}`,
         ...link(await inside.issue('edge.inside', ['edge.inside', at.edge])),
         peers: ['gateway.inside'],
       },
-      ops: { listen: `${at.edge}:${PORTS.ops}` },
+      ops: { listen: `${at.edge}:${ports.ops}` },
       dns: { servers: [at.dns] },
       replica: { file: join(dir, 'replica.json') },
     },
@@ -213,16 +218,18 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
         ...link(await inside.issue('gateway.inside', ['gateway.inside'])),
       },
       sip: {
-        listen: [`udp:${at.gateway}:${PORTS.sip}`, `tcp:${at.gateway}:${PORTS.sip}`],
+        listen: [`udp:${at.gateway}:${ports.sip}`, `tcp:${at.gateway}:${ports.sip}`],
         domains: [
           { domain: SIP, route: `sip:${at.kamailio}:${PORTS.sip};transport=udp` },
           { domain: SIP_TCP, route: `sip:${at.kamailio}:${PORTS.sip};transport=tcp`, congestionSafe: true },
         ],
         trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
       },
-      admin: { listen: `${at.gateway}:${PORTS.admin}` },
+      // Five seconds unless told otherwise: long for a play of many changes.
+      presence: { notifyIntervalMs: 1000 },
+      admin: { listen: `${at.gateway}:${ports.admin}` },
       store: { url: `sqlite:${join(dir, 'stox.db')}` },
-      ops: { listen: `${at.gateway}:${PORTS.ops}` },
+      ops: { listen: `${at.gateway}:${ports.ops}` },
       federation: { file: join(dir, 'federation.yaml') },
     },
     federation: {

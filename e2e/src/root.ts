@@ -9,4 +9,10 @@ export function repositoryRoot(): string {
   }
 }
 
+/** For processes of ours that run from their sources: what was compiled once is not compiled again, half of a start. */
+export const sourceEnv = (): Readonly<Record<string, string>> => ({
+  NODE_OPTIONS: '',
+  NODE_COMPILE_CACHE: join(repositoryRoot(), 'node_modules', '.cache', 'stox-e2e'),
+})
+
 export const e2ePath = (...parts: readonly string[]): string => join(repositoryRoot(), 'e2e', ...parts)

@@ -56,10 +56,10 @@ export class Traffic {
   }
 
   /** Stops sending and waits until each message has its outcome, as long as one may take. */
-  async stop(): Promise<{ toSip: OneWay; toXmpp: OneWay }> {
+  async stop(lastOutcomeWithinMs = LAST_OUTCOME_WITHIN_MS): Promise<{ toSip: OneWay; toXmpp: OneWay }> {
     clearInterval(this.#timer)
     const statuses = await Promise.all(this.#toXmpp.map(async ({ body, status }) => ({ body, status: await status })))
-    await until('the last outcomes', () => this.#openToSip().length === 0, LAST_OUTCOME_WITHIN_MS, 100).catch(
+    await until('the last outcomes', () => this.#openToSip().length === 0, lastOutcomeWithinMs, 100).catch(
       () => undefined,
     )
     const accepted = statuses.filter(({ status }) => status !== undefined && status < 300)

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { configsFor, MAIN, type PairFiles, type Side } from '../src/pair.ts'
-import { repositoryRoot } from '../src/root.ts'
+import { repositoryRoot, sourceEnv } from '../src/root.ts'
 import { addressesIn } from '../src/stage.ts'
 
 /** What a bad installation may name. */
@@ -258,8 +258,11 @@ const CASES: readonly Case[] = [
 
 /** `stox edge: path: what is wrong (what to do)`. */
 const LINE = /^stox (?:edge|gateway): \S.*: .* \(\S.*\)$/
-/** Processes at once. */
+/** Processes at once, and the longest that the last of them may wait. */
 const AT_ONCE = 3
+const PATIENCE_MS = 120_000
+/** As the tests come. */
+const IN_ORDER = CASES.toSorted((one, other) => one.side.localeCompare(other.side))
 
 interface Ended {
   readonly code: number | null
@@ -270,7 +273,7 @@ interface Ended {
 async function run(side: Side, args: readonly string[], cwd: string, env: Case['env'] = {}): Promise<Ended> {
   const child = spawn(process.execPath, ['--conditions=stox-source', join(repositoryRoot(), MAIN[side]), ...args], {
     cwd,
-    env: { ...process.env, NODE_OPTIONS: '', ...env },
+    env: { ...process.env, ...sourceEnv(), ...env },
     timeout: 25_000,
     killSignal: 'SIGKILL',
   })
@@ -315,7 +318,7 @@ describe('configuration', () => {
     const address = taken.address()
     const port = typeof address === 'object' ? address?.port : undefined
     mkdirSync(join(dir, 'good'))
-    files = await configsFor({ dir: join(dir, 'good'), at: addressesIn('127.0.0') })
+    files = await configsFor({ dir: join(dir, 'good'), at: addressesIn('127.0.0') }, { anyPort: true })
     writeFileSync(join(dir, 'good', 'federation.yaml'), JSON.stringify(files.federation))
     const around: Around = {
       garbage: file('garbage', 'neither a key nor a certificate nor a database '.repeat(50)),
@@ -325,7 +328,7 @@ describe('configuration', () => {
     }
     // Each is a process of half a second: a few at once, in the order of the tests.
     const lanes: Promise<unknown>[] = Array.from({ length: AT_ONCE }, () => Promise.resolve())
-    CASES.forEach((one, index) => {
+    IN_ORDER.forEach((one, index) => {
       const { folder, path } = write(one.side, one.change(around))
       const ended = (lanes[index % AT_ONCE] ?? Promise.resolve()).then(() =>
         run(one.side, ['--config', path], folder, one.env),
@@ -338,7 +341,7 @@ describe('configuration', () => {
     await Promise.all(endings.values())
     taken.close()
     rmSync(dir, { recursive: true, force: true })
-  })
+  }, PATIENCE_MS)
 
   describe.each(['edge', 'gateway'] as const)('%s', (side) => {
     test.each(CASES.filter((one) => one.side === side))(
@@ -349,6 +352,7 @@ describe('configuration', () => {
         expect(ended?.lines[0]).toMatch(one.path)
         expect(ended?.lines[0]).toMatch(one.says ?? /./)
       },
+      PATIENCE_MS,
     )
 
     test('a good file passes --check and starts nothing', async () => {

@@ -8,6 +8,7 @@ const ROMEO = 'romeo@sip.example'
 const PRESENCE_RIGHT_WITHIN_MS = 10_000
 const ACT_MS = 120_000
 const EVERY_MS = 25
+const OUTCOMES_WITHIN_MS = 15_000
 
 let watch: Watch | undefined
 
@@ -41,7 +42,8 @@ play('restart-edge', { xmpp: ['juliet'], sip: { romeo: SIP } }, (act) => {
         ),
       ])
       await pause(500)
-      const sums = await traffic.stop()
+      // What is lost has no outcome to wait for.
+      const sums = await traffic.stop(OUTCOMES_WITHIN_MS)
       const lost = sums.toSip.withoutOutcome.length
       process.stdout.write(
         `restart-edge: ${traffic.describe(sums)}; ${lost} XMPP message(s) were in the dead edge's hands and are lost: ` +

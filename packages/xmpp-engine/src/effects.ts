@@ -26,7 +26,7 @@ export type StreamInput =
   | { readonly kind: 'policy-changed' }
   /** We want the stream to end: politely, or with an error. */
   | { readonly kind: 'close'; readonly error?: StreamErrorInfo; readonly refusal?: RefusalKind }
-  /** Plain text came behind `<starttls/>` or `<proceed/>`. */
+  /** Text came behind `<starttls/>` or `<proceed/>`, or behind an `<auth/>` or `<success/>` that starts the stream anew. */
   | { readonly kind: 'injected' }
   /** The connection broke or could not be had. */
   | { readonly kind: 'gone'; readonly failure: StreamFailure }
@@ -42,6 +42,8 @@ export type StreamEffect =
       readonly local: DomainName
       readonly remote: DomainName | undefined
     }
+  /** After SASL the stream starts anew: a new reader for what comes next. @see RFC 6120 §6.4.6 */
+  | { readonly kind: 'restart' }
   | { readonly kind: 'stanza'; readonly stanza: Stanza; readonly peer: ProvenPeer; readonly bytes: number }
   /** An error stanza for a stanza that cannot be passed on: to be sent on a stream of ours. */
   | { readonly kind: 'answer'; readonly stanza: Stanza }

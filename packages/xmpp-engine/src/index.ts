@@ -1,5 +1,5 @@
 export type { Proof, ProvenPeer } from './proven-peer.ts'
-export type { StreamRules, Judgement } from './rules.ts'
+export type { CertificateVerdict, StreamRules, Judgement } from './rules.ts'
 export { streamRulesOf } from './rules.ts'
 export { failureOf, verdictOfFailure, detailOf } from './stream-failure.ts'
 export type { StreamFailure } from './stream-failure.ts'

@@ -2,18 +2,21 @@ import type { Hashes } from '@stox/kernel'
 import { unreachable } from '@stox/kernel'
 import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
-import type { DialbackVerdict, DomainName, StreamCondition, StreamFeatures } from '@stox/xmpp'
+import type { DialbackVerdict, DomainName, SaslElement, StreamCondition, StreamFeatures } from '@stox/xmpp'
 import {
   STREAM_END,
   formatDialback,
+  formatSaslAuth,
   formatStartTls,
   formatStreamError,
   formatStreamHeader,
   isDialback,
   isFeatures,
+  isSasl,
   ns,
   parseDialback,
   parseFeatures,
+  parseSasl,
   parseStartTls,
   parseStreamError,
   parseStreamHeader,
@@ -21,11 +24,12 @@ import {
 import { dialbackKey } from './dialback.ts'
 import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './effects.ts'
 import { stay, to } from './effects.ts'
-import { allowsDialback, chooseNext } from './feature-order.ts'
+import type { ExternalChance } from './feature-order.ts'
+import { EXTERNAL, allowsProof, chooseNext } from './feature-order.ts'
 import type { Proof } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
-import type { Judgement } from './rules.ts'
+import type { CertificateVerdict, Judgement } from './rules.ts'
 import type { StreamFailure } from './stream-failure.ts'
 
 /** What the stream is for: to carry our stanzas, or to have one dialback key verified. */
@@ -42,15 +46,27 @@ export interface InitiatingWorld {
   readonly times: StreamTimes
   dialbackSecret(): string
   judge(local: DomainName, remote: DomainName): Judgement
+  /** Of what the peer has shown in its TLS handshake, for `remote`. */
+  judgeCertificate(): CertificateVerdict
+  /** Do we hold a certificate for `local`? */
+  holdsCertificate(): boolean
 }
 
 export type InitiatingState =
-  | { readonly name: 'awaiting-header'; readonly encrypted: boolean }
-  | { readonly name: 'awaiting-features'; readonly encrypted: boolean; readonly streamId: string }
+  /** `provenBy`: the stream starts anew, since the peer knows who we are. */
+  | { readonly name: 'awaiting-header'; readonly encrypted: boolean; readonly provenBy: Proof | undefined }
+  | {
+      readonly name: 'awaiting-features'
+      readonly encrypted: boolean
+      readonly provenBy: Proof | undefined
+      readonly streamId: string
+    }
   | { readonly name: 'awaiting-proceed' }
   | { readonly name: 'starting-tls' }
-  /** `db:result` is sent. */
-  | { readonly name: 'authenticating'; readonly encrypted: boolean }
+  /** `<auth/>` is sent. */
+  | { readonly name: 'awaiting-success'; readonly streamId: string; readonly features: StreamFeatures | undefined }
+  /** `db:result` is sent; `refused`: after SASL EXTERNAL was not taken. */
+  | { readonly name: 'authenticating'; readonly encrypted: boolean; readonly refused: StreamFailure | undefined }
   /** `db:verify` is sent. */
   | { readonly name: 'verifying'; readonly encrypted: boolean }
   | { readonly name: 'established'; readonly provenBy: Proof }
@@ -65,7 +81,7 @@ const CLOSED: InitiatingState = { name: 'closed' }
 /** The connection stands; we speak first. */
 export function startInitiating(world: InitiatingWorld): Stepped {
   return to(
-    { name: 'awaiting-header', encrypted: false },
+    { name: 'awaiting-header', encrypted: false, provenBy: undefined },
     { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
     { kind: 'write', text: headerOf(world) },
   )
@@ -79,7 +95,10 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       return state.name === 'closing' ? onXmlWhileClosing(state, input.event) : onXml(state, input.event, world)
     case 'tls-done':
       if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
-      return to({ name: 'awaiting-header', encrypted: true }, { kind: 'write', text: headerOf(world) })
+      return to(
+        { name: 'awaiting-header', encrypted: true, provenBy: undefined },
+        { kind: 'write', text: headerOf(world) },
+      )
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)
     case 'policy-changed':
@@ -89,6 +108,9 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       if (input.error !== undefined) return endWith(state, input.error.condition, input.error.text ?? 'closed by us')
       return beginClose(state, world)
     case 'injected':
+      if (state.name === 'awaiting-header' && state.provenBy !== undefined) {
+        return endWith(state, 'policy-violation', 'text behind <success/>')
+      }
       if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
@@ -116,11 +138,13 @@ const headerOf = (world: InitiatingWorld): string =>
     declaresDialback: true,
   })
 
-/** A peer that hangs up on `<starttls/>` says no to it. */
-const brokenIn = (state: InitiatingState, failure: StreamFailure): StreamFailure =>
-  state.name === 'awaiting-proceed' && failure.kind === 'closed'
-    ? { kind: 'tls-failed', detail: 'the peer hung up on STARTTLS' }
-    : failure
+/** A peer that hangs up on `<starttls/>` says no to it; one that does so on dialback has said why before. */
+function brokenIn(state: InitiatingState, failure: StreamFailure): StreamFailure {
+  if (failure.kind !== 'closed') return failure
+  if (state.name === 'awaiting-proceed') return { kind: 'tls-failed', detail: 'the peer hung up on STARTTLS' }
+  if (state.name === 'authenticating' && state.refused !== undefined) return state.refused
+  return failure
+}
 
 function onXmlWhileClosing(state: InitiatingState, event: XmlEvent): Stepped {
   return event.kind === 'element' || event.kind === 'stream-start' ? stay(state) : to(CLOSED, { kind: 'hang-up' })
@@ -175,7 +199,7 @@ function onHeader(
   if (header.version === undefined || header.version.major < 1) {
     return proceed(state, streamId, undefined, world)
   }
-  return to({ name: 'awaiting-features', encrypted: state.encrypted, streamId })
+  return to({ name: 'awaiting-features', encrypted: state.encrypted, provenBy: state.provenBy, streamId })
 }
 
 function proceed(
@@ -186,12 +210,19 @@ function proceed(
 ): Stepped {
   const judgement = world.judge(world.local, world.remote)
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
-  const next = chooseNext(judgement.rules, features, state.encrypted)
+  if (state.provenBy !== undefined) return establish(state.provenBy, world)
+  const next = chooseNext(judgement.rules, features, state.encrypted, chanceOf(state.encrypted, world))
   switch (next.kind) {
     case 'nothing':
-      return quit(state, world, { kind: 'no-method', detail: next.detail })
+      return quit(state, world, { kind: next.because, detail: next.detail })
     case 'starttls':
       return to({ name: 'awaiting-proceed' }, { kind: 'write', text: formatStartTls('starttls') })
+    case 'external':
+      // The authorization identity is empty by right; old servers want to read the domain. @see XEP-0178 §3
+      return to(
+        { name: 'awaiting-success', streamId, features },
+        { kind: 'write', text: formatSaslAuth(EXTERNAL, world.local) },
+      )
     case 'dialback':
       return startDialback(state.encrypted, streamId, world)
     default:
@@ -199,8 +230,43 @@ function proceed(
   }
 }
 
+const NO_CERTIFICATE: CertificateVerdict = { ok: false, reason: 'the stream is not encrypted' }
+
+/** Who only asks about a key need not say who it is. @see XEP-0220 §2.4 */
+function chanceOf(encrypted: boolean, world: InitiatingWorld): ExternalChance {
+  return {
+    certificate: encrypted ? world.judgeCertificate() : NO_CERTIFICATE,
+    holdsCertificate: world.holdsCertificate(),
+    isRefused: world.purpose.kind === 'verify',
+  }
+}
+
+/** @see RFC 6120 §6.4.5, §6.4.6, mapping F.2 */
+function onSasl(
+  state: Extract<InitiatingState, { name: 'awaiting-success' }>,
+  sasl: SaslElement,
+  world: InitiatingWorld,
+): Stepped {
+  if (sasl.kind === 'success') {
+    return to(
+      { name: 'awaiting-header', encrypted: true, provenBy: 'sasl-external' },
+      { kind: 'restart' },
+      { kind: 'write', text: headerOf(world) },
+    )
+  }
+  if (sasl.kind !== 'failure') {
+    return endWith(state, 'unsupported-stanza-type', `<${sasl.kind}/> for EXTERNAL`, 'unsupported-stanza-type')
+  }
+  const judgement = world.judge(world.local, world.remote)
+  if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
+  const why = sasl.text ?? `${world.remote} does not accept our certificate`
+  const refused: StreamFailure = { kind: 'sasl-refused', condition: sasl.condition, detail: why }
+  const next = chooseNext(judgement.rules, state.features, true, { ...chanceOf(true, world), isRefused: true })
+  return next.kind === 'dialback' ? startDialback(true, state.streamId, world, refused) : quit(state, world, refused)
+}
+
 /** @see XEP-0220 §2.1, mapping F.5 */
-function startDialback(encrypted: boolean, streamId: string, world: InitiatingWorld): Stepped {
+function startDialback(encrypted: boolean, streamId: string, world: InitiatingWorld, refused?: StreamFailure): Stepped {
   const { local, remote, purpose } = world
   if (purpose.kind === 'verify') {
     const { streamId: id, key } = purpose
@@ -210,7 +276,7 @@ function startDialback(encrypted: boolean, streamId: string, world: InitiatingWo
   if (streamId === '') return endWith(undefined, 'invalid-xml', 'the peer gave its stream no id', 'invalid-xml')
   const key = dialbackKey(world.hashes, world.dialbackSecret(), { receiving: remote, originating: local, streamId })
   const text = formatDialback({ kind: 'result-request', from: local, to: remote, key })
-  return to({ name: 'authenticating', encrypted }, { kind: 'write', text })
+  return to({ name: 'authenticating', encrypted, refused }, { kind: 'write', text })
 }
 
 function onElement(state: InitiatingState, element: XmlElement, world: InitiatingWorld): Stepped {
@@ -243,6 +309,10 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     }
     // DEVIATION: no second try in the clear where TLS is optional, since anybody on the way can say <failure/>.
     return quit(state, world, { kind: 'tls-failed', detail: 'the peer refused STARTTLS' })
+  }
+  if (state.name === 'awaiting-success' && isSasl(element)) {
+    const sasl = parseSasl(element)
+    if (sasl.ok) return onSasl(state, sasl.value, world)
   }
   if (isFeatures(element)) return stay(state)
   return endWith(
@@ -286,20 +356,8 @@ function onResult(
   world: InitiatingWorld,
 ): Stepped {
   switch (verdict.type) {
-    case 'valid': {
-      const provenBy: Proof = state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp'
-      const { idleMs, keepAliveMs } = world.times
-      const judgement = world.judge(world.local, world.remote)
-      const effects: StreamEffect[] = [
-        { kind: 'cancel-timer', timer: 'establishment' },
-        { kind: 'arm-timer', timer: 'idle', afterMs: idleMs },
-      ]
-      if (judgement.allowed && judgement.rules.keepAlive) {
-        effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs })
-      }
-      effects.push({ kind: 'ready', provenBy })
-      return { state: { name: 'established', provenBy }, effects }
-    }
+    case 'valid':
+      return establish(state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp', world)
     case 'invalid':
       return quit(state, world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
     case 'error': {
@@ -309,6 +367,21 @@ function onResult(
     default:
       return unreachable(verdict)
   }
+}
+
+/** Stanzas may go from now on. */
+function establish(provenBy: Proof, world: InitiatingWorld): Stepped {
+  const { idleMs, keepAliveMs } = world.times
+  const judgement = world.judge(world.local, world.remote)
+  const effects: StreamEffect[] = [
+    { kind: 'cancel-timer', timer: 'establishment' },
+    { kind: 'arm-timer', timer: 'idle', afterMs: idleMs },
+  ]
+  if (judgement.allowed && judgement.rules.keepAlive) {
+    effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs })
+  }
+  effects.push({ kind: 'ready', provenBy })
+  return { state: { name: 'established', provenBy }, effects }
 }
 
 function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
@@ -338,9 +411,7 @@ function onPolicyChanged(state: InitiatingState, world: InitiatingWorld): Steppe
   if (state.name === 'closing') return stay(state)
   const judgement = world.judge(world.local, world.remote)
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
-  if (state.name === 'established' && !allowsDialback(judgement.rules, state.provenBy === 'dialback-over-tls')) {
-    return beginClose(state, world)
-  }
+  if (state.name === 'established' && !allowsProof(judgement.rules, state.provenBy)) return beginClose(state, world)
   return stay(state)
 }
 

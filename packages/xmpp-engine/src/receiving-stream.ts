@@ -2,17 +2,31 @@ import type { Hashes, Ids } from '@stox/kernel'
 import { unreachable } from '@stox/kernel'
 import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
-import type { Dialback, DialbackVerdict, DomainName, StreamErrorInfo, StreamHeader } from '@stox/xmpp'
+import type {
+  Dialback,
+  DialbackVerdict,
+  DomainName,
+  SaslCondition,
+  StreamErrorInfo,
+  StreamFeatures,
+  StreamHeader,
+} from '@stox/xmpp'
 import {
   STREAM_END,
   formatDialback,
   formatFeatures,
+  formatSaslChallenge,
+  formatSaslFailure,
+  formatSaslSuccess,
   formatStartTls,
   formatStreamError,
   formatStreamHeader,
   isDialback,
+  isSasl,
   ns,
   parseDialback,
+  parseDomain,
+  parseSasl,
   parseStanza,
   parseStartTls,
   parseStreamError,
@@ -21,11 +35,11 @@ import {
 import { isDialbackKey } from './dialback.ts'
 import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './effects.ts'
 import { stay, to } from './effects.ts'
-import { allowsDialback, featuresFor, whyNoMethod } from './feature-order.ts'
+import { EXTERNAL, allowsDialback, allowsExternal, allowsProof, featuresFor, whyNoMethod } from './feature-order.ts'
 import type { Proof, ProvenPeer } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
-import type { Judgement, StreamRules } from './rules.ts'
+import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 
 /** What a receiving stream asks of the rest of the house. Live: answers may change while the stream stands. */
 export interface ReceivingWorld {
@@ -39,6 +53,8 @@ export interface ReceivingWorld {
   hasRoom(local: DomainName, remote: DomainName): boolean
   /** Do we hold a certificate for this domain of ours? */
   canEncrypt(local: DomainName): boolean
+  /** Of what the peer has shown in its TLS handshake. */
+  judgeCertificate(remote: DomainName): CertificateVerdict
 }
 
 /** Authorization is for a pair of domains, not for a stream. @see XEP-0220 §2.6 */
@@ -54,6 +70,13 @@ interface OpenStream {
   /** The `from` of the header, which old servers leave out. */
   readonly remote: DomainName | undefined
   readonly rules: StreamRules | undefined
+  /** The peer's certificate names `remote` and leads to an authority that we trust. */
+  readonly isCertified: boolean
+  readonly sasl: {
+    readonly failures: number
+    /** `<auth/>` came without its initial response, and we have asked for it. */
+    readonly isAwaitingResponse: boolean
+  }
   readonly pairs: ReadonlyMap<string, Pair>
   /** Somebody had a key verified here: such a connection need not authenticate. @see XEP-0220 §2.4 */
   readonly hasAnswered: boolean
@@ -63,7 +86,9 @@ export type ReceivingState =
   | {
       readonly name: 'awaiting-header'
       readonly encrypted: boolean
-      /** What the header before STARTTLS said. */
+      /** SASL has succeeded and the stream starts anew. */
+      readonly proven: ProvenPeer | undefined
+      /** What the header before this one said. */
       readonly before: { readonly local: DomainName; readonly remote: DomainName | undefined } | undefined
     }
   | ({ readonly name: 'open' } & OpenStream)
@@ -77,6 +102,8 @@ type Stepped = Step<ReceivingState>
 
 /** More pairs than this on one stream are refused. */
 export const MAX_PAIRS = 100
+/** @see mapping F.3, RFC 6120 §6.4.5 */
+const MAX_SASL_FAILURES = 3
 /** A peer with the same interval as ours is not cut off for being a moment late. */
 const KEEP_ALIVE_GRACE = 1.1
 
@@ -86,7 +113,7 @@ const provePeer = (domain: DomainName, provenBy: Proof): ProvenPeer => ({ domain
 
 export function startReceiving(world: ReceivingWorld): Stepped {
   return to(
-    { name: 'awaiting-header', encrypted: false, before: undefined },
+    { name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined },
     { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
   )
 }
@@ -99,7 +126,12 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
       return onXml(state, input.event, world)
     case 'tls-done':
       if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
-      return to({ name: 'awaiting-header', encrypted: true, before: { local: state.local, remote: state.remote } })
+      return to({
+        name: 'awaiting-header',
+        encrypted: true,
+        proven: undefined,
+        before: { local: state.local, remote: state.remote },
+      })
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)
     case 'dialback-verdict':
@@ -110,6 +142,9 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
       if (input.error !== undefined) return endWith(state, input.error, world, input.refusal)
       return state.name === 'open' ? beginClose(state, world) : hangUp()
     case 'injected':
+      if (state.name === 'awaiting-header' && state.proven !== undefined) {
+        return endWith(state, errorOf('policy-violation'), world, undefined, 'text behind <auth/>')
+      }
       if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
@@ -192,11 +227,12 @@ function onHeader(
   // Addresses may not change when a stream starts anew. @see RFC 6120 §4.7.1, §4.7.2
   const { before } = state
   if (before !== undefined && (before.local !== local || (before.remote ?? remote) !== remote)) {
-    const error: StreamErrorInfo = { condition: 'improper-addressing', text: 'other addresses than before STARTTLS' }
-    return refuseHere('improper-addressing', error, 'the addresses changed over STARTTLS')
+    const error: StreamErrorInfo = { condition: 'improper-addressing', text: 'other addresses than before' }
+    return refuseHere('improper-addressing', error, 'the addresses changed when the stream started anew')
   }
 
   let rules: StreamRules | undefined
+  let isCertified = false
   if (remote !== undefined) {
     if (world.isServed(remote)) {
       const detail = `a stream from ${remote}, which is ours`
@@ -226,25 +262,44 @@ function onHeader(
         return refuseHere('tls-failed', error, `TLS is required, and there is no certificate for ${local}`)
       }
     }
+    if (state.encrypted && state.proven === undefined && allowsExternal(rules)) {
+      const certificate = world.judgeCertificate(remote)
+      isCertified = certificate.ok
+      if (!certificate.ok && !allowsDialback(rules, true)) {
+        const error: StreamErrorInfo = { condition: 'not-authorized', text: certificate.reason }
+        return refuseHere('certificate', error, `${remote}: ${certificate.reason}`)
+      }
+    }
+    if (state.proven !== undefined && !world.hasRoom(local, remote)) {
+      const error: StreamErrorInfo = { condition: 'resource-constraint', text: undefined }
+      return refuseHere('connection-limit', error, `${remote} has its connections`)
+    }
   }
 
-  const features =
-    answer.version === undefined ? '' : formatFeatures(featuresFor(rules, state.encrypted, world.canEncrypt(local)))
-  return to(
-    {
-      name: 'open',
-      encrypted: state.encrypted,
-      streamId: answer.id,
-      local,
-      remote,
-      rules,
-      pairs: new Map(),
-      hasAnswered: false,
-    },
-    addressed,
-    { kind: 'write', text: formatStreamHeader(answer) + features },
-  )
+  const open: Extract<ReceivingState, { name: 'open' }> = {
+    name: 'open',
+    encrypted: state.encrypted,
+    streamId: answer.id,
+    local,
+    remote,
+    rules,
+    isCertified,
+    sasl: { failures: 0, isAwaitingResponse: false },
+    pairs: new Map(),
+    hasAnswered: false,
+  }
+  const offered = state.proven === undefined ? featuresOf(open, world) : NO_FEATURES
+  const features = answer.version === undefined ? '' : formatFeatures(offered)
+  const written: StreamEffect = { kind: 'write', text: formatStreamHeader(answer) + features }
+  if (state.proven === undefined || rules === undefined) return to(open, addressed, written)
+  const proven = prove(open, local, state.proven, rules, world)
+  return to(proven.state, addressed, written, ...proven.effects)
 }
+
+const NO_FEATURES: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined }
+
+const featuresOf = (state: OpenStream, world: ReceivingWorld): StreamFeatures =>
+  featuresFor(state.rules, state.encrypted, world.canEncrypt(state.local), state.isCertified)
 
 /** The lower of both versions; none for a stream from before 1.0, which has no features. @see RFC 6120 §4.7.5 */
 function answerTo(
@@ -281,6 +336,7 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
   }
   if (state.name === 'closing') return stay(state)
   if (isDialback(element)) return onDialback(state, element, world)
+  if (isSasl(element)) return onSasl(state, element, world)
   if (namespace === ns.NS_TLS && parseStartTls(element) === 'starttls') return onStartTls(state, world)
   const condition = namespace === ns.NS_CLIENT ? 'invalid-namespace' : 'unsupported-stanza-type'
   return endWith(state, errorOf(condition), world, condition, `<${name} xmlns='${namespace}'/>`)
@@ -288,7 +344,7 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
 
 /** @see RFC 6120 §5.4.2 */
 function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
-  const { startTls } = featuresFor(state.rules, state.encrypted, world.canEncrypt(state.local))
+  const { startTls } = featuresOf(state, world)
   if (startTls === undefined || state.pairs.size > 0) {
     return to(
       CLOSED,
@@ -302,6 +358,73 @@ function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: Rec
     { name: 'starting-tls', local: state.local, remote: state.remote },
     { kind: 'write', text: formatStartTls('proceed') },
     { kind: 'start-tls', role: 'server', local: state.local, remote: state.remote },
+  )
+}
+
+/** @see RFC 6120 §6.4, §6.5, XEP-0178 §3, mapping F.3 */
+function onSasl(state: Extract<ReceivingState, { name: 'open' }>, element: XmlElement, world: ReceivingWorld): Stepped {
+  const refuseWith = (condition: SaslCondition, detail: string): Stepped => {
+    const failures = state.sasl.failures + 1
+    const next = { ...state, sasl: { failures, isAwaitingResponse: false } }
+    const effects: StreamEffect[] = [
+      refused('sasl-refused', `${state.remote ?? 'somebody'} to ${state.local}: ${condition}, ${detail}`),
+      { kind: 'write', text: formatSaslFailure(condition) },
+    ]
+    if (failures < MAX_SASL_FAILURES) return to(next, ...effects)
+    const error: StreamErrorInfo = { condition: 'policy-violation', text: 'too many attempts to authenticate' }
+    const end = endWith(next, error, world)
+    return to(end.state, ...effects, ...end.effects)
+  }
+
+  const parsed = parseSasl(element)
+  if (!parsed.ok) return refuseWith(parsed.failure.condition, 'malformed')
+  const sasl = parsed.value
+  switch (sasl.kind) {
+    case 'auth':
+      if (!state.encrypted) return refuseWith('encryption-required', 'on a plain stream')
+      if (sasl.mechanism !== EXTERNAL) return refuseWith('invalid-mechanism', sasl.mechanism)
+      if (sasl.initial === undefined) {
+        const next = { ...state, sasl: { ...state.sasl, isAwaitingResponse: true } }
+        return to(next, { kind: 'write', text: formatSaslChallenge() })
+      }
+      return onAuthorization(state, sasl.initial, world, refuseWith)
+    case 'response':
+      if (!state.sasl.isAwaitingResponse) return refuseWith('malformed-request', 'a response to nothing')
+      return onAuthorization(state, sasl.text ?? '', world, refuseWith)
+    case 'abort':
+      return refuseWith('aborted', 'aborted by the peer')
+    case 'challenge':
+    case 'success':
+    case 'failure':
+      return refuseWith('malformed-request', `<${sasl.kind}/> from who asks`)
+    default:
+      return unreachable(sasl)
+  }
+}
+
+/** The peer may be who its certificate says, and nobody else. @see XEP-0178 §3 */
+function onAuthorization(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  authorization: string,
+  world: ReceivingWorld,
+  refuseWith: (condition: SaslCondition, detail: string) => Stepped,
+): Stepped {
+  const { local, remote } = state
+  if (remote === undefined || !state.isCertified) return refuseWith('not-authorized', 'EXTERNAL was not offered')
+  // Also on a stream that has proven itself already: what it has proven cannot be taken along into a new one.
+  if (state.pairs.size > 0) return refuseWith('not-authorized', 'dialback has begun')
+  const judgement = world.judge(local, remote)
+  if (!judgement.allowed || !allowsExternal(judgement.rules)) {
+    return refuseWith('not-authorized', 'the partner record does not allow it')
+  }
+  if (authorization !== '') {
+    const wanted = parseDomain(authorization)
+    if (!wanted.ok || wanted.value !== remote) return refuseWith('invalid-authzid', `for ${remote}`)
+  }
+  return to(
+    { name: 'awaiting-header', encrypted: true, proven: provePeer(remote, 'sasl-external'), before: { local, remote } },
+    { kind: 'write', text: formatSaslSuccess() },
+    { kind: 'restart' },
   )
 }
 
@@ -479,9 +602,20 @@ function onVerdict(
     )
   }
   if (!judgement.allowed) return stay(state) // `judged` has made it an error
-  const peer = provePeer(remote, provenBy)
-  const isFirst = ![...pairs.values()].some((pair) => pair.name === 'proven')
-  pairs.set(key, { name: 'proven', local, peer, rules: judgement.rules })
+  const proven = prove({ ...state, pairs }, local, provePeer(remote, provenBy), judgement.rules, world)
+  return to(proven.state, answer, ...proven.effects)
+}
+
+/** The pair may send from now on. */
+function prove(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  local: DomainName,
+  peer: ProvenPeer,
+  rules: StreamRules,
+  world: ReceivingWorld,
+): Stepped {
+  const isFirst = !hasProven(state)
+  const pairs = new Map(state.pairs).set(keyOf(local, peer.domain), { name: 'proven', local, peer, rules })
   const effects: StreamEffect[] = []
   if (isFirst) {
     const { idleMs, keepAliveMs } = world.times
@@ -489,11 +623,11 @@ function onVerdict(
       { kind: 'cancel-timer', timer: 'establishment' },
       { kind: 'arm-timer', timer: 'idle', afterMs: idleMs },
     )
-    if (judgement.rules.keepAlive) {
+    if (rules.keepAlive) {
       effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs * KEEP_ALIVE_GRACE })
     }
   }
-  effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, answer, { kind: 'proven', local, peer })
+  effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, { kind: 'proven', local, peer })
   return { state: { ...state, pairs }, effects }
 }
 
@@ -548,7 +682,7 @@ function onPolicyChanged(state: Extract<ReceivingState, { name: 'open' }>, world
     const judgement = world.judge(pair.local, remote)
     if (!world.isServed(pair.local)) return endWith(state, errorOf('host-gone'), world)
     if (!judgement.allowed) return endWith(state, errorOf(judgement.condition), world)
-    if (pair.name === 'proven' && !allowsDialback(judgement.rules, pair.peer.provenBy === 'dialback-over-tls')) {
+    if (pair.name === 'proven' && !allowsProof(judgement.rules, pair.peer.provenBy)) {
       return endWith(state, errorOf('reset'), world)
     }
   }

@@ -19,6 +19,8 @@ export type RefusalKind =
   | 'wrong-direction'
   | 'unknown-partner'
   | 'no-method'
+  | 'certificate'
+  | 'sasl-refused'
   | 'tls-required'
   | 'tls-failed'
   | 'plaintext-injection'

@@ -2,6 +2,9 @@ import type { Method, Negotiation, XmppPartner } from '@stox/federation'
 import { matrixRowOf } from '@stox/federation'
 import type { StreamCondition } from '@stox/xmpp'
 
+/** Whether a certificate leads to an authority that we trust and names a domain; the reason is a sentence for people. */
+export type CertificateVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+
 /** What the federation model says about streams between one of our domains and one of a partner's. */
 export interface StreamRules {
   readonly tls: Negotiation

@@ -1,5 +1,5 @@
 import type { Failure, Fault, Retry, StanzaCondition } from '@stox/kernel'
-import type { DialbackCondition, DialbackVerdict, DomainName, StreamCondition } from '@stox/xmpp'
+import type { DialbackCondition, DialbackVerdict, DomainName, SaslCondition, StreamCondition } from '@stox/xmpp'
 
 /** Why a stream could not be had, or ended, or could not be used. */
 export type StreamFailure =
@@ -10,6 +10,10 @@ export type StreamFailure =
   | { readonly kind: 'unreachable'; readonly detail: string }
   | { readonly kind: 'timeout'; readonly detail: string }
   | { readonly kind: 'tls-failed'; readonly detail: string }
+  /** The peer's certificate is not trusted or does not name it, and the record allows nothing else. */
+  | { readonly kind: 'certificate'; readonly detail: string }
+  /** The peer does not take our certificate for what we say, and the record allows nothing else. */
+  | { readonly kind: 'sasl-refused'; readonly condition: SaslCondition; readonly detail: string }
   /** The partner's record and the peer's offer have nothing in common. */
   | { readonly kind: 'no-method'; readonly detail: string }
   | { readonly kind: 'dialback-invalid'; readonly detail: string }
@@ -96,6 +100,12 @@ const SIMPLE: Readonly<Record<Exclude<StreamFailure['kind'], 'peer-error'>, Row>
   unreachable: NOT_REACHED,
   timeout: NOT_REACHED,
   'tls-failed': NOT_REACHED,
+  certificate: {
+    ...NOT_AGREED,
+    fault: 'partner',
+    text: (domain) => `The certificate of the XMPP server of ${domain} is not valid for it`,
+  },
+  'sasl-refused': WE_ARE_REFUSED,
   'no-method': NOT_AGREED,
   'dialback-invalid': { ...WE_ARE_REFUSED, condition: 'internal-server-error' },
   'dialback-error': WE_ARE_REFUSED,
@@ -157,6 +167,7 @@ function dialbackConditionOf(failure: StreamFailure): DialbackCondition {
     case 'not-allowed':
       return 'not-acceptable'
     case 'no-method':
+    case 'certificate':
       return 'policy-violation'
     default:
       return 'remote-server-not-found'

@@ -2,7 +2,15 @@ import type { DomainName, Stanza } from '@stox/xmpp'
 import { VirtualTime } from '@stox/kernel'
 import type { Timer } from '@stox/kernel'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
-import type { StreamEffect, StreamFailure, StreamInput, StreamPurpose, StreamRules, TimerName } from '@stox/xmpp-engine'
+import type {
+  CertificateVerdict,
+  StreamEffect,
+  StreamFailure,
+  StreamInput,
+  StreamPurpose,
+  StreamRules,
+  TimerName,
+} from '@stox/xmpp-engine'
 import {
   advanceInitiating,
   advanceReceiving,
@@ -10,7 +18,7 @@ import {
   startReceiving,
   verdictOfFailure,
 } from '@stox/xmpp-engine'
-import { RULES, TIMES, countingIds, domain, hashes } from './support.ts'
+import { CERTIFIED, RULES, SELF_SIGNED, TIMES, countingIds, domain, hashes } from './support.ts'
 
 const ROMEO = domain('montague.example')
 const JULIET = domain('capulet.example')
@@ -44,6 +52,7 @@ class Network {
   /** Bytes of this connection are lost from now on. */
   isCut = false
   forgesKeys = false
+  certificates: CertificateVerdict = SELF_SIGNED
 
   constructor(seed: number, rules: Readonly<Record<string, StreamRules>>) {
     this.#chance = chanceFrom(seed)
@@ -68,6 +77,8 @@ class Network {
       times: TIMES,
       dialbackSecret: secret(local),
       judge: judgeAs(local),
+      judgeCertificate: () => this.certificates,
+      holdsCertificate: () => true,
     }
     const answering = {
       ids: this.#ids,
@@ -78,6 +89,7 @@ class Network {
       judge: judgeAs(remote),
       hasRoom: () => true,
       canEncrypt: () => true,
+      judgeCertificate: () => this.certificates,
     }
     let initiating = startInitiating(dialing)
     let receiving = startReceiving(answering)
@@ -113,7 +125,8 @@ class Network {
         else if (effect.kind === 'start-tls') {
           securing += 1
           if (securing === 2) for (const each of [receiver, initiator]) later(each, () => secure(each))
-        } else if (effect.kind === 'arm-timer') arm(end, effect.timer, effect.afterMs)
+        } else if (effect.kind === 'restart') readers.delete(end)
+        else if (effect.kind === 'arm-timer') arm(end, effect.timer, effect.afterMs)
         else if (effect.kind === 'cancel-timer') timers.get(`${end.name} ${effect.timer}`)?.cancel()
         else if (effect.kind === 'hang-up') {
           for (const [key, timer] of timers) if (key.startsWith(`${end.name} `)) timer.cancel()
@@ -223,6 +236,40 @@ test.each([
     // No timer outlives its stream.
     expect(network.time.armed).toBe(0)
   }
+})
+
+test.each([
+  ['SASL only', both(RULES.saslOnly), CERTIFIED, 'sasl-external'],
+  ['SASL or dialback, good certificates', both(RULES.saslOrDialback), CERTIFIED, 'sasl-external'],
+  ['SASL or dialback, self-signed', both(RULES.saslOrDialback), SELF_SIGNED, 'dialback-over-tls'],
+  [
+    'SASL here, dialback there',
+    { [ROMEO]: RULES.saslOrDialback, [JULIET]: RULES.tlsRequired },
+    CERTIFIED,
+    'dialback-over-tls',
+  ],
+])('%s', (_name, rules, certificates, provenBy) => {
+  for (const seed of SEEDS) {
+    const network = new Network(seed, rules)
+    network.certificates = certificates
+    const heard = dial(network)
+    network.time.advance(5_000)
+    expect([seed, heard.readyBy, heard.failure]).toEqual([seed, provenBy, undefined])
+    heard.line.say(`<message from='r@${ROMEO}' to='j@${JULIET}' id='m1'/>`)
+    network.time.advance(5_000)
+    expect(network.stanzas.map(({ id }) => id)).toEqual(['m1'])
+    heard.line.close()
+    network.time.advance(10_000)
+    expect(network.time.armed).toBe(0)
+  }
+})
+
+test('SASL only, and a certificate that proves nothing', () => {
+  const network = new Network(1, both(RULES.saslOnly))
+  const heard = dial(network)
+  network.time.advance(5_000)
+  expect(heard.readyBy).toBeUndefined()
+  expect(heard.failure).toBeDefined()
 })
 
 test('a forged key', () => {

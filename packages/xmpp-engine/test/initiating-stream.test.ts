@@ -1,9 +1,11 @@
-import type { InitiatingWorld, StreamEffect } from '@stox/xmpp-engine'
+import type { InitiatingWorld, StreamEffect, StreamRules } from '@stox/xmpp-engine'
 import { dialbackKey } from '@stox/xmpp-engine'
 import {
   ALSO_THEM,
+  CERTIFIED,
   RULES,
   SECRET,
+  SELF_SIGNED,
   THEM,
   TIMES,
   US,
@@ -86,6 +88,119 @@ describe('a conversation', () => {
   })
 })
 
+const MECHANISMS = `<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>EXTERNAL</mechanism></mechanisms>`
+const SUCCESS = `<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`
+const FAILURE = `<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/><text>wrong purpose</text></failure>`
+
+/** Inside TLS, with what the peer offers there. */
+const encrypted = (offered: string, changes: Partial<InitiatingWorld> = {}, rules: StreamRules = RULES.saslOnly) => {
+  const stream = initiator(initiatingWorld(rules, { judgeCertificate: () => CERTIFIED, ...changes }))
+  stream.receive(header() + features(TLS) + PROCEED)
+  stream.secure()
+  stream.receive(header({ id: 's2' }) + features(offered))
+  return stream
+}
+
+describe('SASL EXTERNAL', () => {
+  test('XEP-0178 §3: our domain in base64, a new stream, ready with its features', () => {
+    const stream = encrypted(MECHANISMS)
+    const authzid = Buffer.from(US).toString('base64')
+    expect(
+      writtenIn(stream.all).endsWith(
+        `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>${authzid}</auth>`,
+      ),
+    ).toBe(true)
+    const restarted = stream.receive(SUCCESS)
+    expect(kindsOf(restarted)).toEqual(['restart', 'write'])
+    expect(writtenIn(restarted)).toMatch(/<stream:stream /)
+    expect(ofKind(stream.receive(header({ id: 's3' })), 'ready')).toEqual([])
+    expect(ofKind(stream.receive(features('')), 'ready')).toEqual([{ kind: 'ready', provenBy: 'sasl-external' }])
+    expect(ofKind(stream.all, 'cancel-timer')).toMatchObject([{ timer: 'establishment' }])
+  })
+
+  test('mapping F.2: refused, then dialback on the same stream, and not EXTERNAL again', () => {
+    const stream = encrypted(MECHANISMS + DIALBACK, {}, RULES.saslOrDialback)
+    const written = writtenIn(stream.receive(FAILURE))
+    const key = dialbackKey(hashes, SECRET, { receiving: THEM, originating: US, streamId: 's2' })
+    expect(written).toMatch(/^<db:result /)
+    expect(written).toContain(key)
+    expect(ofKind(stream.receive(answer('valid')), 'ready')).toMatchObject([{ provenBy: 'dialback-over-tls' }])
+  })
+
+  test('refused, and nothing else is allowed', () =>
+    expect(failureIn(encrypted(MECHANISMS).receive(FAILURE))).toEqual({
+      kind: 'sasl-refused',
+      condition: 'not-authorized',
+      detail: 'wrong purpose',
+    }))
+
+  test('refused, and the stream ends: the refusal is the reason', () => {
+    const stream = encrypted(MECHANISMS + DIALBACK, {}, RULES.saslOrDialback)
+    expect(failureIn(stream.receive(FAILURE + '</stream:stream>'))).toMatchObject({ kind: 'sasl-refused' })
+  })
+
+  test('a certificate that proves nothing: dialback where it is allowed, else the end', () => {
+    const changes = { judgeCertificate: () => SELF_SIGNED }
+    const all = MECHANISMS + DIALBACK
+    expect(writtenIn(encrypted(all, changes, RULES.saslOrDialback).all)).not.toContain('<auth')
+    expect(writtenIn(encrypted(all, changes, RULES.saslOrDialback).all)).toContain('<db:result')
+    expect(failureIn(encrypted(all, changes).all)).toEqual({ kind: 'certificate', detail: SELF_SIGNED.reason })
+  })
+
+  test('not offered, and nothing else is allowed', () =>
+    expect(failureIn(encrypted(DIALBACK).all)).toMatchObject({ kind: 'no-method' }))
+
+  test('offered on a plain stream: not taken', () => {
+    const stream = initiator(initiatingWorld(RULES.tlsOptional, { judgeCertificate: () => CERTIFIED }))
+    stream.receive(header() + features(MECHANISMS))
+    expect(writtenIn(stream.all)).not.toContain('<auth')
+  })
+
+  test('who asks about a key does not authenticate', () => {
+    const purpose = { kind: 'verify', streamId: 'x', key: 'k' } as const
+    const stream = encrypted(MECHANISMS, { purpose }, RULES.saslOrDialback)
+    expect(writtenIn(stream.all)).not.toContain('<auth')
+    expect(writtenIn(stream.all)).toContain('<db:verify')
+  })
+
+  test.each([
+    ['success for nothing', RULES.tlsRequired, DIALBACK, SUCCESS, 'protocol'],
+    ['a challenge', RULES.saslOnly, MECHANISMS, `<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>`, 'protocol'],
+    ['valid, though we asked nothing', RULES.saslOnly, MECHANISMS, answer('valid'), 'protocol'],
+    ['a failure for nothing', RULES.tlsRequired, DIALBACK, FAILURE, 'protocol'],
+  ])('%s', (_name, rules, offered, text, kind) => {
+    const stream = encrypted(offered, {}, rules)
+    const effects = stream.receive(text)
+    expect(failureIn(effects)).toMatchObject({ kind })
+    expect(ofKind(stream.all, 'ready')).toEqual([])
+  })
+
+  test.each([
+    ['another domain', header({ from: 'other.example' })],
+    ['version 2', header({ version: '2.0' })],
+  ])('after success %s answers', (_name, text) => {
+    const stream = encrypted(MECHANISMS)
+    stream.receive(SUCCESS)
+    expect(failureIn(stream.receive(text))).toMatchObject({ kind: 'protocol' })
+  })
+
+  test('text behind <success/>', () => {
+    const stream = encrypted(MECHANISMS)
+    stream.receive(SUCCESS)
+    expect(failureIn(stream.input({ kind: 'injected' }))).toMatchObject({ condition: 'policy-violation' })
+  })
+
+  test('a record that does not allow it any more ends the stream', () => {
+    let rules: StreamRules = RULES.saslOnly
+    const stream = encrypted(MECHANISMS, { judge: () => ({ allowed: true, rules }) })
+    stream.receive(SUCCESS)
+    stream.receive(header() + features(''))
+    expect(stream.input({ kind: 'policy-changed' })).toEqual([])
+    rules = RULES.tlsRequired
+    expect(kindsOf(stream.input({ kind: 'policy-changed' }))).toContain('ended')
+  })
+})
+
 describe('what goes wrong', () => {
   test.each([
     ['another domain answers', header({ from: 'other.example' }), 'protocol'],
@@ -99,14 +214,6 @@ describe('what goes wrong', () => {
   ])('TLS required: %s', (_name, text, kind) => {
     const stream = initiator(initiatingWorld(RULES.tlsRequired))
     expect(failureIn(stream.receive(text))).toMatchObject({ kind })
-  })
-
-  test('a record that leaves SASL only', () => {
-    const stream = initiator(initiatingWorld(RULES.saslOnly))
-    expect(failureIn(stream.receive(header() + features(TLS)))).toEqual({
-      kind: 'no-method',
-      detail: 'SASL EXTERNAL is not built yet, and the partner record allows no other method',
-    })
   })
 
   test('a peer that hangs up on STARTTLS', () => {

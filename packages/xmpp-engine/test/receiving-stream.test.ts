@@ -1,11 +1,13 @@
 import type { DialbackVerdict } from '@stox/xmpp'
-import type { ReceivingWorld, StreamEffect } from '@stox/xmpp-engine'
+import type { ReceivingWorld, StreamEffect, StreamRules } from '@stox/xmpp-engine'
 import { MAX_PAIRS, dialbackKey, provenPairs } from '@stox/xmpp-engine'
 import {
   ALSO_THEM,
   ALSO_US,
+  CERTIFIED,
   RULES,
   SECRET,
+  SELF_SIGNED,
   STRANGER,
   THEM,
   TIMES,
@@ -46,6 +48,131 @@ const authenticated = (world: ReceivingWorld = receivingWorld()) => {
 const refusalIn = (effects: readonly StreamEffect[]) => ({
   refused: ofKind(effects, 'refused').map(({ refusal }) => refusal),
   condition: /<stream:error[^>]*><([a-z-]+)/.exec(writtenIn(effects))?.[1],
+})
+
+const SASL = `xmlns='urn:ietf:params:xml:ns:xmpp-sasl'`
+const auth = (initial: string, mechanism = 'EXTERNAL') => `<auth ${SASL} mechanism='${mechanism}'>${initial}</auth>`
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+const MECHANISM = '<mechanism>EXTERNAL</mechanism>'
+
+/** Inside TLS, with a certificate that is good for THEM. */
+const encrypted = (rules: StreamRules = RULES.saslOnly, changes: Partial<ReceivingWorld> = {}, from?: string) => {
+  const judgeCertificate = (remote: string) => (remote === THEM ? CERTIFIED : SELF_SIGNED)
+  const stream = receiver(receivingWorld(rules, { judgeCertificate, ...changes }))
+  const opening = header(from === undefined ? {} : { from })
+  stream.receive(opening + starttls)
+  stream.secure()
+  stream.receive(opening)
+  return stream
+}
+
+describe('SASL EXTERNAL', () => {
+  test.each([
+    ['our wish is the domain', base64(THEM)],
+    ['in other letters', base64('XMPP.Example')],
+    ['empty', '='],
+  ])('XEP-0178 §3, %s: a new stream, and stanzas on it', (_name, initial) => {
+    const stream = encrypted()
+    expect(writtenIn(stream.all)).toContain(MECHANISM)
+    const effects = stream.receive(auth(initial))
+    expect(effects).toEqual([{ kind: 'write', text: `<success ${SASL}/>` }, { kind: 'restart' }])
+    const restarted = stream.receive(header({}))
+    expect(writtenIn(restarted)).toMatch(/<stream:stream .*<stream:features\/>$/)
+    expect(ofKind(restarted, 'proven')).toMatchObject([
+      { local: US, peer: { domain: THEM, provenBy: 'sasl-external' } },
+    ])
+    expect(ofKind(restarted, 'set-max-stanza')).toEqual([{ kind: 'set-max-stanza', bytes: 50_000 }])
+    expect(ofKind(stream.receive(message(`a@${THEM}`, `b@${US}`)), 'stanza')).toHaveLength(1)
+    expect(refusalIn(stream.receive(message(`a@${ALSO_THEM}`, `b@${US}`)))).toMatchObject({ condition: 'invalid-from' })
+  })
+
+  test('RFC 6120 §6.4.2: no initial response, so it is asked for', () => {
+    const stream = encrypted()
+    expect(writtenIn(stream.receive(`<auth ${SASL} mechanism='EXTERNAL'/>`))).toBe(`<challenge ${SASL}/>`)
+    expect(writtenIn(stream.receive(`<response ${SASL}/>`))).toBe(`<success ${SASL}/>`)
+  })
+
+  test.each([
+    ['§6.5.8 invalid-authzid', RULES.saslOnly, THEM, auth(base64(ALSO_THEM)), 'invalid-authzid'],
+    ['§6.5.7 invalid-mechanism', RULES.saslOnly, THEM, auth('=', 'PLAIN'), 'invalid-mechanism'],
+    ['§6.5.5 incorrect-encoding', RULES.saslOnly, THEM, auth('*'), 'incorrect-encoding'],
+    ['§6.5.1 aborted', RULES.saslOnly, THEM, `<abort ${SASL}/>`, 'aborted'],
+    ['§6.5.9 malformed-request', RULES.saslOnly, THEM, `<response ${SASL}/>`, 'malformed-request'],
+    [
+      '§6.5.10 not-authorized: the certificate proves nothing',
+      RULES.saslOrDialback,
+      ALSO_THEM,
+      auth('='),
+      'not-authorized',
+    ],
+    ['§6.5.10 not-authorized: a row without SASL', RULES.tlsRequired, THEM, auth('='), 'not-authorized'],
+  ])('RFC 6120 %s', (_name, rules, from, text, condition) => {
+    const stream = encrypted(rules, {}, from)
+    const effects = stream.receive(text)
+    expect(writtenIn(effects)).toMatch(new RegExp(`^<failure ${SASL}><${condition}/></failure>$`))
+    expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'sasl-refused' }])
+    expect(stream.state.name).toBe('open')
+  })
+
+  test('§6.5.6 encryption-required: never in the clear', () => {
+    const stream = receiver(receivingWorld(RULES.tlsOptional, { judgeCertificate: () => CERTIFIED }))
+    expect(writtenIn(stream.receive(header({})))).not.toContain(MECHANISM)
+    expect(writtenIn(stream.receive(auth('=')))).toContain('<encryption-required/>')
+    expect(ofKind(stream.all, 'proven')).toEqual([])
+  })
+
+  test('mapping F.3: three failures end the stream', () => {
+    const stream = encrypted()
+    const bad = auth(base64(ALSO_THEM))
+    stream.receive(bad + bad)
+    const effects = stream.receive(bad)
+    expect(writtenIn(effects)).toMatch(/^<failure .*<stream:error><policy-violation .*<\/stream:stream>$/)
+    expect(stream.state.name).toBe('closed')
+  })
+
+  test('after a failure dialback on the same stream', () => {
+    const stream = encrypted(RULES.saslOrDialback)
+    stream.receive(auth(base64(ALSO_THEM)))
+    expect(ofKind(stream.receive(result(THEM, US)), 'verify')).toHaveLength(1)
+    // And then not both.
+    expect(writtenIn(stream.receive(auth('=')))).toContain('<not-authorized/>')
+  })
+
+  test('a certificate that proves nothing: dialback where it is allowed, else the end with the reason', () => {
+    const judgeCertificate = () => SELF_SIGNED
+    const written = writtenIn(encrypted(RULES.saslOrDialback, { judgeCertificate }).all)
+    expect(written).not.toContain(MECHANISM)
+    expect(written).toContain('urn:xmpp:features:dialback')
+    const stream = encrypted(RULES.saslOnly, { judgeCertificate })
+    expect(refusalIn(stream.all)).toEqual({ refused: ['certificate'], condition: 'not-authorized' })
+    expect(writtenIn(stream.all)).toContain(SELF_SIGNED.reason)
+  })
+
+  test.each([
+    ['other addresses', { from: ALSO_THEM }, {}, 'improper-addressing'],
+    ['no room', {}, { hasRoom: () => false }, 'resource-constraint'],
+  ])('after success, %s', (_name, attributes, changes, condition) => {
+    const stream = encrypted(RULES.saslOnly, changes)
+    stream.receive(auth('='))
+    expect(refusalIn(stream.receive(header(attributes))).condition).toBe(condition)
+    expect(ofKind(stream.all, 'proven')).toEqual([])
+  })
+
+  test('text behind <auth/>', () => {
+    const stream = encrypted()
+    stream.receive(auth('='))
+    expect(refusalIn(stream.input({ kind: 'injected' })).condition).toBe('policy-violation')
+  })
+
+  test('a record that does not allow it any more ends the stream', () => {
+    let rules: StreamRules = RULES.saslOnly
+    const stream = encrypted(rules, { judge: () => ({ allowed: true, rules }) })
+    stream.receive(auth('='))
+    stream.receive(header({}))
+    expect(stream.input({ kind: 'policy-changed' })).toEqual([])
+    rules = RULES.tlsRequired
+    expect(writtenIn(stream.input({ kind: 'policy-changed' }))).toContain('<reset ')
+  })
 })
 
 describe('the header', () => {
@@ -89,7 +216,7 @@ describe('the header', () => {
     ['a domain that is not served', { to: 'nobody.example' }, {}, 'host-unknown', 'host-unknown'],
     ['from a domain of ours', { from: ALSO_US }, {}, 'own-domain', 'invalid-from'],
     ['from no partner', { from: STRANGER }, {}, 'unknown-partner', 'policy-violation'],
-    ['SASL only', {}, { judge: judgeBy(RULES.saslOnly) }, 'no-method', 'unsupported-feature'],
+    ['no method', {}, { judge: judgeBy({ ...RULES.saslOnly, methods: [] }) }, 'no-method', 'unsupported-feature'],
     [
       'TLS required, before 1.0',
       { version: undefined },
@@ -116,11 +243,6 @@ describe('the header', () => {
   test('a stranger is told nothing about who is listed', () => {
     const written = writtenIn(receiver(receivingWorld()).receive(header({ from: STRANGER })))
     expect(written).not.toMatch(/<text|partner/)
-  })
-
-  test('the missing SASL EXTERNAL is called by its name', () => {
-    const written = writtenIn(receiver(receivingWorld(RULES.saslOnly)).receive(header({})))
-    expect(written).toContain('SASL EXTERNAL is not built yet')
   })
 
   test.each([
@@ -391,12 +513,6 @@ describe('stanzas', () => {
       'unsupported-stanza-type',
     ],
     ['a foreign namespace', authenticated, `<x xmlns='urn:x'/>`, 'unsupported-stanza-type'],
-    [
-      'SASL that was not offered',
-      opened,
-      `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>`,
-      'unsupported-stanza-type',
-    ],
   ] as const)('%s', (_name, prepare, text, condition) => {
     const stream = prepare()
     const effects = stream.receive(text)

@@ -2,7 +2,9 @@ import type { StreamFailure } from '@stox/xmpp-engine'
 import { detailOf, failureOf, verdictOfFailure } from '@stox/xmpp-engine'
 import { THEM } from './support.ts'
 
-const plain = (kind: Exclude<StreamFailure['kind'], 'peer-error' | 'protocol' | 'dialback-error'>): StreamFailure => ({
+const plain = (
+  kind: Exclude<StreamFailure['kind'], 'peer-error' | 'protocol' | 'dialback-error' | 'sasl-refused'>,
+): StreamFailure => ({
   kind,
   detail: 'why',
 })
@@ -14,6 +16,13 @@ test.each([
   ['TLS', plain('tls-failed'), 'remote-server-timeout', 504],
   ['time', plain('timeout'), 'remote-server-timeout', 504],
   ['nothing in common', plain('no-method'), 'remote-server-timeout', 504],
+  ['certificate', plain('certificate'), 'remote-server-timeout', 504],
+  [
+    'SASL refused',
+    { kind: 'sasl-refused', condition: 'not-authorized', detail: '' } as const,
+    'remote-server-timeout',
+    502,
+  ],
   ['dialback invalid', plain('dialback-invalid'), 'internal-server-error', 502],
   [
     'dialback error',

@@ -5,6 +5,7 @@ import type { XmlEvent } from '@stox/xml'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { DomainName } from '@stox/xmpp'
 import type {
+  CertificateVerdict,
   InitiatingState,
   InitiatingWorld,
   Judgement,
@@ -44,8 +45,12 @@ const rules = (tls: StreamRules['tls'], methods: readonly Method[]): StreamRules
   maxStanzaBytes: 50_000,
   keepAlive: true,
 })
+export const CERTIFIED: CertificateVerdict = { ok: true }
+export const SELF_SIGNED = { ok: false, reason: 'the certificate is self-signed' } as const satisfies CertificateVerdict
+
 /** Rows of the negotiation matrix. */
 export const RULES = {
+  saslOrDialback: rules('required', ['sasl-external-over-tls', 'dialback-over-tls']),
   saslOnly: rules('required', ['sasl-external-over-tls']),
   tlsRequired: rules('required', ['dialback-over-tls']),
   tlsOptional: rules('optional', ['sasl-external-over-tls', 'dialback-over-tls', 'dialback-over-tcp']),
@@ -71,6 +76,7 @@ export const receivingWorld = (
   judge: judgeBy(partnerRules),
   hasRoom: () => true,
   canEncrypt: () => true,
+  judgeCertificate: () => SELF_SIGNED,
   ...changes,
 })
 
@@ -85,6 +91,8 @@ export const initiatingWorld = (
   times: TIMES,
   dialbackSecret: () => SECRET,
   judge: judgeBy(partnerRules),
+  judgeCertificate: () => SELF_SIGNED,
+  holdsCertificate: () => true,
   ...changes,
 })
 
@@ -103,6 +111,7 @@ export class Driven<State extends { readonly name: string }> {
 
   input(input: StreamInput): readonly StreamEffect[] {
     const step = this.#advance(this.state, input)
+    if (step.effects.some(({ kind }) => kind === 'restart')) this.#reader = new XmlStreamReader(DEFAULT_XML_LIMITS)
     this.state = step.state
     this.all.push(...step.effects)
     return step.effects

@@ -15,6 +15,8 @@ export interface PairOptions {
   readonly trustedPeers?: readonly string[]
   /** Listens wherever there is room, so that many can stand side by side. */
   readonly anyPort?: boolean
+  /** Left out: a self-signed certificate, and the authorities of the system. */
+  readonly served?: { readonly keyPair: KeyPair; readonly trustedCas: string }
 }
 
 /** A partner proven by dialback over TLS, as most are without a certificate from a public CA. */
@@ -31,6 +33,7 @@ export const dialbackPartner = (
 })
 
 const STOPS_WITHIN_MS = 12_000
+export const SERVED: readonly string[] = [SIP, SIP_TCP]
 
 export const MAIN: Readonly<Record<Side, string>> = {
   edge: 'packages/edge-proxy/src/main.ts',
@@ -194,13 +197,14 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
   const ports = options.anyPort === true ? NO_PORTS : PORTS
   const inside = await TestCa.create(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
-  const served = await selfSigned(dir, 'served', [SIP, SIP_TCP])
+  const served = options.served?.keyPair ?? (await selfSigned(dir, 'served', SERVED))
   return {
     edge: {
       node: 'edge-1',
       xmpp: {
         listen: [`${at.edge}:${ports.s2s}`],
-        certificates: [{ domains: [SIP, SIP_TCP], cert: served.cert, key: served.key }],
+        certificates: [{ domains: SERVED, cert: served.cert, key: served.key }],
+        ...(options.served === undefined ? {} : { trustedCas: options.served.trustedCas }),
       },
       link: {
         listen: `${at.edge}:${ports.link}`,

@@ -1,9 +1,10 @@
 import type { Kamailio } from './kamailio.ts'
-import { Pair, type PairOptions } from './pair.ts'
+import { TestCa } from './certificates.ts'
+import { Pair, SERVED, type PairOptions } from './pair.ts'
 import { missingPeers } from './peers.ts'
-import type { Prosody } from './prosody.ts'
+import type { Prosody, ProsodyOptions } from './prosody.ts'
 import type { SipUser } from './sip-user.ts'
-import { Stage, type SipDomain } from './stage.ts'
+import { Stage, XMPP, type SipDomain } from './stage.ts'
 import type { XmppUser } from './xmpp-user.ts'
 
 const OPEN_WITHIN_MS = 60_000
@@ -15,6 +16,8 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   /** False: watchers of SIP users wait for approval. */
   readonly forceActive?: boolean
   readonly pair?: PairOptions | ((stage: Stage) => PairOptions)
+  /** True: both servers have a certificate of the same CA, and the XMPP server takes nothing else. */
+  readonly hasCertificates?: boolean
 }
 
 /** A stage with everybody on it. */
@@ -32,10 +35,11 @@ export async function openScene<Xmpp extends string, Sip extends string>(
   cast: Cast<Xmpp, Sip>,
 ): Promise<Scene<Xmpp, Sip>> {
   const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
+  const certificates = cast.hasCertificates === true ? await certificatesFor(stage) : undefined
   const [prosody, kamailio, pair] = await Promise.all([
-    stage.prosody({ users: cast.xmpp }),
+    stage.prosody({ users: cast.xmpp, ...certificates?.prosody }),
     stage.kamailio({ forceActive: cast.forceActive ?? true }),
-    Pair.start(stage, options),
+    Pair.start(stage, { ...options, ...certificates?.pair }),
   ])
   const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(prosody, name)] as const))
   const phones = await Promise.all(
@@ -50,6 +54,19 @@ export async function openScene<Xmpp extends string, Sip extends string>(
     pair,
     xmpp: Object.fromEntries(people) as Record<Xmpp, XmppUser>,
     sip: Object.fromEntries(phones) as Record<Sip, SipUser>,
+  }
+}
+
+interface Certificates {
+  readonly prosody: Pick<ProsodyOptions, 'mode' | 'keyPair' | 'ca'>
+  readonly pair: PairOptions
+}
+
+async function certificatesFor(stage: Stage): Promise<Certificates> {
+  const ca = await TestCa.create(stage.dir, 'public-ca')
+  return {
+    prosody: { mode: 'certificates', keyPair: await ca.issue('prosody', [XMPP]), ca: ca.cert },
+    pair: { served: { keyPair: await ca.issue('served', SERVED), trustedCas: ca.cert } },
   }
 }
 

@@ -135,9 +135,9 @@ export class Stage {
   }
 
   async xmppUser(server: Prosody, user: string, more: { resource?: string; quiet?: boolean } = {}): Promise<XmppUser> {
-    const { domain, address, c2sPort, keyPair, mode } = server.options
+    const { domain, address, c2sPort, ca: trusted, mode } = server.options
     const resource = more.resource === undefined ? {} : { resource: more.resource }
-    const ca = mode === 'no-tls' ? {} : { ca: keyPair.cert }
+    const ca = mode === 'no-tls' ? {} : { ca: trusted }
     const person = new XmppUser({ user, domain, address, port: c2sPort, ...resource, ...ca })
     this.onEnd(() => person.stop())
     return person.start({ quiet: more.quiet ?? false })

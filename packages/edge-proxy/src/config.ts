@@ -5,7 +5,7 @@ import { domainSchema, problemsOf, withEnvironment, type Problem } from '@stox/f
 import { fail, ok, parseHostPort, type Result } from '@stox/kernel'
 import { isNodeName } from '@stox/link'
 import { LOG_LEVELS, type LogLevel } from '@stox/telemetry'
-import { TlsIdentity, type LinkTls } from '@stox/transport'
+import { TlsIdentity, type LinkTls, type TrustSource } from '@stox/transport'
 import { parse } from 'yaml'
 import { z } from 'zod'
 
@@ -39,6 +39,14 @@ const certificateSchema = z.strictObject({
   key: pemFile('PRIVATE KEY').describe('PEM file with the private key, not encrypted.'),
 })
 
+const SYSTEM = 'system'
+const trustedCas = z.string().superRefine((text, context) => {
+  if (text === SYSTEM) return
+  for (const issue of pemFile('CERTIFICATE').safeParse(text).error?.issues ?? []) {
+    context.addIssue({ code: 'custom', message: issue.message })
+  }
+})
+
 export const edgeConfigSchema = z
   .strictObject({
     node: z
@@ -57,6 +65,9 @@ export const edgeConfigSchema = z
           .min(1)
           .max(10_000)
           .describe('The certificates of the served domains, chosen by domain.'),
+        trustedCas: trustedCas
+          .default('system')
+          .describe('Who may vouch for the certificates of partners: system, or a PEM file with the CAs.'),
       })
       .describe('Streams with XMPP partners.'),
     link: z
@@ -110,7 +121,7 @@ type EdgeFile = z.output<typeof edgeConfigSchema>
 /** Checked, and with the files that it names read. */
 export interface EdgeConfig {
   readonly node: string
-  readonly xmpp: { readonly listen: readonly string[]; readonly tls: TlsIdentity }
+  readonly xmpp: { readonly listen: readonly string[]; readonly tls: TlsIdentity; readonly trust: TrustSource }
   readonly link: { readonly listen: string; readonly tls: LinkTls; readonly peers: readonly string[] }
   readonly ops: { readonly listen: string }
   readonly dns: { readonly servers: readonly string[] }
@@ -149,13 +160,17 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
   if (!isCertificate(tls.ca)) {
     problems.push({ path: 'link.ca', problem: `${link.ca}: not a certificate`, hint: 'the inside CA in PEM form' })
   }
+  if (xmpp.trustedCas !== SYSTEM && !isCertificate(textOf(xmpp.trustedCas))) {
+    const hint = 'system, or the CAs of the partners in PEM form'
+    problems.push({ path: 'xmpp.trustedCas', problem: `${xmpp.trustedCas}: not a certificate`, hint })
+  }
   const entries = xmpp.certificates.map(({ domains, cert, key }) => ({ domains, cert: textOf(cert), key: textOf(key) }))
   const served = TlsIdentity.of(entries)
   if (served.ok) {
     if (problems.length > 0) return fail(problems)
     return ok({
       ...rest,
-      xmpp: { listen: xmpp.listen, tls: served.value },
+      xmpp: { listen: xmpp.listen, tls: served.value, trust: trustOf(xmpp.trustedCas) },
       link: { listen: link.listen, peers: link.peers, tls },
     })
   }
@@ -167,6 +182,8 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
   }
   return fail(problems)
 }
+
+const trustOf = (text: string): TrustSource => (text === SYSTEM ? { kind: SYSTEM } : { kind: 'file', path: text })
 
 /** Of a file that the schema has found readable. */
 const textOf = (path: string): string => readFileSync(path, 'utf8')

@@ -3,7 +3,9 @@ import { createLog, createMetrics, opsServer, type ReadyReport, type StreamLabel
 import {
   LinkServer,
   NodeDnsResolver,
+  TrustStore,
   XmppEndpoint,
+  certificateJudge,
   cryptoIds,
   nodeHashes,
   systemClock,
@@ -11,6 +13,7 @@ import {
   type DnsResolver,
   type StreamInfo,
   type StreamUp,
+  type TrustSource,
 } from '@stox/transport'
 import type { ConfigProblem, EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
@@ -71,6 +74,10 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   const remembered = await at('replica.file', 'a file that this process may read and write', () => replicaFile.load())
   if (remembered !== undefined) policy.replace(remembered)
 
+  const trustHint = 'system, or a PEM file with the certificates of the CAs that partners use'
+  const trust = await at('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
+  log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
+
   const refused = (kind: string, detail: string): void => {
     metrics.inputRefused(kind)
     log.warn('refused', { kind, detail })
@@ -95,6 +102,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     log,
     resolver,
     policy,
+    judgeCertificate: certificateJudge(trust, clock),
     on: {
       stanza: (stanza, context) => takeInbound(inbound, stanza, context),
       refused,
@@ -194,6 +202,12 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     await closeAll()
     throw error
   }
+}
+
+async function openTrust(source: TrustSource): Promise<TrustStore> {
+  const opened = await TrustStore.open(source)
+  if (!opened.ok) throw new Error(opened.failure.detail)
+  return opened.value
 }
 
 const keyOf = ({ streamId, local, remote }: StreamUp): string => `${streamId}\n${local}\n${remote}`

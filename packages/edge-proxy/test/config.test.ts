@@ -57,7 +57,7 @@ test('a good file, with what is left out', () => {
     ok: true,
     value: {
       node: 'edge-1',
-      xmpp: { listen: ['127.0.0.1:5269'] },
+      xmpp: { listen: ['127.0.0.1:5269'], trust: { kind: 'system' } },
       link: { peers: ['gateway.inside'], tls: { cert: expect.stringContaining('BEGIN CERTIFICATE') } },
       ops: { listen: '127.0.0.1:9101' },
       dns: { servers: [] },
@@ -66,6 +66,11 @@ test('a good file, with what is left out', () => {
     },
   })
 })
+
+test('authorities of a file', () =>
+  expect(load(undefined, { STOX_EDGE__XMPP__TRUSTED_CAS: at('ca.crt') })).toMatchObject({
+    value: { xmpp: { trust: { kind: 'file', path: at('ca.crt') } } },
+  }))
 
 test('the environment counts more than the file', () => {
   const env = { STOX_EDGE__XMPP__LISTEN: '[::1]:5269, 127.0.0.1:5270', STOX_EDGE__LOG__LEVEL: 'debug' }
@@ -116,6 +121,18 @@ test.each<[string, (config: File) => unknown, string, RegExp]>([
     (c) => c.xmpp.certificates.push(...c.xmpp.certificates),
     'xmpp.certificates[1].domains',
     /two certificates/,
+  ],
+  [
+    'authorities that are not there',
+    (c) => Object.assign(c.xmpp, { trustedCas: at('gone.crt') }),
+    'xmpp.trustedCas',
+    /gone\.crt: there is no such file/,
+  ],
+  [
+    'authorities that are none',
+    (c) => Object.assign(c.xmpp, { trustedCas: at('armour.crt') }),
+    'xmpp.trustedCas',
+    /armour\.crt: not a certificate/,
   ],
   [
     'a served domain that is none',

@@ -16,6 +16,7 @@ export type {
   StreamInfo,
   StreamFailureInfo,
 } from './xmpp-endpoint-types.ts'
+export { certificateJudge } from './judge-certificate.ts'
 export { TlsIdentity } from './tls-identity.ts'
 export type { CertificateEntry, CertificateProblem } from './tls-identity.ts'
 export { readCertificate } from './certificates/certificate.ts'

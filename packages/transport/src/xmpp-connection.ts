@@ -8,6 +8,7 @@ import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { DomainName } from '@stox/xmpp'
 import { domainToAscii } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamInput, TimerName } from '@stox/xmpp-engine'
+import { presentedChain } from './certificates/presented-chain.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
 /** A stream machine with its state inside: inputs in, effects out. */
@@ -38,6 +39,8 @@ export interface XmppConnectionOptions {
 
 /** What an unauthenticated peer may make us hold. @see mapping F.8 */
 const BEFORE_AUTHENTICATION: XmlLimits = { ...DEFAULT_XML_LIMITS, maxStanzaBytes: 16_384 }
+
+const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
 type Written = (error: Error | null | undefined) => void
 
@@ -100,6 +103,11 @@ export class XmppConnection {
 
   get tlsVersion(): string | undefined {
     return this.#tlsVersion
+  }
+
+  /** The certificates that the peer sent in its handshake, its own first. */
+  get presented(): readonly Uint8Array[] {
+    return this.#socket instanceof TLSSocket && this.encrypted ? presentedChain(this.#socket) : []
   }
 
   get quietMs(): number {
@@ -168,8 +176,8 @@ export class XmppConnection {
     for (const event of events) {
       left -= 1
       const effects = this.#options.machine.advance({ kind: 'xml', event })
-      if (effects.some(({ kind }) => kind === 'start-tls') && (left > 0 || reader.pendingBytes > 0)) {
-        // Plain text behind <starttls/> or <proceed/> was not written by who speaks TLS next. @see RFC 6120 §5.4.3.3
+      if (effects.some(startsAnew) && (left > 0 || reader.pendingBytes > 0)) {
+        // Text behind <starttls/> or <proceed/> was not written by who speaks TLS next. @see RFC 6120 §5.4.3.3, §6.3.3
         this.#perform(this.#options.machine.advance({ kind: 'injected' }))
         return
       }
@@ -213,6 +221,9 @@ export class XmppConnection {
           break
         case 'start-tls':
           this.#startTls(effect.role, effect.local, effect.remote)
+          break
+        case 'restart':
+          this.#reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
           break
         case 'set-max-stanza':
           this.#reader.setLimits({ ...DEFAULT_XML_LIMITS, maxStanzaBytes: effect.bytes })
@@ -351,7 +362,7 @@ export class XmppConnection {
       secured = connectTls({
         socket: plain,
         secureContext: tls.clientContextFor(local),
-        // Who the peer is, dialback tells; its certificate is judged where SASL EXTERNAL is.
+        // Judged by ourselves, and only where the partner's record asks for it.
         rejectUnauthorized: false,
         ...(name === undefined || isIP(name) !== 0 ? {} : { servername: name }),
       })

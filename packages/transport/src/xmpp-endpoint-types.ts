@@ -1,6 +1,6 @@
 import type { Clock, Failure, Hashes, Ids, Log, Timers } from '@stox/kernel'
 import type { DomainName, Stanza, StreamCondition } from '@stox/xmpp'
-import type { Proof, ProvenPeer, RefusalKind, StreamFailure, StreamRules } from '@stox/xmpp-engine'
+import type { CertificateVerdict, Proof, ProvenPeer, RefusalKind, StreamFailure, StreamRules } from '@stox/xmpp-engine'
 import type { DnsResolver } from './dns-resolver.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
@@ -89,6 +89,9 @@ export interface XmppEndpointLimits {
   readonly backOffCapMs: number
 }
 
+/** Whether the certificates that a peer presented, its own first, prove that it is this domain. */
+export type JudgeCertificate = (presented: readonly Uint8Array[], domain: DomainName) => CertificateVerdict
+
 export interface XmppEndpointOptions {
   /** `host:port`, `[::1]:5269`; port 0 takes a free one. */
   readonly listen: readonly string[]
@@ -100,6 +103,8 @@ export interface XmppEndpointOptions {
   readonly log: Log
   readonly resolver: DnsResolver
   readonly policy: StreamPolicy
+  /** Left out: no certificate of a peer proves anything, so that dialback is all there is. */
+  readonly judgeCertificate?: JudgeCertificate
   readonly limits?: Partial<XmppEndpointLimits>
   readonly on: XmppEndpointEvents
   /** May we connect there because DNS said so? Not asked for a partner's fixed proxy. @see mapping F.6 point 9 */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { DomainName } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
+  CertificateVerdict,
   InitiatingWorld,
   Judgement,
   Proof,
@@ -28,6 +29,7 @@ import type { StreamMachine } from './xmpp-connection.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import { dialXmpp } from './xmpp-dialer.ts'
 import type {
+  JudgeCertificate,
   PartnerRules,
   SendOutcome,
   StreamFailureInfo,
@@ -177,7 +179,7 @@ export class XmppEndpoint {
       return
     }
     const { policy, ids, hashes, tls } = this.#options
-    const world: ReceivingWorld = {
+    const world: Omit<ReceivingWorld, 'judgeCertificate'> = {
       ids,
       hashes,
       times: this.#times(),
@@ -187,11 +189,14 @@ export class XmppEndpoint {
       hasRoom: (local, remote) => this.#hasRoom(local, remote),
       canEncrypt: (local) => tls.contextFor(local) !== undefined,
     }
-    const machine = machineOf(
-      () => startReceiving(world),
-      (state, input) => advanceReceiving(state, input, world),
-    )
-    this.#open(socket, 'in', 'stanzas', machine, undefined, undefined, (stream, effect) =>
+    const machineFor: MachineFor = (judgeCertificate) => {
+      const mine = { ...world, judgeCertificate }
+      return machineOf(
+        () => startReceiving(mine),
+        (state, input) => advanceReceiving(state, input, mine),
+      )
+    }
+    this.#open(socket, 'in', 'stanzas', machineFor, undefined, undefined, (stream, effect) =>
       this.#onInbound(stream, effect),
     )
   }
@@ -260,15 +265,16 @@ export class XmppEndpoint {
     socket: Socket,
     direction: Stream['direction'],
     purpose: Stream['purpose'],
-    machine: StreamMachine,
+    machineFor: MachineFor,
     local: DomainName | undefined,
     remote: DomainName | undefined,
     onEffect: (stream: Stream, effect: StreamEffect) => void,
     onRoom: () => void = () => {},
   ): Stream {
-    const { clock, timers, tls, policy } = this.#options
+    const { clock, timers, tls, policy, judgeCertificate = NONE_PROVES } = this.#options
+    const machine = machineFor((domain) => judgeCertificate(connection.presented, domain))
     const { writeBufferBytes, stallTimeoutMs, closeTimeoutMs } = this.#limits
-    const connection = new XmppConnection({
+    const connection: XmppConnection = new XmppConnection({
       socket,
       direction,
       machine,
@@ -442,7 +448,7 @@ export class XmppEndpoint {
           pair.onReady(stream.connection, stream.id)
         } else if (effect.kind === 'ended') pair.onEnded(effect.failure)
       }
-      this.#open(dialed.socket, 'out', 'stanzas', dialed.machine, local, remote, onEffect, () => pair.onRoom())
+      this.#open(dialed.socket, 'out', 'stanzas', dialed.machineFor, local, remote, onEffect, () => pair.onRoom())
     })
   }
 
@@ -463,7 +469,7 @@ export class XmppEndpoint {
         answer({ verdict: verdictOfFailure(dialed.failure), encrypted: false })
         return
       }
-      this.#open(dialed.socket, 'out', 'verify', dialed.machine, local, remote, (stream, each) => {
+      this.#open(dialed.socket, 'out', 'verify', dialed.machineFor, local, remote, (stream, each) => {
         if (each.kind === 'verdict') answer({ verdict: each.verdict, encrypted: each.encrypted })
         else if (each.kind === 'ended' && each.failure !== undefined) {
           answer({ verdict: verdictOfFailure(each.failure), encrypted: false })
@@ -479,10 +485,10 @@ export class XmppEndpoint {
     streamPurpose: StreamPurpose,
     purpose: Stream['purpose'],
   ): Promise<
-    | { readonly kind: 'dialed'; readonly socket: Socket; readonly machine: StreamMachine }
+    | { readonly kind: 'dialed'; readonly socket: Socket; readonly machineFor: MachineFor }
     | { readonly kind: 'failed'; readonly failure: StreamFailure }
   > {
-    const { policy, resolver, ids, clock, timers, hashes, mayConnect = () => true } = this.#options
+    const { policy, resolver, ids, clock, timers, hashes, tls, mayConnect = () => true } = this.#options
     const failed = (failure: StreamFailure) => ({ kind: 'failed', failure }) as const
     const judgement = policy.judge(local, remote)
     if (!judgement.allowed) return failed({ kind: 'not-allowed', detail: judgement.reason })
@@ -512,7 +518,7 @@ export class XmppEndpoint {
       dialed.value.destroy()
       return failed(SHUTTING_DOWN)
     }
-    const world: InitiatingWorld = {
+    const world: Omit<InitiatingWorld, 'judgeCertificate'> = {
       local,
       remote,
       purpose: streamPurpose,
@@ -520,14 +526,23 @@ export class XmppEndpoint {
       times,
       dialbackSecret: () => policy.dialbackSecret(),
       judge: (ours, theirs) => this.#judge(ours, theirs),
+      holdsCertificate: () => tls.contextFor(local) !== undefined,
     }
-    const machine = machineOf(
-      () => startInitiating(world),
-      (state, input) => advanceInitiating(state, input, world),
-    )
-    return { kind: 'dialed', socket: dialed.value, machine }
+    const machineFor: MachineFor = (judgeCertificate) => {
+      const mine = { ...world, judgeCertificate: () => judgeCertificate(remote) }
+      return machineOf(
+        () => startInitiating(mine),
+        (state, input) => advanceInitiating(state, input, mine),
+      )
+    }
+    return { kind: 'dialed', socket: dialed.value, machineFor }
   }
 }
+
+/** A machine for the connection whose peer's certificate it may ask about. */
+type MachineFor = (judgeCertificate: (domain: DomainName) => CertificateVerdict) => StreamMachine
+
+const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
 
 const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 

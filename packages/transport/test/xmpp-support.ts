@@ -21,6 +21,7 @@ export const domain = (text: string): DomainName => text as DomainName
 
 export const RULES = {
   tlsRequired: partnerRules('required', ['dialback-over-tls']),
+  saslOrDialback: partnerRules('required', ['sasl-external-over-tls', 'dialback-over-tls']),
   tlsOptional: partnerRules('optional', ['sasl-external-over-tls', 'dialback-over-tls', 'dialback-over-tcp']),
   tlsNotSupported: partnerRules('notSupported', ['dialback-over-tcp']),
   saslOnly: partnerRules('required', ['sasl-external-over-tls']),

@@ -210,7 +210,13 @@ function onHeader(
       addressed,
       { kind: 'refused', refusal, detail },
       { kind: 'write', text: formatStreamHeader(answer) + formatStreamError(error) + STREAM_END },
-      { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },
+      {
+        kind: 'ended',
+        failure:
+          refusal === 'certificate'
+            ? { kind: 'certificate', detail }
+            : { kind: 'protocol', condition: error.condition, detail },
+      },
       { kind: 'hang-up' },
     )
 

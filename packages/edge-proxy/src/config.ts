@@ -60,6 +60,11 @@ export const edgeConfigSchema = z
           .min(1)
           .max(16)
           .describe('Where partners connect (s2s with STARTTLS), as host:port, such as 0.0.0.0:5269.'),
+        listenDirectTls: z
+          .array(address)
+          .max(16)
+          .default([])
+          .describe('Where partners connect with TLS from the first byte (XEP-0368), such as 0.0.0.0:5270.'),
         certificates: z
           .array(certificateSchema)
           .min(1)
@@ -121,7 +126,12 @@ type EdgeFile = z.output<typeof edgeConfigSchema>
 /** Checked, and with the files that it names read. */
 export interface EdgeConfig {
   readonly node: string
-  readonly xmpp: { readonly listen: readonly string[]; readonly tls: TlsIdentity; readonly trust: TrustSource }
+  readonly xmpp: {
+    readonly listen: readonly string[]
+    readonly listenDirectTls: readonly string[]
+    readonly tls: TlsIdentity
+    readonly trust: TrustSource
+  }
   readonly link: { readonly listen: string; readonly tls: LinkTls; readonly peers: readonly string[] }
   readonly ops: { readonly listen: string }
   readonly dns: { readonly servers: readonly string[] }
@@ -170,7 +180,12 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
     if (problems.length > 0) return fail(problems)
     return ok({
       ...rest,
-      xmpp: { listen: xmpp.listen, tls: served.value, trust: trustOf(xmpp.trustedCas) },
+      xmpp: {
+        listen: xmpp.listen,
+        listenDirectTls: xmpp.listenDirectTls,
+        tls: served.value,
+        trust: trustOf(xmpp.trustedCas),
+      },
       link: { listen: link.listen, peers: link.peers, tls },
     })
   }

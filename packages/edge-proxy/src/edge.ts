@@ -94,6 +94,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
 
   const endpoint: XmppEndpoint = new XmppEndpoint({
     listen: config.xmpp.listen,
+    listenDirectTls: config.xmpp.listenDirectTls,
     tls: config.xmpp.tls,
     clock,
     timers,

@@ -10,35 +10,57 @@ export interface XmppTarget {
   readonly port: number
   /** DNS said so; a partner's fixed proxy is the administrator's word. */
   readonly fromDns: boolean
+  /** TLS before anything else, in place of STARTTLS. @see XEP-0368 */
+  readonly directTls: boolean
 }
 
 const XMPP_SERVER_PORT = 5269
 
-/** Where a domain's server is: targets in the order in which to try them. @see RFC 6120 §3.2, mapping F.6 */
+/**
+ * Where a domain's server is: targets in the order in which to try them, those with direct TLS and those with STARTTLS
+ * mixed by priority. @see RFC 6120 §3.2, XEP-0368 §2, mapping F.6
+ */
 export async function locateXmpp(
   domain: DomainName,
   proxy: { readonly host: string; readonly port: number } | undefined,
   resolver: DnsResolver,
   ids: Pick<Ids, 'fraction'>,
+  mayUseTls = true,
 ): Promise<Result<readonly XmppTarget[], StreamFailure>> {
-  if (proxy !== undefined) return ok([{ ...proxy, fromDns: false }])
+  if (proxy !== undefined) return ok([{ ...proxy, fromDns: false, directTls: false }])
   const name = domainToAscii(domain)
-  // `_xmpps-server` belongs beside it, mixed by priority, once there is direct TLS. @see XEP-0368
-  const found = await resolver.srv(`_xmpp-server._tcp.${name}`)
-  if (!found.ok && found.failure.kind === 'trouble') return fail(dnsTrouble(found.failure))
-  const records = found.ok ? found.value : []
-  if (records.length === 0) return ok([{ host: name, port: XMPP_SERVER_PORT, fromDns: true }])
-  const offered = records.filter(({ target }) => target !== '' && target !== '.')
-  if (offered.length === 0)
+  const [direct, plain] = await Promise.all([
+    mayUseTls ? resolver.srv(`_xmpps-server._tcp.${name}`) : ok<readonly SrvRecord[]>([]),
+    resolver.srv(`_xmpp-server._tcp.${name}`),
+  ])
+  const targets = [...targetsIn(direct, true), ...targetsIn(plain, false)]
+  if (targets.length > 0) {
+    return ok(
+      orderSrv(targets, ids).map(({ target, port, directTls }) => ({ host: target, port, fromDns: true, directTls })),
+    )
+  }
+  if (!plain.ok && plain.failure.kind === 'trouble') return fail(dnsTrouble(plain.failure))
+  // A refusal of direct TLS alone says nothing of the rest.
+  if (plain.ok && plain.value.length > 0) {
     return fail({ kind: 'domain-not-found', detail: `${domain} says that it offers no XMPP service` })
-  return ok(orderSrv(offered, ids).map(({ target, port }) => ({ host: target, port, fromDns: true })))
+  }
+  return ok([{ host: name, port: XMPP_SERVER_PORT, fromDns: true, directTls: false }])
 }
+
+/** A target of `.` is a refusal. @see RFC 2782 */
+const targetsIn = (
+  found: Result<readonly SrvRecord[], DnsFailure>,
+  directTls: boolean,
+): readonly (SrvRecord & { readonly directTls: boolean })[] =>
+  (found.ok ? found.value : [])
+    .filter(({ target }) => target !== '' && target !== '.')
+    .map((record) => ({ ...record, directTls }))
 
 export const dnsTrouble = (failure: DnsFailure): StreamFailure => ({ kind: 'dns-trouble', detail: failure.detail })
 
 /** By priority; among equals drawn by weight, not sorted. @see RFC 2782 */
-export function orderSrv(records: readonly SrvRecord[], ids: Pick<Ids, 'fraction'>): readonly SrvRecord[] {
-  const ordered: SrvRecord[] = []
+export function orderSrv<T extends SrvRecord>(records: readonly T[], ids: Pick<Ids, 'fraction'>): readonly T[] {
+  const ordered: T[] = []
   // Weight 0 first, so that it is drawn when the number drawn is 0.
   const left = records.toSorted((a, b) => a.priority - b.priority || a.weight - b.weight)
   while (left.length > 0) {

@@ -1,14 +1,13 @@
 import type { Socket } from 'node:net'
-import { isIP } from 'node:net'
 import type { TLSSocket as TlsSocket } from 'node:tls'
-import { TLSSocket, connect as connectTls } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import type { Clock, Timer, Timers } from '@stox/kernel'
 import type { XmlLimits } from '@stox/xml'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { DomainName } from '@stox/xmpp'
-import { domainToAscii } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamInput, TimerName } from '@stox/xmpp-engine'
 import { presentedChain } from './certificates/presented-chain.ts'
+import { secureAsClient, secureAsServer } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
 /** A stream machine with its state inside: inputs in, effects out. */
@@ -19,7 +18,8 @@ export interface StreamMachine {
 }
 
 export interface XmppConnectionOptions {
-  readonly socket: Socket
+  /** Encrypted already, where TLS came before the stream. */
+  readonly socket: Socket | TlsSocket
   readonly direction: 'in' | 'out'
   readonly machine: StreamMachine
   readonly clock: Clock
@@ -80,6 +80,7 @@ export class XmppConnection {
   constructor(options: XmppConnectionOptions) {
     this.#options = options
     this.#socket = options.socket
+    if (options.socket instanceof TLSSocket) this.#tlsVersion = options.socket.getProtocol() ?? 'unknown'
     this.openedAtMs = options.clock.wallMs()
     this.remoteAddress = options.socket.remoteAddress ?? 'unknown'
     const nowMs = options.clock.monotonicMs()
@@ -339,37 +340,19 @@ export class XmppConnection {
     })
   }
 
-  #startTls(role: 'server' | 'client', local: DomainName, remote: DomainName | undefined): void {
-    const { tls } = this.#options
+  #startTls(role: 'server' | 'client', local: DomainName | undefined, remote: DomainName | undefined): void {
+    const { tls, isServed } = this.#options
     this.#flush()
     this.#mode = 'securing'
     const plain = this.#socket
     this.#detach(plain)
-    let secured: TlsSocket
-    if (role === 'server') {
-      const fallback = tls.contextFor(local)
-      secured = new TLSSocket(plain, {
-        isServer: true,
-        requestCert: true,
-        rejectUnauthorized: false,
-        ...(fallback === undefined ? {} : { secureContext: fallback }),
-        // COMPAT: Prosody 0.12 sends no SNI with STARTTLS, so the stream's `to` has chosen already.
-        SNICallback: (name, choose) => choose(null, this.#options.isServed(name) ? tls.contextFor(name) : undefined),
-      })
-      secured.disableRenegotiation()
-    } else {
-      const name = remote === undefined ? undefined : domainToAscii(remote)
-      secured = connectTls({
-        socket: plain,
-        secureContext: tls.clientContextFor(local),
-        // Judged by ourselves, and only where the partner's record asks for it.
-        rejectUnauthorized: false,
-        ...(name === undefined || isIP(name) !== 0 ? {} : { servername: name }),
-      })
-    }
+    const secured =
+      role === 'server' || local === undefined
+        ? secureAsServer(plain, tls, local, isServed)
+        : secureAsClient(plain, tls, local, remote, false)
     this.#socket = secured
     this.#attach(secured)
-    secured.once(role === 'server' ? 'secure' : 'secureConnect', () => {
+    secured.once(role === 'server' || local === undefined ? 'secure' : 'secureConnect', () => {
       if (this.#mode !== 'securing') return
       this.#mode = 'reading'
       this.#tlsVersion = secured.getProtocol() ?? 'unknown'

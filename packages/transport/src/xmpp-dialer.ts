@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { Clock, Ids, Result, Timers } from '@stox/kernel'
 import { fail, ok } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
@@ -19,15 +20,19 @@ export interface DialDeps {
 export interface DialOrder {
   readonly remote: DomainName
   readonly proxy: { readonly host: string; readonly port: number } | undefined
+  /** Does the partner's record say that it speaks TLS? */
+  readonly mayUseTls: boolean
   /** For the whole search, not for each address. */
   readonly withinMs: number
   readonly signal: AbortSignal
+  /** Begins TLS on the connection to a target that wants it at once. */
+  readonly secure: (socket: Socket) => TLSSocket
 }
 
-/** One address after the other until one takes the connection. */
-export async function dialXmpp(deps: DialDeps, order: DialOrder): Promise<Result<Socket, StreamFailure>> {
+/** One address after the other until one takes the connection; with direct TLS, until one finishes the handshake. */
+export async function dialXmpp(deps: DialDeps, order: DialOrder): Promise<Result<Socket | TLSSocket, StreamFailure>> {
   const deadlineMs = deps.clock.monotonicMs() + order.withinMs
-  const located = await locateXmpp(order.remote, order.proxy, deps.resolver, deps.ids)
+  const located = await locateXmpp(order.remote, order.proxy, deps.resolver, deps.ids, order.mayUseTls)
   if (!located.ok) return located
   let failure: StreamFailure | undefined
   for (const target of located.value) {
@@ -46,12 +51,53 @@ export async function dialXmpp(deps: DialDeps, order: DialOrder): Promise<Result
       }
       const timeoutMs = Math.min(leftMs, deps.connectTimeoutMs)
       const connected = await connectTo(deps, address, target.port, timeoutMs, order.signal)
-      if (connected.ok) return connected
-      failure = connected.failure
+      if (!connected.ok) {
+        failure = connected.failure
+        continue
+      }
+      if (!target.directTls) return connected
+      const where = `${address} port ${target.port}`
+      const secured = await secure(deps, order, connected.value, where, timeoutMs)
+      if (secured.ok) return secured
+      failure = secured.failure
     }
   }
   if (order.signal.aborted) return fail({ kind: 'closed', detail: 'closed by us while dialing' })
   return fail(failure ?? { kind: 'timeout', detail: 'no time left to try another address' })
+}
+
+/** The handshake of direct TLS: one that fails is a reason to try the next target. @see XEP-0368 §4 */
+function secure(
+  { timers }: Pick<DialDeps, 'timers'>,
+  { signal, secure: begin }: DialOrder,
+  plain: Socket,
+  where: string,
+  timeoutMs: number,
+): Promise<Result<TLSSocket, StreamFailure>> {
+  return new Promise((resolve) => {
+    const socket = begin(plain)
+    socket.on('error', () => {})
+    const settle = (result: Result<TLSSocket, StreamFailure>): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', onAbort)
+      socket.removeListener('secureConnect', onSecure)
+      socket.removeListener('error', onError)
+      socket.removeListener('close', onClose)
+      if (!result.ok) socket.destroy()
+      resolve(result)
+    }
+    const refuse = (kind: 'tls-failed' | 'timeout' | 'closed', detail: string): void =>
+      settle(fail({ kind, detail: `${where}, direct TLS: ${detail}` }))
+    const onSecure = (): void => settle(ok(socket))
+    const onError = (error: NodeJS.ErrnoException): void => refuse('tls-failed', error.code ?? error.message)
+    const onClose = (): void => refuse('tls-failed', 'the peer hung up')
+    const onAbort = (): void => refuse('closed', 'closed by us')
+    const timer = timers.arm(timeoutMs, () => refuse('timeout', `no handshake within ${Math.round(timeoutMs)} ms`))
+    socket.once('secureConnect', onSecure)
+    socket.once('error', onError)
+    socket.once('close', onClose)
+    signal.addEventListener('abort', onAbort)
+  })
 }
 
 const noAddress = (host: string): StreamFailure => ({ kind: 'domain-not-found', detail: `${host} has no address` })

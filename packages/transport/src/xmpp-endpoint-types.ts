@@ -95,6 +95,8 @@ export type JudgeCertificate = (presented: readonly Uint8Array[], domain: Domain
 export interface XmppEndpointOptions {
   /** `host:port`, `[::1]:5269`; port 0 takes a free one. */
   readonly listen: readonly string[]
+  /** The same for connections that begin with TLS. @see XEP-0368 */
+  readonly listenDirectTls?: readonly string[]
   readonly tls: TlsIdentity
   readonly clock: Clock
   readonly timers: Timers

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { DomainName } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
@@ -25,6 +26,7 @@ import {
   whyNoMethod,
 } from '@stox/xmpp-engine'
 import { OutboundPair } from './outbound-pair.ts'
+import { secureAsClient } from './secure-socket.ts'
 import type { StreamMachine } from './xmpp-connection.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import { dialXmpp } from './xmpp-dialer.ts'
@@ -101,10 +103,12 @@ export class XmppEndpoint {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
   }
 
-  /** Rejects with one clear sentence when an address is not free or not ours. */
+  /** Those with direct TLS come last. Rejects with one clear sentence when an address is not free or not ours. */
   async listen(): Promise<readonly { readonly address: string; readonly port: number }[]> {
-    const taken = await this.#listener.listen(this.#options.listen, (socket) => this.#accept(socket))
-    return taken.map(({ address, port }) => ({ address, port }))
+    const { listen, listenDirectTls = [] } = this.#options
+    const plain = await this.#listener.listen(listen, (socket) => this.#accept(socket, 'starttls'))
+    const direct = await this.#listener.listen(listenDirectTls, (socket) => this.#accept(socket, 'direct'))
+    return [...plain, ...direct].map(({ address, port }) => ({ address, port }))
   }
 
   /** Dials when needed. Resolves when the stanza is on an authenticated stream, or with why not; never rejects. */
@@ -170,12 +174,13 @@ export class XmppEndpoint {
     await listening
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, begin: 'starttls' | 'direct'): void {
     const refusal = this.#closed ? 'shutting down' : this.#noRoomFor(socket.remoteAddress ?? 'unknown')
     if (refusal !== undefined) {
       this.#options.on.refused('connection-limit', refusal)
       socket.on('error', () => {})
-      socket.end(this.#fullText(), () => socket.destroy())
+      if (begin === 'direct') socket.destroy()
+      else socket.end(this.#fullText(), () => socket.destroy())
       return
     }
     const { policy, ids, hashes, tls } = this.#options
@@ -192,7 +197,7 @@ export class XmppEndpoint {
     const machineFor: MachineFor = (judgeCertificate) => {
       const mine = { ...world, judgeCertificate }
       return machineOf(
-        () => startReceiving(mine),
+        () => startReceiving(mine, begin),
         (state, input) => advanceReceiving(state, input, mine),
       )
     }
@@ -510,7 +515,14 @@ export class XmppEndpoint {
     const { connectTimeoutMs } = this.#limits
     const dialed = await dialXmpp(
       { resolver, ids, clock, timers, connectTimeoutMs, mayConnect },
-      { remote, proxy: rules.proxy, withinMs: times.establishmentMs, signal: dialing.abort.signal },
+      {
+        remote,
+        proxy: rules.proxy,
+        mayUseTls: rules.tls !== 'notSupported',
+        withinMs: times.establishmentMs,
+        signal: dialing.abort.signal,
+        secure: (socket) => secureAsClient(socket, tls, local, remote, true),
+      },
     )
     this.#dialing.delete(dialing)
     if (!dialed.ok) return failed(dialed.failure)
@@ -531,7 +543,7 @@ export class XmppEndpoint {
     const machineFor: MachineFor = (judgeCertificate) => {
       const mine = { ...world, judgeCertificate: () => judgeCertificate(remote) }
       return machineOf(
-        () => startInitiating(mine),
+        () => startInitiating(mine, dialed.value instanceof TLSSocket),
         (state, input) => advanceInitiating(state, input, mine),
       )
     }

@@ -43,6 +43,7 @@ describe('RFC 2782', () => {
 
 describe('mapping F.6', () => {
   const SRV = '_xmpp-server._tcp.a.example'
+  const DIRECT = '_xmpps-server._tcp.a.example'
   const locate = (resolver: TableResolver, name = 'a.example', proxy?: { host: string; port: number }) =>
     locateXmpp(domain(name), proxy, resolver, chance(0))
 
@@ -50,7 +51,7 @@ describe('mapping F.6', () => {
     const resolver = new TableResolver()
     expect(await locate(resolver, 'a.example', { host: 'p.inside', port: 1 })).toEqual({
       ok: true,
-      value: [{ host: 'p.inside', port: 1, fromDns: false }],
+      value: [{ host: 'p.inside', port: 1, fromDns: false, directTls: false }],
     })
     expect(resolver.asked).toBe(0)
   })
@@ -70,13 +71,52 @@ describe('mapping F.6', () => {
   test('5: no SRV, so the domain itself on port 5269', async () =>
     expect(await locate(new TableResolver())).toEqual({
       ok: true,
-      value: [{ host: 'a.example', port: 5269, fromDns: true }],
+      value: [{ host: 'a.example', port: 5269, fromDns: true, directTls: false }],
     }))
 
   test('5: trouble is not "no SRV"', async () => {
     const resolver = new TableResolver()
     resolver.trouble.add(SRV)
     expect(await locate(resolver)).toMatchObject({ ok: false, failure: { kind: 'dns-trouble' } })
+  })
+
+  test('XEP-0368 §2: both kinds mixed by priority', async () => {
+    const resolver = new TableResolver()
+    resolver.srvRecords.set(SRV, [record('second', 2, 0), record('fourth', 4, 0)])
+    resolver.srvRecords.set(DIRECT, [record('third', 3, 0), record('first', 1, 0)])
+    const found = await locate(resolver)
+    expect(found.ok && found.value.map(({ host, directTls }) => [host, directTls])).toEqual([
+      ['first', true],
+      ['second', false],
+      ['third', true],
+      ['fourth', false],
+    ])
+  })
+
+  const REFUSED = [record('', 1, 0)]
+  const THERE = [record('x.a.example', 1, 0)]
+  test.each([
+    ['direct TLS refused', REFUSED, THERE, [['x.a.example', false]]],
+    ['direct TLS refused, no other records', REFUSED, undefined, [['a.example', false]]],
+    ['STARTTLS refused', THERE, REFUSED, [['x.a.example', true]]],
+    ['direct TLS alone', THERE, undefined, [['x.a.example', true]]],
+    ['both refused', REFUSED, REFUSED, 'domain-not-found'],
+    ['trouble with direct TLS', 'trouble', THERE, [['x.a.example', false]]],
+    ['trouble with STARTTLS', THERE, 'trouble', [['x.a.example', true]]],
+    ['trouble with STARTTLS, no direct TLS', undefined, 'trouble', 'dns-trouble'],
+  ] as const)('3 and 5: %s', async (_name, direct, plain, expected) => {
+    const resolver = new TableResolver()
+    for (const [name, records] of [
+      [DIRECT, direct],
+      [SRV, plain],
+    ] as const) {
+      if (records === 'trouble') resolver.trouble.add(name)
+      else if (records !== undefined) resolver.srvRecords.set(name, records)
+    }
+    const found = await locate(resolver)
+    expect(found.ok ? found.value.map(({ host, directTls }) => [host, directTls]) : found.failure.kind).toEqual(
+      expected,
+    )
   })
 
   test('6: names are asked for in A-labels', async () => {

@@ -20,7 +20,16 @@ const dial = (resolver: TableResolver, changes: { mayConnect?: () => boolean; si
       connectTimeoutMs: 300,
       mayConnect: changes.mayConnect ?? (() => true),
     },
-    { remote: REMOTE, proxy: undefined, withinMs: 2_000, signal: changes.signal ?? new AbortController().signal },
+    {
+      remote: REMOTE,
+      proxy: undefined,
+      mayUseTls: true,
+      withinMs: 2_000,
+      signal: changes.signal ?? new AbortController().signal,
+      secure: () => {
+        throw new Error('no direct TLS here')
+      },
+    },
   )
 
 const placed = (

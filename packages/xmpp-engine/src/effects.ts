@@ -39,7 +39,8 @@ export type StreamEffect =
   | {
       readonly kind: 'start-tls'
       readonly role: 'server' | 'client'
-      readonly local: DomainName
+      /** Undefined: TLS comes before any header. @see XEP-0368 */
+      readonly local: DomainName | undefined
       readonly remote: DomainName | undefined
     }
   /** After SASL the stream starts anew: a new reader for what comes next. @see RFC 6120 §6.4.6 */

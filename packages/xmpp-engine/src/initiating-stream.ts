@@ -78,10 +78,10 @@ type Stepped = Step<InitiatingState>
 
 const CLOSED: InitiatingState = { name: 'closed' }
 
-/** The connection stands; we speak first. */
-export function startInitiating(world: InitiatingWorld): Stepped {
+/** The connection stands, encrypted already or not; we speak first. */
+export function startInitiating(world: InitiatingWorld, encrypted = false): Stepped {
   return to(
-    { name: 'awaiting-header', encrypted: false, provenBy: undefined },
+    { name: 'awaiting-header', encrypted, provenBy: undefined },
     { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
     { kind: 'write', text: headerOf(world) },
   )

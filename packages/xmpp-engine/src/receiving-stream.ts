@@ -92,7 +92,8 @@ export type ReceivingState =
       readonly before: { readonly local: DomainName; readonly remote: DomainName | undefined } | undefined
     }
   | ({ readonly name: 'open' } & OpenStream)
-  | { readonly name: 'starting-tls'; readonly local: DomainName; readonly remote: DomainName | undefined }
+  /** Without `local`: before any header. @see XEP-0368 */
+  | { readonly name: 'starting-tls'; readonly local: DomainName | undefined; readonly remote: DomainName | undefined }
   /** We have closed our side and still take what the peer has under way. @see RFC 6120 §4.4 */
   | ({ readonly name: 'closing' } & OpenStream)
   | { readonly name: 'closed' }
@@ -111,11 +112,22 @@ const CLOSED: ReceivingState = { name: 'closed' }
 const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 const provePeer = (domain: DomainName, provenBy: Proof): ProvenPeer => ({ domain, provenBy }) as ProvenPeer
 
-export function startReceiving(world: ReceivingWorld): Stepped {
-  return to(
-    { name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined },
-    { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
-  )
+/** `direct`: TLS comes first, and then the header. @see XEP-0368 */
+export function startReceiving(world: ReceivingWorld, tls: 'starttls' | 'direct' = 'starttls'): Stepped {
+  const establishment: StreamEffect = {
+    kind: 'arm-timer',
+    timer: 'establishment',
+    afterMs: world.times.establishmentMs,
+  }
+  if (tls === 'starttls') {
+    return to({ name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined }, establishment)
+  }
+  return to({ name: 'starting-tls', local: undefined, remote: undefined }, establishment, {
+    kind: 'start-tls',
+    role: 'server',
+    local: undefined,
+    remote: undefined,
+  })
 }
 
 /** The receiving server's side of a stream, which is also the authoritative server's. @see RFC 6120 §4, XEP-0220 */
@@ -130,7 +142,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
         name: 'awaiting-header',
         encrypted: true,
         proven: undefined,
-        before: { local: state.local, remote: state.remote },
+        before: state.local === undefined ? undefined : { local: state.local, remote: state.remote },
       })
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)

@@ -189,7 +189,7 @@ export interface PairFiles {
   readonly federation: Readonly<Record<string, unknown>>
 }
 
-const NO_PORTS = { ...PORTS, s2s: 0, sip: 0, link: 0, ops: 0, admin: 0 } as const
+const NO_PORTS = { ...PORTS, s2s: 0, s2sDirect: 0, sip: 0, link: 0, ops: 0, admin: 0 } as const
 
 /** The three files of an installation, with throw-away keys beside them. */
 export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): Promise<PairFiles> {
@@ -203,6 +203,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
       node: 'edge-1',
       xmpp: {
         listen: [`${at.edge}:${ports.s2s}`],
+        listenDirectTls: [`${at.edge}:${ports.s2sDirect}`],
         certificates: [{ domains: SERVED, cert: served.cert, key: served.key }],
         ...(options.served === undefined ? {} : { trustedCas: options.served.trustedCas }),
       },

@@ -13,6 +13,7 @@ export interface ProsodyOptions {
   readonly address: string
   readonly c2sPort: number
   readonly s2sPort: number
+  readonly s2sDirectPort: number
   readonly nameServer: string
   readonly dir: string
   readonly users: readonly string[]
@@ -48,6 +49,7 @@ export class Prosody {
       ADDRESS: options.address,
       C2S_PORT: options.c2sPort,
       S2S_PORT: options.s2sPort,
+      S2S_DIRECT_PORT: options.s2sDirectPort,
       MODULES_DISABLED: options.mode === 'no-tls' ? '"tls"' : '',
       S2S_ENCRYPTION: String(options.mode !== 'no-tls'),
       S2S_SECURE_AUTH: String(options.mode === 'certificates'),

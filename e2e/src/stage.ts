@@ -18,6 +18,7 @@ export type SipDomain = typeof SIP | typeof SIP_TCP
 /** Beside the well-known ones, so that a server of this machine is not in the way. */
 export const PORTS = {
   s2s: 22_269,
+  s2sDirect: 22_270,
   c2s: 22_222,
   sip: 22_060,
   rpc: 22_061,
@@ -105,6 +106,7 @@ export class Stage {
       address: this.at.prosody,
       c2sPort: PORTS.c2s,
       s2sPort: PORTS.s2s,
+      s2sDirectPort: PORTS.s2sDirect,
       nameServer: this.at.dns,
       dir: this.dir,
       mode: 'dialback',

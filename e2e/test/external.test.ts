@@ -1,10 +1,15 @@
+import { setTimeout } from 'node:timers/promises'
 import { until } from '../src/heard.ts'
 import type { Pair } from '../src/pair.ts'
 import { play } from '../src/play.ts'
 import { statusOf } from '../src/sip-text.ts'
-import { SIP, XMPP } from '../src/stage.ts'
+import { PORTS, SIP, XMPP } from '../src/stage.ts'
+
+/** Longer than names are kept: the records of the tests are good for 5 s. */
+const CACHED_FOR_MS = 6_000
 
 interface Session {
+  readonly id: string
   readonly direction: string
   readonly localDomain: string
   readonly state: string
@@ -33,6 +38,37 @@ play('external', { xmpp: ['juliet'], sip: { romeo: SIP }, hasCertificates: true,
       expect(session).toMatchObject({ localDomain: SIP, method: 'sasl-external', tls: 'TLSv1.3' })
     }
     expect(await pair.metric('edge', 'stox_stream_failures_total')).toBe(0)
+  })
+
+  act('XEP-0368: direct TLS, when that is all that DNS tells of', async ({ stage, pair, xmpp, sip }) => {
+    const { juliet } = xmpp
+    const { romeo } = sip
+    const before = new Map(stage.dns.srv)
+    for (const [domain, target] of [
+      [SIP, `edge.${SIP}`],
+      [XMPP, XMPP],
+    ] as const) {
+      stage.dns.srv.delete(`_xmpp-server._tcp.${domain}`)
+      stage.dns.srv.set(`_xmpps-server._tcp.${domain}`, [{ port: PORTS.s2sDirect, target }])
+    }
+    try {
+      await setTimeout(CACHED_FOR_MS)
+      for (const { id } of await sessions(pair)) await pair.rest('DELETE', `/v1/sessions/${encodeURIComponent(id)}`)
+      await until('no streams', async () => (await sessions(pair)).length === 0, 10_000)
+      juliet.message('romeo@sip.example', 'TLS first')
+      await romeo.hears('TLS first')
+      expect([200, 202]).toContain(statusOf(await romeo.message(`sip:${juliet.bare}`, 'here too')))
+      await juliet.hearsMessage('here too')
+      expect(await sessions(pair)).toMatchObject([
+        { method: 'sasl-external', tls: 'TLSv1.3' },
+        { method: 'sasl-external', tls: 'TLSv1.3' },
+      ])
+    } finally {
+      stage.dns.srv.delete(`_xmpps-server._tcp.${SIP}`)
+      stage.dns.srv.delete(`_xmpps-server._tcp.${XMPP}`)
+      for (const [name, records] of before) stage.dns.srv.set(name, records)
+      await setTimeout(CACHED_FOR_MS)
+    }
   })
 
   act('the record asks for dialback alone, and the other server for certificates', async ({ pair, xmpp, sip }) => {

@@ -7,14 +7,7 @@ import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid } from '@stox/xmpp'
 import type { Jid, MessageStanza } from '@stox/xmpp'
-import {
-  judgeMessage,
-  jidToSipText,
-  messageToSip,
-  sipAddressToJid,
-  sipStatusToFailure,
-  sipTroubleToFailure,
-} from '@stox/translate'
+import { judgeMessage, messageToSip, sipAddressToJid, sipStatusToFailure, sipTroubleToFailure } from '@stox/translate'
 import type { GruuPolicy, SipAnswerHints } from '@stox/translate'
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
@@ -104,7 +97,7 @@ async function journeyToSip(
   const request = messageToSip({ ...message, to }, verdict.body, call, route.rules)
   if (!request.ok) return bounced(request.failure)
 
-  const pair = `${story.from} ${jidToSipText(to)}`
+  const pair = `${story.from} ${request.value.uri}`
   const turn = deps.queues.enter(pair, utf8Length(verdict.body.text), () =>
     askSip(deps, pair, request.value, route).catch((error: unknown) => bounced(brokeDown(error))),
   )

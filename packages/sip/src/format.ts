@@ -4,10 +4,15 @@ import type { SipMessage } from './message.ts'
 
 /** The bytes of a message. Content-Length is always written, and always right. */
 export function formatSipMessage(message: SipMessage): Uint8Array {
-  const head = `${formatStartLine(message)}\r\n${message.headers.toRawLines()}Content-Length: ${message.body.length}\r\n\r\n`
-  const bytes = latin1Bytes(head)
+  const bytes = latin1Bytes(formatHead(message))
   return message.body.length === 0 ? bytes : concatBytes([bytes, message.body])
 }
+
+/** How many bytes `formatSipMessage` would give. */
+export const sipMessageLength = (message: SipMessage): number => formatHead(message).length + message.body.length
+
+const formatHead = (message: SipMessage): string =>
+  `${formatStartLine(message)}\r\n${message.headers.toRawLines()}Content-Length: ${message.body.length}\r\n\r\n`
 
 /** One character a byte, like the rest of the head. @see RFC 3261 §7.1, §7.2 */
 function formatStartLine(message: SipMessage): string {

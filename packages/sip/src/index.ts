@@ -34,7 +34,7 @@ export type {
 } from './message.ts'
 export { DEFAULT_SIP_LIMITS, parseSipMessage } from './parse.ts'
 export type { SipFraming, SipLimits } from './parse.ts'
-export { formatSipMessage } from './format.ts'
+export { formatSipMessage, sipMessageLength } from './format.ts'
 export { SipStreamFramer } from './stream-framer.ts'
 export type { SipStreamEvent } from './stream-framer.ts'
 export { parseRoutes, routeRequest } from './route.ts'

@@ -1,11 +1,11 @@
 import { fail, ok, utf8Length } from '@stox/kernel'
 import type { AbsorbedReason, Failure, Hashes, Result } from '@stox/kernel'
-import { formatSipMessage, nameAddr, newSipRequest } from '@stox/sip'
+import { formatSipUri, nameAddr, newSipRequest, sipMessageLength } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import { bareJid, formatJid, ns, parseDelay, parseNick } from '@stox/xmpp'
 import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
 import { childOf, childrenOf, namespaceOf } from '@stox/xml'
-import { jidToSipText, jidToSipUri } from './address.ts'
+import { jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
 import { shortHeaderText } from './failure-to-sip.ts'
 
@@ -189,7 +189,7 @@ export function messageToSip(
 
   const request = newSipRequest({
     method: 'MESSAGE',
-    uri: jidToSipText(message.to, rules.gruu),
+    uri: formatSipUri(to.uri),
     from,
     to,
     callId: call.callId,
@@ -206,4 +206,4 @@ export function messageToSip(
 }
 
 /** As it will be on the wire. */
-const bytesOf = (request: SipRequest): number => formatSipMessage(request).length + VIA_BYTES
+const bytesOf = (request: SipRequest): number => sipMessageLength(request) + VIA_BYTES

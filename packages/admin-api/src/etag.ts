@@ -18,11 +18,8 @@ export function requireMatch(ifMatch: string | undefined, revision: number | und
   const tags = ifMatch.split(',').map((tag) => tag.trim())
   const matches = revision !== undefined && (tags.includes('*') || tags.includes(etagOf(revision)))
   if (matches) return
-  const headers = revision === undefined ? {} : { etag: etagOf(revision) }
-  throw new ApiProblem(
-    412,
-    'the object has changed since it was read: read it again and repeat the change',
-    [],
-    headers,
-  )
+  if (revision === undefined) throw new ApiProblem(412, 'there is no such object: without If-Match it is added')
+  throw new ApiProblem(412, 'the object has changed since it was read: read it again and repeat the change', [], {
+    etag: etagOf(revision),
+  })
 }

@@ -7,11 +7,12 @@ import { ApiProblem, problemSchema } from './problem.ts'
 /** `true` and `false` as they are written in an address. */
 const flag = z.enum(['true', 'false']).default('false')
 
-export const changeQuery = z.object({
+/** Strict: a slip of the pen in `dryRun` must not make the change. */
+export const changeQuery = z.strictObject({
   dryRun: flag.describe('true: check the change and answer as if it were made, but change nothing.'),
 })
 
-export const pageQuery = z.object({
+export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('Most items of one page.'),
   after: z.string().max(8192).optional().describe('Where the page starts: next of the page before.'),
 })

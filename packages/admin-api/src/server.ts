@@ -51,6 +51,7 @@ export async function buildAdminApi(deps: AdminDeps): Promise<FastifyInstance> {
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  app.removeContentTypeParser('text/plain')
   // COMPAT: a merge patch by its own name as well as plain JSON. @see RFC 7396 §4
   app.addContentTypeParser(
     'application/merge-patch+json',

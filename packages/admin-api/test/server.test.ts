@@ -93,6 +93,13 @@ test.each<[string, Parameters<Bench['ask']>, number]>([
     ['POST', '/v1/xmpp-partners', { body: { domain: 'a.example', description: 'x'.repeat(600_000) } }],
     413,
   ],
+  [
+    'text in place of JSON',
+    ['POST', '/v1/xmpp-partners', { body: '{"domain":"a.example"}', headers: { 'content-type': 'text/plain' } }],
+    415,
+  ],
+  ['a switch that is misspelt', ['POST', '/v1/xmpp-partners?dryrun=true', { body: { domain: 'a.example' } }], 400],
+  ['an unknown condition of a search', ['GET', '/v1/messages?adress=a@a.example'], 400],
   ['an unknown value of a switch', ['POST', '/v1/xmpp-partners?dryRun=yes', { body: { domain: 'a.example' } }], 400],
 ])('RFC 9457: %s', async (_what, args, status) => {
   const answer = await bench.ask(...args)

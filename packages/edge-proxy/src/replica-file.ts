@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Log } from '@stox/kernel'
 import { parseReplica, type Replica } from '@stox/link'
@@ -16,8 +16,14 @@ export class ReplicaFile {
     this.#log = log
   }
 
-  /** Undefined at the first start, or when what is there is no replica: it is only a memory. Throws when it cannot be read. */
+  /**
+   * Undefined at the first start, or when what is there is no replica: it is only a memory.
+   * Throws when it cannot be read, or could not be written later.
+   */
   load(): Replica | undefined {
+    const folder = dirname(this.#path)
+    makeFolder(folder)
+    accessSync(`${folder}/`, constants.W_OK)
     if (!existsSync(this.#path)) return undefined
     const replica = parseReplica(jsonOf(readFileSync(this.#path, 'utf8')))
     if (replica.ok) return replica.value
@@ -54,11 +60,18 @@ export class ReplicaFile {
 
   /** The old content or the new, never half of one. */
   async #write(text: string): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true })
+    makeFolder(dirname(this.#path))
     const draft = `${this.#path}.new`
     await writeFile(draft, text, { mode: 0o600, flush: true })
     await rename(draft, this.#path)
   }
+}
+
+/** One after the other: `recursive` never returns below a folder in which nothing can be made, such as /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
 }
 
 function jsonOf(text: string): unknown {

@@ -45,6 +45,6 @@ function optionsOf(args: readonly string[]): Result<{ config: string; check: boo
 }
 
 function complain(say: (line: string) => void, problems: readonly ConfigProblem[]): number {
-  for (const { path, problem, hint } of problems) say(`${path}: ${problem} (${hint})`)
+  for (const { path, problem, hint } of problems) say(`${path === '' ? 'configuration' : path}: ${problem} (${hint})`)
   return 2
 }

@@ -53,3 +53,10 @@ test('a disk that cannot be written is said, and the old content stays', async (
   expect(lines).toMatchObject([{ level: 'error', event: 'replica-file-not-written' }])
   expect(readFileSync(path, 'utf8')).toBe('old')
 })
+
+test.each(['/proc/none/replica.json', '/dev/null/replica.json'])(
+  '%s could never be written: said at the start',
+  (path) => {
+    expect(() => new ReplicaFile(path, logOf([])).load()).toThrow(/ENOENT|ENOTDIR/)
+  },
+)

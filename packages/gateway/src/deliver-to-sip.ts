@@ -45,7 +45,7 @@ export async function deliverToSip(
     startedMonotonicMs: deps.clock.monotonicMs(),
     from: formatBareJid(message.from),
     to: formatBareJid(message.to),
-    partner: message.from.domain,
+    partner: deps.index().partnerOf(message.from.domain)?.domain ?? message.from.domain,
     edge: envelope.edge,
     stanzaId: message.id ?? null,
     callId: null,

@@ -92,9 +92,9 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   const { from, to } = parties.value
   story.from = formatBareJid(from)
   story.to = formatBareJid(to)
-  story.partner = to.domain
 
   const index = deps.index()
+  story.partner = index.partnerOf(to.domain)?.domain ?? to.domain
   const refusal = refuseRequest(index, request, parties.value)
   if (refusal !== undefined) return ends(bounced(refusal))
 

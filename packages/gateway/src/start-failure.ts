@@ -21,6 +21,12 @@ export async function starting<T>(path: string, hint: string, start: () => Promi
     return await start()
   } catch (error) {
     if (error instanceof StartFailure) throw error
-    throw new StartFailure([{ path, problem: error instanceof Error ? error.message : String(error), hint }])
+    throw new StartFailure([{ path, problem: messageOf(error), hint }])
   }
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  // As the system says it, it is hard on the reader.
+  return message.replace(/^listen EADDRINUSE: address already in use (\S+)$/, 'cannot listen on $1: the port is in use')
 }

@@ -1,7 +1,7 @@
 import { lossyUtf8Text, silentLog } from '@stox/kernel'
 import type { Outcome } from '@stox/kernel'
 import type { FederationModel, PartnerType } from '@stox/federation'
-import { localDomainSchema } from '@stox/federation'
+import { localDomainSchema, xmppPartnerSchema } from '@stox/federation'
 import type { SipReply } from '@stox/transport'
 import { Conversations } from '../src/conversations.ts'
 import { deliverToSip } from '../src/deliver-to-sip.ts'
@@ -85,6 +85,19 @@ describe('a message from XMPP to SIP', () => {
     at.sip.answer = (request) => respondTo(request, status)
     expect(await at.deliver(hello)).toMatchObject({ kind: 'bounced', failure: { condition, status } })
     expect((await at.store.journal.find({ limit: 1 })).items).toMatchObject([{ outcome: 'bounced', condition, status }])
+  })
+
+  test('from another domain of a partner is found under its primary one', async () => {
+    const partners = [
+      xmppPartnerSchema.parse({
+        domain: 'verona.example',
+        additionalDomains: ['montague.example'],
+        partnerType: 'federated',
+      }),
+    ]
+    const at = world('federated', { partners })
+    await at.deliver(hello)
+    expect((await at.store.journal.find({ limit: 10 })).items).toMatchObject([{ partner: 'verona.example' }])
   })
 
   test('Retry-After and Warning are told in words', async () => {

@@ -1,5 +1,5 @@
 import { fail, ok, type Result } from '@stox/kernel'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
 import { messageOf, sqliteCodeOf } from './caught.ts'
@@ -36,10 +36,17 @@ export function openDatabase(path: string): Result<DatabaseSync, StoreFailure> {
   }
 }
 
+/** One after the other: `recursive` never returns below a folder in which nothing can be made, such as /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  mkdirSync(path, { mode: 0o700 })
+}
+
 /** Made readable for us only: it holds the dialback passphrase. */
 function makeFile(path: string): Result<void, StoreFailure> {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeFolder(dirname(path))
     closeSync(openSync(path, 'a+', 0o600))
     return ok(undefined)
   } catch (error) {

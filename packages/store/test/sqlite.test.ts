@@ -201,6 +201,7 @@ describe('the journal over many chunks', () => {
 })
 
 describe('what cannot be opened', () => {
+  test('a folder in which nothing can be made', () => expect(kindAt('/proc/none/stox.db')).toBe('store-unreadable'))
   test('a directory', () => expect(kindAt(directory)).toBe('store-unreadable'))
 
   test('a path through a file', () => {

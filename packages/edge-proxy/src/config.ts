@@ -8,6 +8,7 @@ import { LOG_LEVELS, type LogLevel } from '@stox/telemetry'
 import { TlsIdentity, type LinkTls, type TrustSource } from '@stox/transport'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import type { CertificateFile } from './certificate-files.ts'
 
 /** What is wrong with the configuration, or with something it names. */
 export type ConfigProblem = Problem
@@ -69,10 +70,12 @@ export const edgeConfigSchema = z
           .array(certificateSchema)
           .min(1)
           .max(10_000)
-          .describe('The certificates of the served domains, chosen by domain.'),
+          .describe('The certificates of the served domains, chosen by domain; read again when the files change.'),
         trustedCas: trustedCas
           .default('system')
-          .describe('Who may vouch for the certificates of partners: system, or a PEM file with the CAs.'),
+          .describe(
+            'Who may vouch for the certificates of partners: system, or a PEM file with the CAs, read again when it changes.',
+          ),
       })
       .describe('Streams with XMPP partners.'),
     link: z
@@ -131,6 +134,8 @@ export interface EdgeConfig {
     readonly listenDirectTls: readonly string[]
     readonly tls: TlsIdentity
     readonly trust: TrustSource
+    /** Where `tls` was read from, and is read from again when they change. */
+    readonly certificates: readonly CertificateFile[]
   }
   readonly link: { readonly listen: string; readonly tls: LinkTls; readonly peers: readonly string[] }
   readonly ops: { readonly listen: string }
@@ -185,6 +190,7 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
         listenDirectTls: xmpp.listenDirectTls,
         tls: served.value,
         trust: trustOf(xmpp.trustedCas),
+        certificates: xmpp.certificates,
       },
       link: { listen: link.listen, peers: link.peers, tls },
     })

@@ -1,5 +1,12 @@
 import type { Clock, Hashes, Ids, Log, Timers } from '@stox/kernel'
-import { createLog, createMetrics, opsServer, type ReadyReport, type StreamLabels } from '@stox/telemetry'
+import {
+  createLog,
+  createMetrics,
+  opsServer,
+  type CertificateExpiry,
+  type ReadyReport,
+  type StreamLabels,
+} from '@stox/telemetry'
 import {
   LinkServer,
   NodeDnsResolver,
@@ -13,8 +20,10 @@ import {
   type DnsResolver,
   type StreamInfo,
   type StreamUp,
+  type TlsIdentity,
   type TrustSource,
 } from '@stox/transport'
+import { CertificateFiles } from './certificate-files.ts'
 import type { ConfigProblem, EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'
@@ -173,6 +182,8 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   metrics.watchQueue('link-open-inbound', () => link.gauges().openSent)
   metrics.watchQueue('link-open-outbound', () => link.gauges().openTaken)
 
+  metrics.watchCertificates(() => expiriesOf(config.xmpp.tls, endpoint.streams(), clock.wallMs()))
+
   const closers: (() => Promise<void>)[] = [async () => metrics.close(), () => replicaFile.close()]
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) await close()
@@ -197,12 +208,33 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     closers.push(() => link.close())
     const xmpp = await at('xmpp.listen', free, () => endpoint.listen())
     closers.push(() => endpoint.close())
+    const { tls, certificates } = config.xmpp
+    const authorities = { source: config.xmpp.trust, store: trust }
+    const files = await CertificateFiles.watch({ files: certificates, tls, trust: authorities, timers, log })
+    closers.push(async () => files.close())
     log.info('edge-started', { xmpp: config.xmpp.listen.join(', '), link: config.link.listen, ops: config.ops.listen })
     return { addresses: { xmpp, link: linkAddress, ops: { address: ops.address, port: ops.port } }, close: closeAll }
   } catch (error) {
     await closeAll()
     throw error
   }
+}
+
+/** Seconds left: of each served domain, and of each partner's domain that has a stream, the certificate that ends first. */
+function expiriesOf(tls: TlsIdentity, streams: readonly StreamInfo[], nowMs: number): readonly CertificateExpiry[] {
+  const partners = new Map<string, number>()
+  for (const { pairs, certificates } of streams) {
+    const untilMs = certificates.peer?.notAfterMs
+    if (untilMs === undefined) continue
+    for (const { remote } of pairs) partners.set(remote, Math.min(untilMs, partners.get(remote) ?? untilMs))
+  }
+  const seconds = (untilMs: number): number => (untilMs - nowMs) / 1000
+  return [
+    ...tls
+      .expiries()
+      .map(({ domain, notAfterMs }) => ({ side: 'ours', domain, seconds: seconds(notAfterMs) }) as const),
+    ...[...partners].map(([domain, untilMs]) => ({ side: 'partner', domain, seconds: seconds(untilMs) }) as const),
+  ]
 }
 
 async function openTrust(source: TrustSource): Promise<TrustStore> {

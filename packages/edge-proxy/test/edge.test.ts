@@ -78,7 +78,7 @@ afterEach(async () => {
 let files = 0
 const configOf = (more: Partial<EdgeConfig> = {}): EdgeConfig => ({
   node: 'edge-1',
-  xmpp: { listen: ['127.0.0.1:0'], tls: served, listenDirectTls: [], trust: { kind: 'system' } },
+  xmpp: { listen: ['127.0.0.1:0'], tls: served, listenDirectTls: [], trust: { kind: 'system' }, certificates: [] },
   link: { listen: '127.0.0.1:0', tls: edgeTls, peers: ['gateway.inside'] },
   ops: { listen: '127.0.0.1:0' },
   dns: { servers: [] },
@@ -311,7 +311,9 @@ describe('what is taken by others', () => {
   test.each<[string, () => Partial<EdgeConfig>]>([
     [
       'xmpp.listen',
-      () => ({ xmpp: { listen: [address], tls: served, listenDirectTls: [], trust: { kind: 'system' } } }),
+      () => ({
+        xmpp: { listen: [address], tls: served, listenDirectTls: [], trust: { kind: 'system' }, certificates: [] },
+      }),
     ],
     ['link.listen', () => ({ link: { listen: address, tls: edgeTls, peers: ['gateway.inside'] } })],
     ['ops.listen', () => ({ ops: { listen: address } })],

@@ -1,6 +1,6 @@
 export { LOG_LEVELS, createLog } from './log.ts'
 export type { LogDestination, LogLevel } from './log.ts'
 export { createMetrics } from './metrics.ts'
-export type { MessageDirection, Metrics, StreamLabels, SubscriptionCount } from './metrics.ts'
+export type { MessageDirection, Metrics, StreamLabels, CertificateExpiry, SubscriptionCount } from './metrics.ts'
 export { opsServer } from './ops-server.ts'
 export type { OpsServer, ReadyCheck, ReadyReport } from './ops-server.ts'

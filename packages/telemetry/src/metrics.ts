@@ -17,6 +17,13 @@ export interface SubscriptionCount {
   readonly count: number
 }
 
+export interface CertificateExpiry {
+  readonly side: 'ours' | 'partner'
+  readonly domain: string
+  /** From now; less than none when it has expired. */
+  readonly seconds: number
+}
+
 /** Everything that is counted, by what happened. Label values come from fixed sets or from the list of partners. */
 export interface Metrics {
   streamOpened(labels: StreamLabels): void
@@ -32,6 +39,7 @@ export interface Metrics {
   watchQueue(queue: string, read: (() => number) | undefined): void
   watchLinkCredit(peer: string, read: (() => number) | undefined): void
   watchSubscriptions(read: () => Iterable<SubscriptionCount>): void
+  watchCertificates(read: () => Iterable<CertificateExpiry>): void
   /** A count kept elsewhere: rows of the journal that were dropped since the start. */
   watchJournalDropped(read: () => number): void
   /** In the Prometheus text format. */
@@ -135,6 +143,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   const credits = new Map<string, () => number>()
   let subscriptions: () => Iterable<SubscriptionCount> = noSubscriptions
   let journalDropped = nothingDropped
+  let certificates: () => Iterable<CertificateExpiry> = noCertificates
   const loopDelaySeconds = {
     name: 'stox_event_loop_delay_seconds',
     help: 'Delay of the event loop since the last reading, beyond the 10 ms between samples',
@@ -170,6 +179,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       collect() {
         this.reset()
         for (const { direction, state, count } of subscriptions()) this.set({ direction, state }, count)
+      },
+    }),
+    new Gauge({
+      name: 'stox_certificate_expiry_seconds',
+      help: 'Time until a certificate expires: those of the served domains, and those that partners show on their streams',
+      labelNames: ['side', 'domain'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { side, domain, seconds } of certificates()) this.set({ side, domain }, seconds)
       },
     }),
     new Counter({
@@ -220,6 +239,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchQueue: (queue, read) => watch(queues, queue, read),
     watchLinkCredit: (peer, read) => watch(credits, peer, read),
     watchSubscriptions: (read) => void (subscriptions = read),
+    watchCertificates: (read) => void (certificates = read),
     watchJournalDropped: (read) => void (journalDropped = read),
     text: () => registry.metrics(),
     contentType: registry.contentType,
@@ -231,6 +251,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
 }
 
 const noSubscriptions = (): readonly SubscriptionCount[] => []
+const noCertificates = (): readonly CertificateExpiry[] => []
 const nothingDropped = (): number => 0
 
 function watch(readers: Map<string, () => number>, name: string, read: (() => number) | undefined): void {

@@ -51,6 +51,12 @@ test.each<[string, (m: Metrics) => void, string, string[]]>([
     ['stox_presence_total{direction="sip-to-xmpp",kind="available"} 1'],
   ],
   [
+    'certificates',
+    (m) => m.watchCertificates(() => [{ side: 'partner', domain: 'montague.example', seconds: -5 }]),
+    'stox_certificate_expiry_seconds',
+    ['stox_certificate_expiry_seconds{side="partner",domain="montague.example"} -5'],
+  ],
+  [
     'link frames',
     (m) => m.linkFrames('sent', 'stanza', 3),
     'stox_link_frames_total',

@@ -13,6 +13,7 @@ export type {
   XmppEndpointLimits,
   XmppEndpointOptions,
   SendOutcome,
+  StreamCertificates,
   StreamInfo,
   StreamFailureInfo,
 } from './xmpp-endpoint-types.ts'

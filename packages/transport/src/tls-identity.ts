@@ -23,22 +23,27 @@ export interface CertificateProblem {
 /** No tickets: a resumed session would bring an old certificate that is not checked again. @see xmpp-stack §5 */
 const COMMON = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET, sessionTimeout: 1 } as const
 
+interface Own {
+  readonly context: SecureContext
+  readonly notAfterMs: number
+}
+
 /** Our own certificates: one secure context for each served domain. */
 export class TlsIdentity {
-  readonly #contexts: ReadonlyMap<string, SecureContext>
+  #own: ReadonlyMap<string, Own>
   readonly #anonymous = createSecureContext(COMMON)
 
-  private constructor(contexts: ReadonlyMap<string, SecureContext>) {
-    this.#contexts = contexts
+  private constructor(own: ReadonlyMap<string, Own>) {
+    this.#own = own
   }
 
   /** Every problem at once. */
   static of(entries: readonly CertificateEntry[]): Result<TlsIdentity, readonly CertificateProblem[]> {
-    const contexts = new Map<string, SecureContext>()
+    const contexts = new Map<string, Own>()
     const problems: CertificateProblem[] = []
     entries.forEach(({ domains, cert, key }, entry) => {
       const mine = problemsOf(cert, key)
-      const context = mine.length === 0 ? createSecureContext({ ...COMMON, cert, key }) : undefined
+      const context = mine.length === 0 ? ownOf(cert, key) : undefined
       for (const [field, problem] of mine) problems.push({ entry, field, problem })
       for (const domain of domains) {
         const name = domain.toLowerCase()
@@ -50,7 +55,17 @@ export class TlsIdentity {
   }
 
   contextFor(domain: string): SecureContext | undefined {
-    return this.#contexts.get(domain.toLowerCase())
+    return this.#own.get(domain.toLowerCase())?.context
+  }
+
+  /** From the next handshake on; a stream that stands keeps what it began with. */
+  replaceBy(other: TlsIdentity): void {
+    this.#own = other.#own
+  }
+
+  /** When the certificate of each domain expires. */
+  expiries(): readonly { readonly domain: string; readonly notAfterMs: number }[] {
+    return [...this.#own].map(([domain, { notAfterMs }]) => ({ domain, notAfterMs }))
   }
 
   /** To connect with: our certificate for the domain where there is one, else none. */
@@ -58,6 +73,11 @@ export class TlsIdentity {
     return this.contextFor(domain) ?? this.#anonymous
   }
 }
+
+const ownOf = (cert: string, key: string): Own => ({
+  context: createSecureContext({ ...COMMON, cert, key }),
+  notAfterMs: Date.parse(new X509Certificate(cert).validTo),
+})
 
 function problemsOf(cert: string, key: string): readonly (readonly [CertificateProblem['field'], string])[] {
   const problems: [CertificateProblem['field'], string][] = []

@@ -6,9 +6,13 @@ import type { XmlLimits } from '@stox/xml'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { DomainName } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamInput, TimerName } from '@stox/xmpp-engine'
+import { readCertificate } from './certificates/certificate.ts'
+import type { CertificateDescription } from './certificates/describe-certificate.ts'
+import { describeCertificate } from './certificates/describe-certificate.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
 import { secureAsClient, secureAsServer } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
+import type { StreamCertificates } from './xmpp-endpoint-types.ts'
 
 /** A stream machine with its state inside: inputs in, effects out. */
 export interface StreamMachine {
@@ -40,6 +44,13 @@ export interface XmppConnectionOptions {
 /** What an unauthenticated peer may make us hold. @see mapping F.8 */
 const BEFORE_AUTHENTICATION: XmlLimits = { ...DEFAULT_XML_LIMITS, maxStanzaBytes: 16_384 }
 
+const NO_CERTIFICATES: StreamCertificates = { own: undefined, peer: undefined }
+
+function described(der: Uint8Array | undefined): CertificateDescription | undefined {
+  const read = der === undefined ? undefined : readCertificate(der)
+  return read?.ok === true ? describeCertificate(read.value) : undefined
+}
+
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
 type Written = (error: Error | null | undefined) => void
@@ -58,6 +69,8 @@ export class XmppConnection {
   #reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
   #mode: 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
   #tlsVersion: string | undefined
+  #presented: readonly Uint8Array[] | undefined
+  #certificates: StreamCertificates | undefined
   readonly #timers = new Map<TimerName, Timer>()
   #closeTimer: Timer | undefined
   #stallTimer: Timer | undefined
@@ -106,9 +119,24 @@ export class XmppConnection {
     return this.#tlsVersion
   }
 
-  /** The certificates that the peer sent in its handshake, its own first. */
+  /**
+   * The certificates that the peer sent in its handshake, its own first. Asked of the socket once: as the one who
+   * connected, Node takes a certificate off its list each time (seen with Node 24).
+   */
   get presented(): readonly Uint8Array[] {
-    return this.#socket instanceof TLSSocket && this.encrypted ? presentedChain(this.#socket) : []
+    if (!(this.#socket instanceof TLSSocket) || !this.encrypted) return []
+    this.#presented ??= presentedChain(this.#socket)
+    return this.#presented
+  }
+
+  /** Both sides' certificates, read once, when somebody asks. */
+  get certificates(): StreamCertificates {
+    if (!(this.#socket instanceof TLSSocket) || !this.encrypted) return NO_CERTIFICATES
+    this.#certificates ??= {
+      own: described(this.#socket.getX509Certificate()?.raw),
+      peer: described(this.presented[0]),
+    }
+    return this.#certificates
   }
 
   get quietMs(): number {

@@ -1,6 +1,7 @@
 import type { Clock, Failure, Hashes, Ids, Log, Timers } from '@stox/kernel'
 import type { DomainName, Stanza, StreamCondition } from '@stox/xmpp'
 import type { CertificateVerdict, Proof, ProvenPeer, RefusalKind, StreamFailure, StreamRules } from '@stox/xmpp-engine'
+import type { CertificateDescription } from './certificates/describe-certificate.ts'
 import type { DnsResolver } from './dns-resolver.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
@@ -116,6 +117,12 @@ export interface XmppEndpointOptions {
 export type SendOutcome =
   { readonly kind: 'sent'; readonly streamId: string } | { readonly kind: 'failed'; readonly failure: Failure }
 
+/** What each side has shown in the handshake of a stream; undefined where it has shown nothing that can be read. */
+export interface StreamCertificates {
+  readonly own: CertificateDescription | undefined
+  readonly peer: CertificateDescription | undefined
+}
+
 export interface StreamInfo {
   readonly id: string
   readonly direction: 'in' | 'out'
@@ -128,6 +135,7 @@ export interface StreamInfo {
   readonly pairs: readonly { readonly local: string; readonly remote: string; readonly provenBy: Proof }[]
   readonly encrypted: boolean
   readonly tlsVersion: string | undefined
+  readonly certificates: StreamCertificates
   readonly remoteAddress: string
   readonly openedAtMs: number
   readonly quietMs: number

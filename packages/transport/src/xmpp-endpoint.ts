@@ -595,6 +595,7 @@ function infoOf({ id, direction, purpose, connection, machine, local, remote, pa
     pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
     encrypted: connection.encrypted,
     tlsVersion: connection.tlsVersion,
+    certificates: connection.certificates,
     remoteAddress: connection.remoteAddress,
     openedAtMs: connection.openedAtMs,
     quietMs: connection.quietMs,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import type { Authority, Certificate, CertificateOrder } from '@stox/testkit'
@@ -20,6 +21,7 @@ beforeAll(async () => {
   trust = opened.value
 })
 
+const identities = new Map<string, TlsIdentity>()
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   await Promise.all(closing.splice(0).map((close) => close()))
@@ -31,6 +33,7 @@ const signed = (name: string, changes: Partial<CertificateOrder> = {}): Promise<
 async function server(name: string, resolver: TableResolver, certificate: Certificate): Promise<TestServer> {
   const tls = TlsIdentity.of([{ domains: [name], ...certificate }])
   if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
+  identities.set(name, tls.value)
   const judgeCertificate = certificateJudge(trust, systemClock)
   const made = await new TestServer(name, resolver, { tls: tls.value, judgeCertificate }).listen()
   closing.push(() => made.endpoint.close())
@@ -122,6 +125,30 @@ describe('endpoint with endpoint', () => {
     })
     expect(romeo.endpoint.failures()).toMatchObject([{ kind: 'no-method' }])
   })
+})
+
+test('a renewed certificate: the stream that stands stays, the next one shows it', async () => {
+  const { romeo, juliet } = await two([await signed(ROMEO), await signed(JULIET)], both(RULES.saslOnly))
+  const shown = () => {
+    const [stream] = romeo.endpoint.streams().filter(({ direction, pairs }) => direction === 'out' && pairs.length > 0)
+    return stream?.certificates
+  }
+  await romeo.send(juliet.domain, 'm1')
+  const before = shown()
+  expect(before).toMatchObject({ own: { names: [ROMEO] }, peer: { names: [JULIET], issuer: 'CN=the authority' } })
+
+  const renewed = await signed(JULIET, { validDays: 90 })
+  const read = TlsIdentity.of([{ domains: [JULIET], ...renewed }])
+  if (!read.ok) throw new Error('the certificate is good')
+  identities.get(JULIET)?.replaceBy(read.value)
+  await romeo.send(juliet.domain, 'm2')
+  expect(romeo.ups).toHaveLength(1)
+  expect(shown()?.peer?.sha256).toBe(before?.peer?.sha256)
+
+  romeo.endpoint.closeStream(romeo.ups[0]?.streamId ?? '')
+  await romeo.until(() => romeo.downs.length === 1)
+  await romeo.send(juliet.domain, 'm3')
+  expect(shown()?.peer?.sha256).toBe(new X509Certificate(renewed.cert).fingerprint256)
 })
 
 test('a peer that says more with its <auth/> than that', async () => {

@@ -15,6 +15,8 @@ interface Session {
   readonly state: string
   readonly method: string
   readonly tls: string
+  readonly ownCertificate: { readonly names: readonly string[] } | null
+  readonly peerCertificate: { readonly names: readonly string[]; readonly issuer: string } | null
 }
 
 const sessions = async (pair: Pair): Promise<readonly Session[]> => {
@@ -36,8 +38,12 @@ play('external', { xmpp: ['juliet'], sip: { romeo: SIP }, hasCertificates: true,
     await until('both streams in the list', async () => (await sessions(pair)).length === 2, 5_000)
     for (const session of await sessions(pair)) {
       expect(session).toMatchObject({ localDomain: SIP, method: 'sasl-external', tls: 'TLSv1.3' })
+      expect(session.ownCertificate?.names).toContain(SIP)
+      expect(session.peerCertificate).toMatchObject({ names: [XMPP], issuer: 'CN=public-ca' })
     }
     expect(await pair.metric('edge', 'stox_stream_failures_total')).toBe(0)
+    const left = { side: 'partner', domain: XMPP }
+    expect(await pair.metric('edge', 'stox_certificate_expiry_seconds', left)).toBeGreaterThan(3600)
   })
 
   act('XEP-0368: direct TLS, when that is all that DNS tells of', async ({ stage, pair, xmpp, sip }) => {

@@ -4,6 +4,14 @@ import type { Store } from '@stox/store'
 
 export const SESSION_STATES = ['negotiating', 'established', 'failed'] as const
 
+/** What one side of a stream has shown in its TLS handshake. */
+export interface SessionCertificate {
+  readonly names: readonly string[]
+  readonly issuer: string
+  readonly notAfterMs: number
+  readonly sha256: string
+}
+
 /** One stream, live or failed, as an edge tells it. */
 export interface SessionRow {
   readonly id: string
@@ -20,6 +28,8 @@ export interface SessionRow {
   readonly stanzasOut: number
   /** Why it failed. */
   readonly reason: string | null
+  readonly ownCertificate: SessionCertificate | null
+  readonly peerCertificate: SessionCertificate | null
 }
 
 export type ReadyReport = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>

@@ -113,6 +113,8 @@ export const session = (id: string, more: Partial<SessionRow> = {}): SessionRow 
   stanzasIn: 1,
   stanzasOut: 2,
   reason: null,
+  ownCertificate: null,
+  peerCertificate: null,
   ...more,
 })
 

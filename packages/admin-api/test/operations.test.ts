@@ -5,6 +5,14 @@ beforeEach(async () => (bench = await startBench()))
 afterEach(() => bench.app.close())
 
 describe('/v1/sessions', () => {
+  test('certificates, with the moment when they expire', async () => {
+    const certificate = { names: ['montague.example'], issuer: 'CN=a CA', sha256: 'AB:CD' }
+    bench.sessions = [session('s1', { peerCertificate: { ...certificate, notAfterMs: 1_800_000_000_000 } })]
+    expect((await bench.ask('GET', '/v1/sessions')).json.items).toMatchObject([
+      { ownCertificate: null, peerCertificate: { ...certificate, notAfter: '2027-01-15T08:00:00.000Z' } },
+    ])
+  })
+
   beforeEach(() => {
     bench.sessions = [
       session('s3', { state: 'failed', reason: 'no SRV record' }),

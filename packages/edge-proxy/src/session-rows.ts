@@ -1,5 +1,5 @@
-import type { SessionRow, StreamNotice } from '@stox/link'
-import type { StreamFailureInfo, StreamInfo, StreamUp } from '@stox/transport'
+import type { SessionCertificate, SessionRow, StreamNotice } from '@stox/link'
+import type { CertificateDescription, StreamFailureInfo, StreamInfo, StreamUp } from '@stox/transport'
 
 const directionOf = (direction: 'in' | 'out'): SessionRow['direction'] => (direction === 'in' ? 'inbound' : 'outbound')
 
@@ -20,6 +20,17 @@ export const noticesOf = (streams: readonly StreamInfo[]): readonly StreamNotice
       remoteDomain: remote,
     })),
   )
+
+/** A certificate may name very many. */
+const MAX_NAMES = 20
+
+const shown = (certificate: CertificateDescription | undefined): SessionCertificate | undefined =>
+  certificate && {
+    names: certificate.names.slice(0, MAX_NAMES),
+    issuer: certificate.issuer,
+    notAfterMs: certificate.notAfterMs,
+    sha256: certificate.sha256,
+  }
 
 const distinct = (names: readonly string[]): string => [...new Set(names)].join(', ')
 
@@ -42,6 +53,8 @@ export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly S
       stanzasIn: stream.stanzasIn,
       stanzasOut: stream.stanzasOut,
       reason: undefined,
+      ownCertificate: shown(stream.certificates.own),
+      peerCertificate: shown(stream.certificates.peer),
     }))
 
 /** Those that failed lately, each with the reason. A failure has no stream any more, so that its moment names it. */
@@ -60,4 +73,6 @@ export const failedRowsOf = (node: string, failures: readonly StreamFailureInfo[
     stanzasIn: 0,
     stanzasOut: 0,
     reason: `${kind}: ${detail}`,
+    ownCertificate: undefined,
+    peerCertificate: undefined,
   }))

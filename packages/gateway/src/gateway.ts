@@ -320,6 +320,8 @@ const apiRow = (row: SessionRow): ApiSessionRow => ({
   stanzasIn: row.stanzasIn,
   stanzasOut: row.stanzasOut,
   reason: row.reason ?? null,
+  ownCertificate: row.ownCertificate ?? null,
+  peerCertificate: row.peerCertificate ?? null,
 })
 
 function countingAnswer(

@@ -427,6 +427,16 @@ const row = (edge: string): SessionRow => ({
   stanzasIn: 3,
   stanzasOut: 4,
   reason: edge === 'edge-1' ? undefined : 'unreachable: ECONNREFUSED',
+  ownCertificate: undefined,
+  peerCertificate:
+    edge === 'edge-1'
+      ? {
+          names: ['xmpp.example', 'xmpp:xmpp.example'],
+          issuer: 'CN=a CA',
+          notAfterMs: 1_800_000_000_000,
+          sha256: 'AB:CD',
+        }
+      : undefined,
 })
 
 describe('several edges', () => {

@@ -1,11 +1,17 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { SESSION_STATES, type AdminDeps, type SessionRow } from '../ports.ts'
+import { SESSION_STATES, type AdminDeps, type SessionCertificate, type SessionRow } from '../ports.ts'
 import { notFound } from '../problem.ts'
 import { changeQuery, instant, instantOf, pageOf, pageQuery, refusals } from '../schemas.ts'
 
 const tags = ['Sessions']
 const params = z.object({ id: z.string().max(1000) })
+const certificateView = z.object({
+  names: z.array(z.string()).describe('Domains it is for; _xmpp-server. or xmpp: before those that are not DNS names.'),
+  issuer: z.string(),
+  notAfter: instant.describe('When it expires.'),
+  sha256: z.string().describe('Its fingerprint.'),
+})
 const sessionView = z
   .object({
     id: z.string(),
@@ -21,12 +27,27 @@ const sessionView = z
     stanzasIn: z.int(),
     stanzasOut: z.int(),
     reason: z.string().nullable().describe('Why it failed.'),
+    ownCertificate: certificateView.nullable().describe('What we have shown; null without TLS, or when it was none.'),
+    peerCertificate: certificateView.nullable().describe('What the partner has shown.'),
   })
   .describe('One XMPP stream with a partner.')
 
-function viewOf({ sinceMs, ...row }: SessionRow): z.output<typeof sessionView> {
-  return { ...row, since: instantOf(sinceMs) }
+function viewOf({ sinceMs, ownCertificate, peerCertificate, ...row }: SessionRow): z.output<typeof sessionView> {
+  return {
+    ...row,
+    since: instantOf(sinceMs),
+    ownCertificate: certificateViewOf(ownCertificate),
+    peerCertificate: certificateViewOf(peerCertificate),
+  }
 }
+
+const certificateViewOf = (certificate: SessionCertificate | null): z.output<typeof certificateView> | null =>
+  certificate && {
+    names: [...certificate.names],
+    issuer: certificate.issuer,
+    notAfter: instantOf(certificate.notAfterMs),
+    sha256: certificate.sha256,
+  }
 
 export const sessionRoutes =
   (deps: AdminDeps): FastifyPluginAsyncZod =>

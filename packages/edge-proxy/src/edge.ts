@@ -3,6 +3,7 @@ import {
   createLog,
   createMetrics,
   opsServer,
+  sparingLog,
   type CertificateExpiry,
   type ReadyReport,
   type StreamLabels,
@@ -87,9 +88,10 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   const trust = await at('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
+  const strangers = sparingLog(log, clock)
   const refused = (kind: string, detail: string): void => {
     metrics.inputRefused(kind)
-    log.warn('refused', { kind, detail })
+    strangers.warn('refused', { kind, detail })
   }
 
   const streamLabels = new Map<string, StreamLabels>()
@@ -109,7 +111,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     timers,
     ids,
     hashes,
-    log,
+    log: strangers,
     resolver,
     policy,
     judgeCertificate: certificateJudge(trust, clock),

@@ -6,7 +6,7 @@ import type { FederationModel } from '@stox/federation'
 import type { InboundEnvelope, Replica, SessionRow } from '@stox/link'
 import { openStore } from '@stox/store'
 import type { Store } from '@stox/store'
-import { createMetrics, opsServer } from '@stox/telemetry'
+import { createMetrics, opsServer, sparingLog } from '@stox/telemetry'
 import type { Metrics, ReadyReport } from '@stox/telemetry'
 import {
   LinkClient,
@@ -89,19 +89,25 @@ export async function startGateway(
     // --- the SIP side
     const resolver = new NodeDnsResolver({ servers: config.dns.servers })
     let take: (incoming: IncomingSipRequest) => void = () => undefined
+    const strangers = sparingLog(log, clock)
     const endpoint = new SipEndpoint({
       listen: config.sip.listen,
       ...(config.sip.advertisedHost === undefined ? {} : { advertisedHost: config.sip.advertisedHost }),
       clock,
       timers,
       ids,
-      log,
+      log: strangers,
       trusted: trustedPeers(config.sip.trustedPeers),
       on: {
         request: (incoming) => take(incoming),
         refused: (kind, refusal) => {
           metrics.inputRefused(kind)
-          log.warn('sip-refused', { kind, detail: refusal.detail, remote: refusal.remote.host, status: refusal.status })
+          strangers.warn('sip-refused', {
+            kind,
+            detail: refusal.detail,
+            remote: refusal.remote.host,
+            status: refusal.status,
+          })
         },
       },
     })

@@ -40,9 +40,12 @@ export const ifMatchHeaders = z.looseObject({
     .describe('The ETag of the object as it was read; * for whatever is there.'),
 })
 
-/** A JSON merge patch: what it names is set, null takes the default again. @see RFC 7396 */
+/**
+ * A JSON merge patch: what it names is set, null takes the default again. Any JSON, which is not said with `z.json()`: a
+ * schema that contains itself has no place in the OpenAPI document. @see RFC 7396
+ */
 export const mergePatchSchema = z
-  .record(z.string(), z.json())
+  .record(z.string(), z.unknown())
   .describe('JSON merge patch (RFC 7396): fields that are named are set, null gives a field its default again.')
 
 /** A moment in ISO 8601, such as 2026-01-01T12:00:00Z. */

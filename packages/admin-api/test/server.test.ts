@@ -18,6 +18,18 @@ test('health, readiness and metrics need no token', async () => {
 })
 
 describe('/openapi.json', () => {
+  test('every reference leads to something', async () => {
+    const { body } = await open('/openapi.json')
+    const document: unknown = JSON.parse(body)
+    const target = (reference: string): unknown =>
+      reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, part) => (at instanceof Object ? Reflect.get(at, part) : undefined), document)
+    const references = [...body.matchAll(/"\$ref":"([^"]*)"/g)].map(([, reference = '']) => reference)
+    expect(references.filter((reference) => target(reference) === undefined)).toEqual([])
+  })
+
   test('OpenAPI 3.1 with every route, each summed up and with its answers', async () => {
     const document = (await open('/openapi.json')).json()
     expect(document.openapi).toBe('3.1.0')

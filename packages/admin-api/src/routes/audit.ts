@@ -11,8 +11,8 @@ const auditView = z
     who: z.string().describe('The name of the token.'),
     verb: z.enum(AUDIT_VERBS),
     object: z.string().describe('As xmpp-partner/montague.example.'),
-    before: z.json().describe('null where there was nothing.'),
-    after: z.json().describe('null where there is nothing.'),
+    before: z.unknown().describe('null where there was nothing.'),
+    after: z.unknown().describe('null where there is nothing.'),
   })
   .describe('One change that somebody made; secrets are left out.')
 

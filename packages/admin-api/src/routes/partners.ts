@@ -203,7 +203,8 @@ export const partnerRoutes =
       async (request, reply) => {
         const before = await existing(request.params.domain)
         requireMatch(request.headers['if-match'], before.revision)
-        const merged = parseOrThrow(partnerInput, mergePatch(parseOrThrow(z.json(), before.value), request.body))
+        const patch = parseOrThrow(z.json(), request.body)
+        const merged = parseOrThrow(partnerInput, mergePatch(parseOrThrow(z.json(), before.value), patch))
         if (merged.domain !== before.key) {
           throw new ApiProblem(400, 'a partner cannot be renamed', [
             { path: 'domain', problem: 'differs from the address', hint: 'add the new one and delete the old one' },

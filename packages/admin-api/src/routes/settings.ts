@@ -104,7 +104,7 @@ export const settingsRoutes =
       async (request, reply) => {
         const before = await current()
         requireMatch(request.headers['if-match'], before.revision)
-        const merged = mergePatch(parseOrThrow(z.json(), before.value), request.body)
+        const merged = mergePatch(parseOrThrow(z.json(), before.value), parseOrThrow(z.json(), request.body))
         const input = parseOrThrow(settingsInput, merged)
         // Left out means that it stays; so what the patch takes away has to be said.
         const whole = request.body['dialbackPassphrase'] === null ? { ...input, dialbackPassphrase: null } : input

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseArgs, type ParseArgsConfig } from 'node:util'
 
 const USAGE = `stox: an XMPP-to-SIP federation gateway
 
@@ -16,7 +16,7 @@ const [command, ...args] = process.argv.slice(2)
 
 switch (command) {
   case 'demo': {
-    const { values } = parseArgs({
+    const { values } = optionsOf({
       args,
       options: {
         once: { type: 'boolean', default: false },
@@ -31,7 +31,7 @@ switch (command) {
     break
   }
   case 'keys': {
-    const { values } = parseArgs({
+    const { values } = optionsOf({
       args,
       options: {
         out: { type: 'string' },
@@ -72,6 +72,14 @@ switch (command) {
     break
   default:
     usage(`there is no command “${command}”`)
+}
+
+function optionsOf<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function usage(problem: string): never {

@@ -31,14 +31,14 @@ export async function changeModel(
       412,
       'the model was changed by somebody else at the same time: read again and repeat the change',
     )
-  if (committed.value.revision !== model.revision) announce(deps, committed.value)
+  if (committed.value.revision !== model.revision) await announce(deps, committed.value)
   return committed.value
 }
 
 /** The change is made: whatever goes wrong in telling others of it is not the writer's failure. */
-function announce(deps: AdminDeps, model: FederationModel): void {
+async function announce(deps: AdminDeps, model: FederationModel): Promise<void> {
   try {
-    deps.ports.onModelChanged(model)
+    await deps.ports.onModelChanged(model)
   } catch (error) {
     deps.log.error('model-announcement-failed', {
       revision: model.revision,

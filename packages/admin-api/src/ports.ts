@@ -42,8 +42,8 @@ export interface AdminPorts {
   /** False: there is no such subscription. */
   refreshSubscription(id: string): Promise<boolean>
   deleteSubscription(id: string): Promise<boolean>
-  /** After a change was stored: put it into force and publish it. */
-  onModelChanged(model: FederationModel): void
+  /** After a change was stored: put it into force and publish it. The writer's answer waits for what is returned. */
+  onModelChanged(model: FederationModel): void | Promise<void>
   ready(): ReadyReport | Promise<ReadyReport>
   readonly metrics: { text(): Promise<string>; readonly contentType: string }
 }

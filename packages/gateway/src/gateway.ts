@@ -59,6 +59,10 @@ export interface Gateway {
   close(): Promise<void>
 }
 
+/** The answer to a change waits so long for the edges that are attached; one that is slower hears of it all the same. */
+const IN_FORCE_WITHIN_MS = 2000
+const IN_FORCE_POLL_MS = 10
+
 /** What is under way when the process is told to stop may take so long; the rest of ten seconds is for closing. */
 const LAST_WORDS_MS = 5000
 const LAST_WORDS_POLL_MS = 50
@@ -205,6 +209,13 @@ export async function startGateway(
         },
         countingAnswer(incoming, metrics),
       )
+    /** Every attached edge goes by this revision. */
+    const inForce = async (revision: number): Promise<void> => {
+      const untilMs = clock.monotonicMs() + IN_FORCE_WITHIN_MS
+      const behind = () => link.edges().some((edge) => edge.attached && (edge.replicaRevision ?? 0) < revision)
+      while (!closing && behind() && clock.monotonicMs() < untilMs)
+        await new Promise<void>((resolve) => timers.arm(IN_FORCE_POLL_MS, resolve))
+    }
     watchGauges(metrics, { queues, keeper, link, endpoint, store })
 
     // --- to work
@@ -246,6 +257,7 @@ export async function startGateway(
             index = new FederationIndex(model)
             link.publish(replicaOf(model))
             log.info('model-changed', { revision: model.revision })
+            return inForce(changed.revision)
           },
           ready,
           metrics,

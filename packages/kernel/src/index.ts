@@ -13,4 +13,13 @@ export type { Log, LogFields } from './log.ts'
 export { BoundedQueue } from './bounded-queue.ts'
 export { parseHostPort } from './host-port.ts'
 export type { HostPort } from './host-port.ts'
-export { latin1Text, utf8Text, lossyUtf8Text, utf8Bytes, latin1Bytes, utf8Length, concatBytes, bytesOfBase64 } from './text-codec.ts'
+export {
+  latin1Text,
+  utf8Text,
+  lossyUtf8Text,
+  utf8Bytes,
+  latin1Bytes,
+  utf8Length,
+  concatBytes,
+  bytesOfBase64,
+} from './text-codec.ts'

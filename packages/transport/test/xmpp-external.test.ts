@@ -130,7 +130,7 @@ describe('endpoint with endpoint', () => {
 test('a renewed certificate: the stream that stands stays, the next one shows it', async () => {
   const { romeo, juliet } = await two([await signed(ROMEO), await signed(JULIET)], both(RULES.saslOnly))
   const shown = () => {
-    const [stream] = romeo.endpoint.streams().filter(({ direction, pairs }) => direction === 'out' && pairs.length > 0)
+    const stream = romeo.endpoint.streams().find(({ direction, pairs }) => direction === 'out' && pairs.length > 0)
     return stream?.certificates
   }
   await romeo.send(juliet.domain, 'm1')

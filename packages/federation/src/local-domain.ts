@@ -13,6 +13,8 @@ export interface LocalDomain {
 const ROUTE =
   /^sips?:(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:;(?:lr|transport=(?:udp|tcp|tls)))*$/i
 
+const WANTS_TLS = /^sips:|transport=tls/i
+
 const isRoute = (text: string): boolean => {
   const match = ROUTE.exec(text)
   return match !== null && (match[1] === undefined || (Number(match[1]) > 0 && Number(match[1]) <= 65_535))
@@ -25,8 +27,9 @@ export const localDomainSchema = z
       .string()
       .max(512)
       .refine(isRoute, 'not a SIP route')
+      .refine((route) => !WANTS_TLS.test(route), 'TLS towards SIP servers is not built yet: use transport=tcp or udp')
       .describe(
-        'The SIP server of the domain: sip:host:port;transport=udp, tcp or tls. Without a port it is looked up in DNS (RFC 3263).',
+        'The SIP server of the domain: sip:host:port;transport=udp or tcp. Without a port it is looked up in DNS (RFC 3263). TLS is not built yet.',
       ),
     congestionSafe: z
       .boolean()

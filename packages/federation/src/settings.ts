@@ -27,7 +27,8 @@ export const settingsSchema = z
     discovery: z
       .boolean()
       .default(false)
-      .describe('Whether partners that are on no list may be discovered; false admits listed partners only.'),
+      .refine((wanted) => !wanted, 'discovery of partners is not built yet: list them')
+      .describe('Whether partners that are on no list may be discovered. Not built yet: only false is taken.'),
     connectionLimit: z
       .int()
       .min(1)
@@ -63,7 +64,9 @@ export const settingsSchema = z
       .min(60)
       .max(604_800)
       .default(28_800)
-      .describe('Seconds within which a presence subscription is refreshed.'),
+      .describe(
+        'Seconds within which a presence subscription is refreshed. Not used yet: `presence.expiresS` of gateway.yaml decides.',
+      ),
     dialbackPassphrase: z
       .string()
       .min(16)
@@ -76,7 +79,8 @@ export const settingsSchema = z
     logBodies: z
       .boolean()
       .default(false)
-      .describe('Whether the text of messages goes to the log. Off: only who, when, where and how it ended.'),
+      .refine((wanted) => !wanted, 'logging of message texts is not built yet')
+      .describe('Whether the text of messages goes to the log. Not built yet: only false is taken.'),
     journalRetentionDays: z.int().min(1).max(3650).default(30).describe('Days for which the message journal is kept.'),
   })
   .describe('Settings for the whole system.') satisfies z.ZodType<Settings>

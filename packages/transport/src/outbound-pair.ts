@@ -29,7 +29,13 @@ interface Waiting {
 type PairState =
   | { readonly name: 'idle' }
   | { readonly name: 'dialing' }
-  | { readonly name: 'up'; readonly connection: XmppConnection; readonly streamId: string; readonly sinceMs: number }
+  | {
+      readonly name: 'up'
+      readonly connection: XmppConnection
+      readonly streamId: string
+      readonly sinceMs: number
+      readonly maxBytes: number
+    }
   | { readonly name: 'backing-off'; readonly untilMs: number; readonly because: StreamFailure; readonly timer: Timer }
   | { readonly name: 'closed'; readonly because: StreamFailure }
 
@@ -73,10 +79,10 @@ export class OutboundPair {
     })
   }
 
-  /** The stream may carry stanzas. */
-  onReady(connection: XmppConnection, streamId: string): void {
+  /** The stream may carry stanzas; `maxBytes`: the longest that the peer takes. @see XEP-0478 §3 */
+  onReady(connection: XmppConnection, streamId: string, maxBytes = Number.POSITIVE_INFINITY): void {
     if (this.#state.name !== 'dialing') return
-    this.#state = { name: 'up', connection, streamId, sinceMs: this.#nowMs() }
+    this.#state = { name: 'up', connection, streamId, sinceMs: this.#nowMs(), maxBytes }
     this.onRoom()
   }
 
@@ -133,7 +139,12 @@ export class OutboundPair {
   }
 
   #write(state: Extract<PairState, { name: 'up' }>, xml: string, settle: (outcome: SendOutcome) => void): void {
-    const { streamId } = state
+    const { streamId, maxBytes } = state
+    // The length in bytes is asked for only where it can matter.
+    if (xml.length * 3 > maxBytes && utf8Length(xml) > maxBytes) {
+      settle(this.#failed({ kind: 'too-big', detail: `${this.remote} takes no more than ${maxBytes} bytes` }))
+      return
+    }
     state.connection.writeStanza(xml, (error) => {
       if (error === null || error === undefined) settle({ kind: 'sent', streamId })
       else settle(this.#failed({ kind: 'closed', detail: `lost on the way to the socket: ${error.message}` }))

@@ -450,7 +450,7 @@ export class XmppEndpoint {
         this.#onAny(stream, effect)
         if (effect.kind === 'ready') {
           this.#up(stream, local, remote, effect.provenBy)
-          pair.onReady(stream.connection, stream.id)
+          pair.onReady(stream.connection, stream.id, effect.limits?.maxBytes)
         } else if (effect.kind === 'ended') pair.onEnded(effect.failure)
       }
       this.#open(dialed.socket, 'out', 'stanzas', dialed.machineFor, local, remote, onEffect, () => pair.onRoom())

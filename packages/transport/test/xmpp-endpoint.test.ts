@@ -137,6 +137,20 @@ describe('endpoint with endpoint', () => {
     expect(romeo.ups).toHaveLength(2)
   })
 
+  test('XEP-0478: what is longer than the peer takes is refused by us, and the stream stays', async () => {
+    const { romeo, juliet } = await two(RULES.tlsRequired)
+    juliet.partners.set(ROMEO, { ...RULES.tlsRequired, maxStanzaBytes: 10_000 })
+    expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
+    expect(await romeo.send(juliet.domain, 'm2', 'ü'.repeat(6_000))).toMatchObject({
+      kind: 'failed',
+      failure: { condition: 'policy-violation', status: 513 },
+    })
+    expect(await romeo.send(juliet.domain, 'm3', 'ü'.repeat(4_000))).toMatchObject({ kind: 'sent' })
+    await juliet.until(() => juliet.arrived.length === 2)
+    expect(romeo.ups).toHaveLength(1)
+    expect(juliet.refused).toEqual([])
+  })
+
   test('a fixed proxy stands in place of DNS', async () => {
     const { romeo, juliet, resolver } = await two(RULES.tlsOptional)
     resolver.srvRecords.delete(`_xmpp-server._tcp.${JULIET}`)

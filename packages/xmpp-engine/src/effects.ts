@@ -1,5 +1,5 @@
 import type { XmlEvent } from '@stox/xml'
-import type { DialbackVerdict, DomainName, Stanza, StreamErrorInfo } from '@stox/xmpp'
+import type { AdvertisedLimits, DialbackVerdict, DomainName, Stanza, StreamErrorInfo } from '@stox/xmpp'
 import type { Proof, ProvenPeer } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import type { StreamFailure } from './stream-failure.ts'
@@ -59,7 +59,7 @@ export type StreamEffect =
   /** Inbound: this pair may send stanzas from now on. */
   | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer }
   /** Outbound: stanzas may be written from now on. */
-  | { readonly kind: 'ready'; readonly provenBy: Proof }
+  | { readonly kind: 'ready'; readonly provenBy: Proof; readonly limits: AdvertisedLimits | undefined }
   /** Outbound, verify-only: what the authoritative server said. */
   | { readonly kind: 'verdict'; readonly verdict: DialbackVerdict; readonly encrypted: boolean }
   | { readonly kind: 'set-max-stanza'; readonly bytes: number }

@@ -39,6 +39,7 @@ export function featuresFor(
     // Never in the clear, and only to whom it will prove. @see XEP-0178 §3
     mechanisms: encrypted && isCertified && rules !== undefined && allowsExternal(rules) ? [EXTERNAL] : [],
     dialback: rules === undefined || allowsDialback(rules, encrypted) ? { errors: true } : undefined,
+    limits: undefined,
   }
 }
 

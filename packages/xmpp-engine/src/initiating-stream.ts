@@ -66,10 +66,15 @@ export type InitiatingState =
   /** `<auth/>` is sent. */
   | { readonly name: 'awaiting-success'; readonly streamId: string; readonly features: StreamFeatures | undefined }
   /** `db:result` is sent; `refused`: after SASL EXTERNAL was not taken. */
-  | { readonly name: 'authenticating'; readonly encrypted: boolean; readonly refused: StreamFailure | undefined }
+  | {
+      readonly name: 'authenticating'
+      readonly encrypted: boolean
+      readonly refused: StreamFailure | undefined
+      readonly features: StreamFeatures | undefined
+    }
   /** `db:verify` is sent. */
   | { readonly name: 'verifying'; readonly encrypted: boolean }
-  | { readonly name: 'established'; readonly provenBy: Proof }
+  | { readonly name: 'established'; readonly provenBy: Proof; readonly idleMs: number }
   /** We have closed our side and wait for the peer to close its own. @see RFC 6120 §4.4 */
   | { readonly name: 'closing' }
   | { readonly name: 'closed' }
@@ -210,7 +215,7 @@ function proceed(
 ): Stepped {
   const judgement = world.judge(world.local, world.remote)
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
-  if (state.provenBy !== undefined) return establish(state.provenBy, world)
+  if (state.provenBy !== undefined) return establish(state.provenBy, features, world)
   const next = chooseNext(judgement.rules, features, state.encrypted, chanceOf(state.encrypted, world))
   switch (next.kind) {
     case 'nothing':
@@ -224,7 +229,7 @@ function proceed(
         { kind: 'write', text: formatSaslAuth(EXTERNAL, world.local) },
       )
     case 'dialback':
-      return startDialback(state.encrypted, streamId, world)
+      return startDialback(state.encrypted, streamId, features, world)
     default:
       return unreachable(next)
   }
@@ -262,11 +267,19 @@ function onSasl(
   const why = sasl.text ?? `${world.remote} does not accept our certificate`
   const refused: StreamFailure = { kind: 'sasl-refused', condition: sasl.condition, detail: why }
   const next = chooseNext(judgement.rules, state.features, true, { ...chanceOf(true, world), isRefused: true })
-  return next.kind === 'dialback' ? startDialback(true, state.streamId, world, refused) : quit(state, world, refused)
+  return next.kind === 'dialback'
+    ? startDialback(true, state.streamId, state.features, world, refused)
+    : quit(state, world, refused)
 }
 
 /** @see XEP-0220 §2.1, mapping F.5 */
-function startDialback(encrypted: boolean, streamId: string, world: InitiatingWorld, refused?: StreamFailure): Stepped {
+function startDialback(
+  encrypted: boolean,
+  streamId: string,
+  features: StreamFeatures | undefined,
+  world: InitiatingWorld,
+  refused?: StreamFailure,
+): Stepped {
   const { local, remote, purpose } = world
   if (purpose.kind === 'verify') {
     const { streamId: id, key } = purpose
@@ -276,7 +289,7 @@ function startDialback(encrypted: boolean, streamId: string, world: InitiatingWo
   if (streamId === '') return endWith(undefined, 'invalid-xml', 'the peer gave its stream no id', 'invalid-xml')
   const key = dialbackKey(world.hashes, world.dialbackSecret(), { receiving: remote, originating: local, streamId })
   const text = formatDialback({ kind: 'result-request', from: local, to: remote, key })
-  return to({ name: 'authenticating', encrypted, refused }, { kind: 'write', text })
+  return to({ name: 'authenticating', encrypted, refused, features }, { kind: 'write', text })
 }
 
 function onElement(state: InitiatingState, element: XmlElement, world: InitiatingWorld): Stepped {
@@ -357,7 +370,7 @@ function onResult(
 ): Stepped {
   switch (verdict.type) {
     case 'valid':
-      return establish(state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp', world)
+      return establish(state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp', state.features, world)
     case 'invalid':
       return quit(state, world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
     case 'error': {
@@ -370,8 +383,11 @@ function onResult(
 }
 
 /** Stanzas may go from now on. */
-function establish(provenBy: Proof, world: InitiatingWorld): Stepped {
-  const { idleMs, keepAliveMs } = world.times
+function establish(provenBy: Proof, features: StreamFeatures | undefined, world: InitiatingWorld): Stepped {
+  const { keepAliveMs } = world.times
+  const limits = features?.limits
+  // Before the peer does, lest a stanza meets its closing tag. @see XEP-0478 §3
+  const idleMs = Math.min(world.times.idleMs, (limits?.idleSeconds ?? Number.POSITIVE_INFINITY) * 900)
   const judgement = world.judge(world.local, world.remote)
   const effects: StreamEffect[] = [
     { kind: 'cancel-timer', timer: 'establishment' },
@@ -380,8 +396,8 @@ function establish(provenBy: Proof, world: InitiatingWorld): Stepped {
   if (judgement.allowed && judgement.rules.keepAlive) {
     effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs })
   }
-  effects.push({ kind: 'ready', provenBy })
-  return { state: { name: 'established', provenBy }, effects }
+  effects.push({ kind: 'ready', provenBy, limits })
+  return { state: { name: 'established', provenBy, idleMs }, effects }
 }
 
 function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
@@ -391,8 +407,8 @@ function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, worl
       return quit(state, world, { kind: 'timeout', detail: `nothing came in ${state.name}` })
     case 'idle':
       if (state.name !== 'established') return stay(state)
-      if (quietMs >= world.times.idleMs) return beginClose(state, world)
-      return to(state, { kind: 'arm-timer', timer, afterMs: world.times.idleMs - quietMs })
+      if (quietMs >= state.idleMs) return beginClose(state, world)
+      return to(state, { kind: 'arm-timer', timer, afterMs: state.idleMs - quietMs })
     case 'keep-alive': {
       const { keepAliveMs } = world.times
       if (state.name !== 'established') return stay(state)

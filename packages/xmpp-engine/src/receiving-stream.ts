@@ -306,7 +306,10 @@ function onHeader(
     pairs: new Map(),
     hasAnswered: false,
   }
-  const offered = state.proven === undefined ? featuresOf(open, world) : NO_FEATURES
+  const offered = {
+    ...(state.proven === undefined ? featuresOf(open, world) : NO_FEATURES),
+    limits: limitsOf(rules, world),
+  }
   const features = answer.version === undefined ? '' : formatFeatures(offered)
   const written: StreamEffect = { kind: 'write', text: formatStreamHeader(answer) + features }
   if (state.proven === undefined || rules === undefined) return to(open, addressed, written)
@@ -314,7 +317,11 @@ function onHeader(
   return to(proven.state, addressed, written, ...proven.effects)
 }
 
-const NO_FEATURES: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined }
+const NO_FEATURES: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined, limits: undefined }
+
+/** Those of the authenticated stream: dialback has no features of its own after it. @see XEP-0478 §3 */
+const limitsOf = (rules: StreamRules | undefined, { times }: ReceivingWorld): StreamFeatures['limits'] =>
+  rules && { maxBytes: rules.maxStanzaBytes, idleSeconds: Math.max(1, Math.floor(times.idleMs / 1000)) }
 
 const featuresOf = (state: OpenStream, world: ReceivingWorld): StreamFeatures =>
   featuresFor(state.rules, state.encrypted, world.canEncrypt(state.local), state.isCertified)

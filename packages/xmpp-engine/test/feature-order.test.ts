@@ -9,6 +9,7 @@ const offer = (startTls: StreamFeatures['startTls']): StreamFeatures => ({
   startTls,
   mechanisms: [],
   dialback: { errors: false },
+  limits: undefined,
 })
 
 const chance = (changes: Partial<ExternalChance> = {}): ExternalChance => ({
@@ -36,7 +37,7 @@ describe('chooseNext', () => {
     expect(chooseNext(rules, features, encrypted, chance({ certificate: SELF_SIGNED })).kind).toBe(next),
   )
 
-  const plain = { startTls: undefined, mechanisms: ['EXTERNAL'], dialback: { errors: false } }
+  const plain = { startTls: undefined, mechanisms: ['EXTERNAL'], dialback: { errors: false }, limits: undefined }
   const offered: StreamFeatures = { ...plain, mechanisms: ['PLAIN', 'EXTERNAL'] }
   const others: StreamFeatures = { ...plain, mechanisms: ['PLAIN'] }
   const { saslOnly, saslOrDialback, tlsRequired, tlsOptional, tlsNotSupported } = RULES
@@ -112,7 +113,12 @@ describe('the negotiation matrix', () => {
     expect(whyNoMethod(rules)).toBe(row.verdict === 'valid' ? undefined : 'the partner record allows no method')
     if (row.verdict === 'invalid') return
     // What a peer that can do all is asked to do, and what it is offered, in the clear and inside TLS.
-    const features: StreamFeatures = { startTls: undefined, mechanisms: ['EXTERNAL'], dialback: { errors: true } }
+    const features: StreamFeatures = {
+      startTls: undefined,
+      mechanisms: ['EXTERNAL'],
+      dialback: { errors: true },
+      limits: undefined,
+    }
     const first = {
       'sasl-external-over-tls': 'external',
       'dialback-over-tls': 'dialback',

@@ -101,6 +101,25 @@ const encrypted = (offered: string, changes: Partial<InitiatingWorld> = {}, rule
   return stream
 }
 
+describe('XEP-0478', () => {
+  const LIMITS = `<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>20000</max-bytes><idle-seconds>100</idle-seconds></limits>`
+  const limits = { maxBytes: 20_000, idleSeconds: 100 }
+
+  test.each([
+    ['dialback', LIMITS, '', RULES.saslOrDialback, answer('valid')],
+    ['SASL EXTERNAL', MECHANISMS, LIMITS, RULES.saslOnly, SUCCESS],
+  ])('the limits of the peer count after %s', (_name, offered, after, rules, success) => {
+    const stream = encrypted(offered, {}, rules)
+    stream.receive(success)
+    if (rules === RULES.saslOnly) stream.receive(header({ id: 's3' }) + features(after))
+    expect(ofKind(stream.all, 'ready')).toMatchObject([{ limits }])
+    // We close it before the peer does.
+    expect(ofKind(stream.all, 'arm-timer').filter(({ timer }) => timer === 'idle')).toMatchObject([{ afterMs: 90_000 }])
+    expect(stream.input({ kind: 'timer', timer: 'idle', quietMs: 80_000 })).toMatchObject([{ afterMs: 10_000 }])
+    expect(writtenIn(stream.input({ kind: 'timer', timer: 'idle', quietMs: 90_000 }))).toBe('</stream:stream>')
+  })
+})
+
 describe('SASL EXTERNAL', () => {
   test('XEP-0178 §3: our domain in base64, a new stream, ready with its features', () => {
     const stream = encrypted(MECHANISMS)

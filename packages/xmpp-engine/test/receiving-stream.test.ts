@@ -77,7 +77,9 @@ describe('SASL EXTERNAL', () => {
     const effects = stream.receive(auth(initial))
     expect(effects).toEqual([{ kind: 'write', text: `<success ${SASL}/>` }, { kind: 'restart' }])
     const restarted = stream.receive(header({}))
-    expect(writtenIn(restarted)).toMatch(/<stream:stream .*<stream:features\/>$/)
+    expect(writtenIn(restarted)).toMatch(
+      /<stream:stream .*<stream:features><limits [^/]*<\/max-bytes>[^/]*<\/idle-seconds><\/limits><\/stream:features>$/,
+    )
     expect(ofKind(restarted, 'proven')).toMatchObject([
       { local: US, peer: { domain: THEM, provenBy: 'sasl-external' } },
     ])
@@ -194,6 +196,12 @@ describe('the header', () => {
     expect(written).toMatch(/ version='1\.0'/)
     expect(written).toMatch(expected)
     expect(written).not.toMatch(unexpected)
+  })
+
+  test('XEP-0478: what a partner may send, and for how long it may be silent', () => {
+    const written = writtenIn(receiver(receivingWorld()).receive(header({})))
+    expect(written).toContain(`<max-bytes>50000</max-bytes><idle-seconds>${TIMES.idleMs / 1000}</idle-seconds>`)
+    expect(writtenIn(receiver(receivingWorld()).receive(header({ from: undefined })))).not.toContain('max-bytes')
   })
 
   test('RFC 6120 §4.7.5: before 1.0 there are no features, and the answer has no version', () => {

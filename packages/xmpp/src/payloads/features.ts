@@ -1,6 +1,14 @@
 import { childOf, childrenOf, el, isElement, serializeXml, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
-import { NS_DIALBACK_FEATURE, NS_SASL, NS_STREAMS, NS_TLS } from '../namespaces.ts'
+import { NS_DIALBACK_FEATURE, NS_SASL, NS_STREAMS, NS_STREAM_LIMITS, NS_TLS } from '../namespaces.ts'
+
+/** What a receiving server takes; undefined: it does not say. @see XEP-0478 §3 */
+export interface AdvertisedLimits {
+  /** Of one stanza. */
+  readonly maxBytes: number | undefined
+  /** Silence after which it closes the stream. */
+  readonly idleSeconds: number | undefined
+}
 
 /** What a receiving server offers. @see RFC 6120 §4.3.2 */
 export interface StreamFeatures {
@@ -8,6 +16,7 @@ export interface StreamFeatures {
   readonly mechanisms: readonly string[]
   /** @see XEP-0220 §2.4.1 */
   readonly dialback: { readonly errors: boolean } | undefined
+  readonly limits: AdvertisedLimits | undefined
 }
 
 export const isFeatures = (element: XmlElement): boolean => isElement(element, 'features', NS_STREAMS)
@@ -16,6 +25,7 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
   const startTls = childOf(element, 'starttls', NS_TLS)
   const mechanisms = childOf(element, 'mechanisms', NS_SASL)
   const dialback = childOf(element, 'dialback', NS_DIALBACK_FEATURE)
+  const limits = childOf(element, 'limits', NS_STREAM_LIMITS)
   const offered = mechanisms === undefined ? [] : childrenOf(mechanisms)
   const tlsWord =
     startTls !== undefined && childOf(startTls, 'required', NS_TLS) !== undefined ? 'required' : 'optional'
@@ -24,11 +34,22 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
     mechanisms: offered.filter((child) => isElement(child, 'mechanism', NS_SASL)).map((child) => textOf(child).trim()),
     dialback:
       dialback === undefined ? undefined : { errors: childOf(dialback, 'errors', NS_DIALBACK_FEATURE) !== undefined },
+    limits:
+      limits === undefined
+        ? undefined
+        : { maxBytes: countIn(limits, 'max-bytes'), idleSeconds: countIn(limits, 'idle-seconds') },
   }
 }
 
+/** A limit of nothing would be no stream; what is no number says nothing. */
+function countIn(limits: XmlElement, name: string): number | undefined {
+  const child = childOf(limits, name, NS_STREAM_LIMITS)
+  const text = child === undefined ? '' : textOf(child).trim()
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined
+}
+
 /** As it goes on the wire: `stream` is the prefix of the stream's own header. */
-export function formatFeatures({ startTls, mechanisms, dialback }: StreamFeatures): string {
+export function formatFeatures({ startTls, mechanisms, dialback, limits }: StreamFeatures): string {
   const children: XmlElement[] = []
   if (startTls !== undefined) {
     children.push(el('starttls', { xmlns: NS_TLS }, ...(startTls === 'required' ? [el('required')] : [])))
@@ -38,6 +59,13 @@ export function formatFeatures({ startTls, mechanisms, dialback }: StreamFeature
   }
   if (dialback !== undefined) {
     children.push(el('dialback', { xmlns: NS_DIALBACK_FEATURE }, ...(dialback.errors ? [el('errors')] : [])))
+  }
+  if (limits !== undefined) {
+    const { maxBytes, idleSeconds } = limits
+    const counts: XmlElement[] = []
+    if (maxBytes !== undefined) counts.push(el('max-bytes', {}, String(maxBytes)))
+    if (idleSeconds !== undefined) counts.push(el('idle-seconds', {}, String(idleSeconds)))
+    children.push(el('limits', { xmlns: NS_STREAM_LIMITS }, ...counts))
   }
   return serializeXml(el('stream:features', {}, ...children))
 }

@@ -169,12 +169,16 @@ test('STARTTLS (RFC 6120 §5.4.2)', () => {
   expect(xmpp.parseStartTls(document("<other xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"))).toBeUndefined()
 })
 
+const NONE: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined, limits: undefined }
+
 describe('stream features (RFC 6120 §4.3.2)', () => {
   test.each<[string, StreamFeatures]>([
-    ['none', { startTls: undefined, mechanisms: [], dialback: undefined }],
-    ['TLS required', { startTls: 'required', mechanisms: [], dialback: undefined }],
-    ['TLS optional and dialback', { startTls: 'optional', mechanisms: [], dialback: { errors: true } }],
-    ['EXTERNAL and dialback', { startTls: undefined, mechanisms: ['EXTERNAL'], dialback: { errors: false } }],
+    ['none', NONE],
+    ['XEP-0478: limits', { ...NONE, limits: { maxBytes: 262_144, idleSeconds: 840 } }],
+    ['XEP-0478: one limit', { ...NONE, limits: { maxBytes: 10_000, idleSeconds: undefined } }],
+    ['TLS required', { ...NONE, startTls: 'required' }],
+    ['TLS optional and dialback', { ...NONE, startTls: 'optional', dialback: { errors: true } }],
+    ['EXTERNAL and dialback', { ...NONE, mechanisms: ['EXTERNAL'], dialback: { errors: false } }],
   ])('%s: format, then parse', (_name, features) => {
     const element = inStream(xmpp.formatFeatures(features))
     expect(xmpp.isFeatures(element)).toBe(true)
@@ -182,9 +186,10 @@ describe('stream features (RFC 6120 §4.3.2)', () => {
   })
   test('what is not known is passed over', () => {
     const element = inStream(
-      "<stream:features><sm xmlns='urn:xmpp:sm:3'/><mechanisms xmlns='urn:x'/></stream:features>",
+      "<stream:features><sm xmlns='urn:xmpp:sm:3'/><mechanisms xmlns='urn:x'/>" +
+        "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>many</max-bytes><idle-seconds>0</idle-seconds></limits></stream:features>",
     )
-    expect(xmpp.parseFeatures(element)).toEqual({ startTls: undefined, mechanisms: [], dialback: undefined })
+    expect(xmpp.parseFeatures(element)).toEqual({ ...NONE, limits: { maxBytes: undefined, idleSeconds: undefined } })
   })
 })
 

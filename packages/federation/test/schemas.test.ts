@@ -49,7 +49,7 @@ test.each([
   ['sip:127.0.0.1:5060;transport=udp'],
   ['sip:[2001:db8::1]:5060;transport=tcp'],
   ['sip:front.capulet.example'],
-  ['sips:front.capulet.example:5061;lr'],
+  ['sip:front.capulet.example:5061;lr'],
 ])('route %s', (route) => expect(localDomainSchema.safeParse({ domain: 'capulet.example', route }).success).toBe(true))
 
 test.each([
@@ -63,6 +63,17 @@ test.each([
 ])('no route: %s', (route) =>
   expect(localDomainSchema.safeParse({ domain: 'capulet.example', route }).success).toBe(false),
 )
+
+test.each([
+  [
+    'a route over TLS',
+    { localDomains: [{ domain: 'a.example', route: 'sip:b.example;transport=tls' }] },
+    'not built yet',
+  ],
+  ['a sips: route', { localDomains: [{ domain: 'a.example', route: 'sips:b.example' }] }, 'not built yet'],
+  ['discovery', { settings: { discovery: true } }, 'not built yet'],
+  ['bodies in the log', { settings: { logBodies: true } }, 'not built yet'],
+])('%s is refused in plain words', (_what, file, words) => expect(problems(file).join()).toContain(words))
 
 /** What is wrong with a federation.yaml, as it is shown. */
 function problems(file: unknown): readonly string[] {

@@ -1,7 +1,7 @@
 import { EMPTY_MODEL, federationFileSchema } from '@stox/federation'
 import { silentLog } from '@stox/kernel'
 import type { Outcome } from '@stox/kernel'
-import type { InboundEnvelope } from '@stox/link'
+import type { InboundEnvelope, Replica } from '@stox/link'
 import { SipAgent } from '@stox/testkit'
 import type { LinkClientOptions, LinkClientPort } from '@stox/transport'
 import { formatJid } from '@stox/xmpp'
@@ -16,6 +16,8 @@ class TestLink extends FakeLink implements LinkClientPort {
   readonly options: LinkClientOptions
   started = false
   published = 0
+  /** What the edge goes by. */
+  replicaRevision = 1
   constructor(options: LinkClientOptions) {
     super()
     this.options = options
@@ -24,8 +26,8 @@ class TestLink extends FakeLink implements LinkClientPort {
     this.started = true
     this.options.on.attached?.('edge-1')
   }
-  publish(): void {
-    this.published += 1
+  publish(replica: Replica): void {
+    this.published = replica.model.revision
   }
   edges(): ReturnType<LinkClientPort['edges']> {
     return [
@@ -33,7 +35,7 @@ class TestLink extends FakeLink implements LinkClientPort {
         url: 'https://127.0.0.1:1',
         node: 'edge-1',
         attached: this.started,
-        replicaRevision: 1,
+        replicaRevision: this.replicaRevision,
         roundTripMs: 1,
         lastProblem: undefined,
       },
@@ -184,6 +186,26 @@ describe('the gateway on loopback sockets', () => {
     const text = await reply.text()
     for (const word of ['delivered', 'bounced', 'item-not-found', 'not-allowed']) expect(text).toContain(word)
     expect(text).not.toContain('Wherefore')
+  })
+
+  test('a change is answered when the attached edge goes by it, not before', async () => {
+    const { address, port } = gateway.addresses.admin
+    let answered = false
+    const change = fetch(`http://${address}:${port}/v1/settings`, {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'if-match': '*' },
+      body: JSON.stringify({ inactivityTimeoutS: 601 }),
+    }).then((response) => {
+      answered = true
+      return response.status
+    })
+    for (let tries = 0; tries < 100 && link.published === 0; tries += 1)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(link.published).toBeGreaterThan(link.replicaRevision)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(answered).toBe(false)
+    link.replicaRevision = link.published
+    expect(await change).toBe(200)
   })
 
   test('the SIP user watches', async () => {

@@ -304,7 +304,9 @@ describe('configuration', () => {
   }
   const write = (side: Side, changes: Readonly<Record<string, unknown>>): { folder: string; path: string } => {
     const folder = mkdtempSync(join(dir, 'case-'))
-    const config = Object.entries(changes).reduce<unknown>(
+    // A federation file is read into an empty store alone: what one case wrote must not be what another finds.
+    const own = side === 'gateway' ? { 'store.url': `sqlite:${join(folder, 'stox.db')}` } : {}
+    const config = Object.entries({ ...own, ...changes }).reduce<unknown>(
       (tree, [path, value]) => withAt(tree, path.split('.'), value),
       files[side],
     )

@@ -5,6 +5,7 @@ const floors = [
   ['xmpp', 'sip', 'federation'],
   ['xmpp-engine', 'sip-engine', 'link', 'translate'],
   ['transport', 'store', 'telemetry', 'admin-api'],
+  ['service'],
   ['edge-proxy', 'gateway'],
   ['cli'],
 ]

@@ -1,38 +1,23 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { domainSchema, problemsOf, withEnvironment, type Problem } from '@stox/federation'
-import { fail, ok, parseHostPort, type Result } from '@stox/kernel'
-import { isNodeName } from '@stox/link'
-import { LOG_LEVELS, type LogLevel } from '@stox/telemetry'
+import { domainSchema } from '@stox/federation'
+import { fail, ok, type Result } from '@stox/kernel'
+import {
+  address,
+  dnsSection,
+  isCertificate,
+  logSection,
+  nodeName,
+  opsSection,
+  pemFile,
+  readConfigFile,
+  readLinkFiles,
+  textOf,
+  type ConfigProblem,
+  type Environment,
+} from '@stox/service'
+import type { LogLevel } from '@stox/telemetry'
 import { TlsIdentity, type LinkTls, type TrustSource } from '@stox/transport'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import type { CertificateFile } from './certificate-files.ts'
-
-/** What is wrong with the configuration, or with something it names. */
-export type ConfigProblem = Problem
-
-const address = z.string().refine((text) => parseHostPort(text).ok, 'not host:port')
-
-const isDnsServer = (text: string): boolean => {
-  if (isIP(text) !== 0) return true
-  const at = parseHostPort(text)
-  return at.ok && isIP(at.value.host) !== 0
-}
-
-/** The name of a file that has to be there, with PEM of this kind in it. */
-const pemFile = (kind: 'CERTIFICATE' | 'PRIVATE KEY') =>
-  z
-    .string()
-    .min(1)
-    .superRefine((path, context) => {
-      const text = readText(path)
-      if (!text.ok) context.addIssue({ code: 'custom', message: `${path}: ${text.failure}` })
-      else if (!new RegExp(`-----BEGIN (?:[A-Z]+ )?${kind}-----`).test(text.value)) {
-        context.addIssue({ code: 'custom', message: `${path}: no ${kind.toLowerCase()} in PEM form` })
-      }
-    })
 
 const certificateSchema = z.strictObject({
   domains: z.array(domainSchema).min(1).max(10_000).describe('The served domains that this certificate is for.'),
@@ -50,10 +35,9 @@ const trustedCas = z.string().superRefine((text, context) => {
 
 export const edgeConfigSchema = z
   .strictObject({
-    node: z
-      .string()
-      .refine(isNodeName, 'not a node name')
-      .describe('Name of this edge: letters, digits, dots and dashes; it stands in logs, metrics and session ids.'),
+    node: nodeName.describe(
+      'Name of this edge: letters, digits, dots and dashes; it stands in logs, metrics and session ids.',
+    ),
     xmpp: z
       .strictObject({
         listen: z
@@ -92,21 +76,8 @@ export const edgeConfigSchema = z
           .describe('Names (subject alternative names) of the certificates of gateways that may attach.'),
       })
       .describe('The link to the gateways: they dial, with mutual TLS.'),
-    ops: z
-      .strictObject({
-        listen: address.default('127.0.0.1:9101').describe('Where /healthz, /readyz and /metrics are served.'),
-      })
-      .prefault({})
-      .describe('Operation.'),
-    dns: z
-      .strictObject({
-        servers: z
-          .array(z.string().refine(isDnsServer, 'not an IP address, with or without a port'))
-          .default([])
-          .describe('DNS servers as address or address:port; empty takes those of the system.'),
-      })
-      .prefault({})
-      .describe('Name resolution.'),
+    ops: opsSection('127.0.0.1:9101'),
+    dns: dnsSection,
     replica: z
       .strictObject({
         file: z
@@ -117,10 +88,7 @@ export const edgeConfigSchema = z
       })
       .prefault({})
       .describe('What the edge knows while no gateway is attached.'),
-    log: z
-      .strictObject({ level: z.enum(LOG_LEVELS).default('info').describe('Least weight of a line.') })
-      .prefault({})
-      .describe('The log: JSON lines on standard output.'),
+    log: logSection,
   })
   .describe('edge.yaml')
 
@@ -145,36 +113,14 @@ export interface EdgeConfig {
 }
 
 /** Everything that is wrong, at once. */
-export function loadConfig(
-  path: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Result<EdgeConfig, readonly ConfigProblem[]> {
-  const text = readText(path)
-  const hint = 'give the path of edge.yaml with --config'
-  if (!text.ok) return fail([{ path, problem: text.failure, hint }])
-  const tree = parseYaml(text.value)
-  if (!tree.ok) return fail([{ path, problem: `not YAML: ${tree.failure}`, hint: 'see docs/configuration.md' }])
-  const checked = edgeConfigSchema.safeParse(withEnvironment(tree.value, env, 'STOX_EDGE__', edgeConfigSchema))
-  return checked.success ? readFiles(checked.data) : fail(problemsOf(edgeConfigSchema, checked.error))
+export function loadConfig(path: string, env: Environment): Result<EdgeConfig, readonly ConfigProblem[]> {
+  const file = readConfigFile(path, env, { name: 'edge.yaml', prefix: 'STOX_EDGE__', schema: edgeConfigSchema })
+  return file.ok ? readFiles(file.value) : file
 }
 
 function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readonly ConfigProblem[]> {
-  const problems: ConfigProblem[] = []
-  const tls: LinkTls = { cert: textOf(link.cert), key: textOf(link.key), ca: textOf(link.ca) }
-  const ours = TlsIdentity.of([{ domains: [], ...tls }])
-  if (!ours.ok) {
-    for (const { field, problem } of ours.failure) {
-      const file = field === 'domains' ? link.cert : link[field]
-      problems.push({
-        path: `link.${field}`,
-        problem: `${file}: ${problem}`,
-        hint: 'the certificate of this edge and its key',
-      })
-    }
-  }
-  if (!isCertificate(tls.ca)) {
-    problems.push({ path: 'link.ca', problem: `${link.ca}: not a certificate`, hint: 'the inside CA in PEM form' })
-  }
+  const { tls, problems: wrongWithLink } = readLinkFiles(link, 'edge')
+  const problems = [...wrongWithLink]
   if (xmpp.trustedCas !== SYSTEM && !isCertificate(textOf(xmpp.trustedCas))) {
     const hint = 'system, or the CAs of the partners in PEM form'
     problems.push({ path: 'xmpp.trustedCas', problem: `${xmpp.trustedCas}: not a certificate`, hint })
@@ -205,40 +151,3 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
 }
 
 const trustOf = (text: string): TrustSource => (text === SYSTEM ? { kind: SYSTEM } : { kind: 'file', path: text })
-
-/** Of a file that the schema has found readable. */
-const textOf = (path: string): string => readFileSync(path, 'utf8')
-
-function readText(path: string): Result<string, string> {
-  try {
-    return ok(readFileSync(path, 'utf8'))
-  } catch (error) {
-    return fail(whyUnreadable(error))
-  }
-}
-
-function whyUnreadable(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-  if (code === 'ENOENT') return 'there is no such file'
-  if (code === 'EACCES') return 'this process may not read it'
-  if (code === 'EISDIR') return 'it is a directory'
-  return `it cannot be read (${typeof code === 'string' ? code : String(error)})`
-}
-
-function parseYaml(text: string): Result<unknown, string> {
-  try {
-    const tree: unknown = parse(text)
-    return ok(tree ?? {})
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return fail(message.split('\n')[0] ?? message)
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0
-  } catch {
-    return false
-  }
-}

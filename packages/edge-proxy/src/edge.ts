@@ -1,4 +1,5 @@
 import type { Clock, Hashes, Ids, Log, Timers } from '@stox/kernel'
+import { starting } from '@stox/service'
 import {
   createLog,
   createMetrics,
@@ -25,7 +26,7 @@ import {
   type TrustSource,
 } from '@stox/transport'
 import { CertificateFiles } from './certificate-files.ts'
-import type { ConfigProblem, EdgeConfig } from './config.ts'
+import type { EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'
 import { ReplicaFile } from './replica-file.ts'
@@ -57,17 +58,7 @@ export interface Edge {
   close(): Promise<void>
 }
 
-/** The edge could not be started, though its configuration was well written: a port in use, say. */
-export class StartProblem extends Error {
-  readonly problem: ConfigProblem
-
-  constructor(problem: ConfigProblem) {
-    super(`${problem.path}: ${problem.problem}`)
-    this.problem = problem
-  }
-}
-
-/** Wires the edge and opens its sockets. Rejects with a `StartProblem`, and with nothing left open. */
+/** Wires the edge and opens its sockets. Rejects with a `StartFailure`, and with nothing left open. */
 export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}): Promise<Edge> {
   const { node } = config
   const log = deps.log ?? createLog({ level: config.log.level, name: node })
@@ -81,11 +72,13 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   const replicaFile = new ReplicaFile(config.replica.file, log)
   const index = () => policy.index
 
-  const remembered = await at('replica.file', 'a file that this process may read and write', () => replicaFile.load())
+  const remembered = await starting('replica.file', 'a file that this process may read and write', () =>
+    replicaFile.load(),
+  )
   if (remembered !== undefined) policy.replace(remembered)
 
   const trustHint = 'system, or a PEM file with the certificates of the CAs that partners use'
-  const trust = await at('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
+  const trust = await starting('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
   const strangers = sparingLog(log, clock)
@@ -137,7 +130,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     },
   })
 
-  const link = await at(
+  const link = await starting(
     'link',
     'the certificate of this edge, its key and the inside CA',
     () =>
@@ -204,11 +197,11 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   }
   try {
     const free = 'an address of this machine that is free, as host:port'
-    const ops = await at('ops.listen', free, () => opsServer({ listen: config.ops.listen, ready, metrics }))
+    const ops = await starting('ops.listen', free, () => opsServer({ listen: config.ops.listen, ready, metrics }))
     closers.push(() => ops.close())
-    const linkAddress = await at('link.listen', free, () => link.listen())
+    const linkAddress = await starting('link.listen', free, () => link.listen())
     closers.push(() => link.close())
-    const xmpp = await at('xmpp.listen', free, () => endpoint.listen())
+    const xmpp = await starting('xmpp.listen', free, () => endpoint.listen())
     closers.push(() => endpoint.close())
     const { tls, certificates } = config.xmpp
     const authorities = { source: config.xmpp.trust, store: trust }
@@ -246,19 +239,3 @@ async function openTrust(source: TrustSource): Promise<TrustStore> {
 }
 
 const keyOf = ({ streamId, local, remote }: StreamUp): string => `${streamId}\n${local}\n${remote}`
-
-/** What goes wrong in there is a problem of this key of the configuration. */
-async function at<T>(path: string, hint: string, act: () => T | Promise<T>): Promise<T> {
-  try {
-    return await act()
-  } catch (error) {
-    throw new StartProblem({ path, problem: messageOf(error), hint })
-  }
-}
-
-function messageOf(error: unknown): string {
-  const message =
-    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
-  // As the system says it, it is hard on the reader.
-  return message.replace(/^listen EADDRINUSE: address already in use (\S+)$/, 'cannot listen on $1: the port is in use')
-}

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StartProblem, startEdge, type Edge, type EdgeConfig } from '@stox/edge-proxy'
+import { StartFailure } from '@stox/service'
+import { startEdge, type Edge, type EdgeConfig } from '@stox/edge-proxy'
 import { silentLog, type Failure, type Outcome } from '@stox/kernel'
 import type { InboundEnvelope, OutboundEnvelope, Replica } from '@stox/link'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
@@ -319,15 +320,15 @@ describe('what is taken by others', () => {
     ['ops.listen', () => ({ ops: { listen: address } })],
   ])('%s: one problem, and nothing stays open', async (path, more) => {
     const starting = startEdge(configOf(more()), { log: silentLog })
-    await expect(starting).rejects.toBeInstanceOf(StartProblem)
+    await expect(starting).rejects.toBeInstanceOf(StartFailure)
     await expect(starting).rejects.toMatchObject({
-      problem: { path, problem: `cannot listen on ${address}: the port is in use` },
+      problems: [{ path, problem: `cannot listen on ${address}: the port is in use` }],
     })
   })
 
   test('a replica file that cannot be read', async () => {
     await expect(startEdge(configOf({ replica: { file: directory } }), { log: silentLog })).rejects.toMatchObject({
-      problem: { path: 'replica.file' },
+      problems: [{ path: 'replica.file' }],
     })
   })
 })

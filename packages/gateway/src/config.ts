@@ -1,19 +1,23 @@
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
 import { fail, ok, parseHostPort } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
-import { federationFileSchema, localDomainSchema, problemsOf, withEnvironment } from '@stox/federation'
-import type { FederationFile, Problem } from '@stox/federation'
-import { isNodeName } from '@stox/link'
-import { LOG_LEVELS } from '@stox/telemetry'
-import { TlsIdentity } from '@stox/transport'
+import { federationFileSchema, localDomainSchema, problemsOf } from '@stox/federation'
+import type { FederationFile } from '@stox/federation'
+import {
+  address,
+  dnsSection,
+  logSection,
+  nodeName,
+  opsSection,
+  pemFile,
+  readConfigFile,
+  readLinkFiles,
+  readYaml,
+} from '@stox/service'
+import type { ConfigProblem, Environment } from '@stox/service'
 import type { LinkTls } from '@stox/transport'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { isPeer } from './trusted-peers.ts'
 
-const address = z.string().refine((text) => parseHostPort(text).ok, 'not host:port')
 const sipAddress = z
   .string()
   .refine((text) => /^(?:udp|tcp):/.test(text) && parseHostPort(text.slice(4)).ok, 'not udp:host:port or tcp:host:port')
@@ -21,32 +25,12 @@ const isEdgeUrl = (text: string): boolean => {
   const url = URL.parse(text)
   return url !== null && url.protocol === 'https:' && url.host !== ''
 }
-const isDnsServer = (text: string): boolean => {
-  if (isIP(text) !== 0) return true
-  const at = parseHostPort(text)
-  return at.ok && isIP(at.value.host) !== 0
-}
-
-/** The name of a file that has to be there, with PEM of this kind in it. */
-const pemFile = (kind: 'CERTIFICATE' | 'PRIVATE KEY') =>
-  z
-    .string()
-    .min(1)
-    .superRefine((path, context) => {
-      const text = readText(path)
-      if (!text.ok) context.addIssue({ code: 'custom', message: `${path}: ${text.failure}` })
-      else if (!new RegExp(`-----BEGIN (?:[A-Z]+ )?${kind}-----`).test(text.value))
-        context.addIssue({ code: 'custom', message: `${path}: no ${kind.toLowerCase()} in PEM form` })
-    })
 
 export const gatewayConfigSchema = z
   .strictObject({
-    node: z
-      .string()
-      .refine(isNodeName, 'not a node name')
-      .describe(
-        'Name of this gateway: letters, digits, dots, dashes; it stands in logs, metrics and the link’s hello.',
-      ),
+    node: nodeName.describe(
+      'Name of this gateway: letters, digits, dots, dashes; it stands in logs, metrics and the link’s hello.',
+    ),
     link: z
       .strictObject({
         edges: z
@@ -109,12 +93,7 @@ export const gatewayConfigSchema = z
       })
       .prefault({})
       .describe('The store.'),
-    ops: z
-      .strictObject({
-        listen: address.default('127.0.0.1:9102').describe('Where /healthz, /readyz and /metrics are served.'),
-      })
-      .prefault({})
-      .describe('Operation.'),
+    ops: opsSection('127.0.0.1:9102'),
     federation: z
       .strictObject({ file: z.string().min(1).describe('YAML file with the first content of the federation model.') })
       .optional()
@@ -151,21 +130,8 @@ export const gatewayConfigSchema = z
       })
       .prefault({})
       .describe('Presence.'),
-    dns: z
-      .strictObject({
-        servers: z
-          .array(z.string().refine(isDnsServer, 'not an IP address, with or without a port'))
-          .default([])
-          .describe('DNS servers as address or address:port; empty takes the system’s.'),
-      })
-      .prefault({})
-      .describe('Name resolution.'),
-    log: z
-      .strictObject({
-        level: z.enum(LOG_LEVELS).default('info').describe('Least weight of a line.'),
-      })
-      .prefault({})
-      .describe('The log: JSON lines on standard output.'),
+    dns: dnsSection,
+    log: logSection,
   })
   .describe('gateway.yaml')
 
@@ -177,47 +143,19 @@ export interface GatewayConfig extends Omit<GatewayFile, 'link' | 'federation'> 
   readonly federation: FederationFile | undefined
 }
 
-/** What is wrong with the configuration, or with something it names. */
-export type ConfigProblem = Problem
-
 /** Everything that is wrong, at once. */
-export function loadConfig(
-  path: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Result<GatewayConfig, readonly ConfigProblem[]> {
-  const text = readText(path)
-  if (!text.ok) return fail([{ path, problem: text.failure, hint: 'give the path of gateway.yaml with --config' }])
-  const tree = parseYaml(text.value)
-  if (!tree.ok) return fail([{ path, problem: `not YAML: ${tree.failure}`, hint: 'see docs/configuration.md' }])
-  const laid = withEnvironment(tree.value, env, 'STOX_GATEWAY__', gatewayConfigSchema)
-  const checked = gatewayConfigSchema.safeParse(laid)
-  return checked.success ? readFiles(checked.data) : fail(problemsOf(gatewayConfigSchema, checked.error))
+export function loadConfig(path: string, env: Environment): Result<GatewayConfig, readonly ConfigProblem[]> {
+  const schema = gatewayConfigSchema
+  const file = readConfigFile(path, env, { name: 'gateway.yaml', prefix: 'STOX_GATEWAY__', schema })
+  return file.ok ? readFiles(file.value) : file
 }
 
 function readFiles({ link, federation, ...rest }: GatewayFile): Result<GatewayConfig, readonly ConfigProblem[]> {
-  const tls: LinkTls = { cert: textOf(link.cert), key: textOf(link.key), ca: textOf(link.ca) }
+  const { tls, problems: wrongWithLink } = readLinkFiles(link, 'gateway')
   const model = federation === undefined ? ok(undefined) : readFederation(federation.file)
-  const problems = [...linkProblems(link, tls), ...domainProblems(rest.sip), ...(model.ok ? [] : model.failure)]
+  const problems = [...wrongWithLink, ...domainProblems(rest.sip), ...(model.ok ? [] : model.failure)]
   if (problems.length > 0 || !model.ok) return fail(problems)
   return ok({ ...rest, link: { edges: link.edges, tls }, federation: model.value })
-}
-
-/** The key must be that of the certificate, and all three what they say they are. */
-function linkProblems(link: GatewayFile['link'], tls: LinkTls): readonly ConfigProblem[] {
-  const problems: ConfigProblem[] = []
-  const ours = TlsIdentity.of([{ domains: [], ...tls }])
-  if (!ours.ok)
-    for (const { field, problem } of ours.failure) {
-      const file = field === 'domains' ? link.cert : link[field]
-      problems.push({
-        path: `link.${field}`,
-        problem: `${file}: ${problem}`,
-        hint: 'the certificate of this gateway and its key',
-      })
-    }
-  if (!isCertificate(tls.ca))
-    problems.push({ path: 'link.ca', problem: `${link.ca}: not a certificate`, hint: 'the inside CA in PEM form' })
-  return problems
 }
 
 const domainProblems = ({ domains }: GatewayFile['sip']): readonly ConfigProblem[] =>
@@ -229,12 +167,11 @@ const domainProblems = ({ domains }: GatewayFile['sip']): readonly ConfigProblem
 
 function readFederation(file: string): Result<FederationFile, readonly ConfigProblem[]> {
   const path = 'federation.file'
-  const text = readText(file)
-  if (!text.ok)
-    return fail([{ path, problem: `${file}: ${text.failure}`, hint: 'a YAML file with settings and partners' }])
-  const tree = parseYaml(text.value)
-  if (!tree.ok)
-    return fail([{ path, problem: `${file}: not YAML: ${tree.failure}`, hint: 'see docs/configuration.md' }])
+  const tree = readYaml(file)
+  if (!tree.ok) {
+    const hint = 'a YAML file with settings and partners: see docs/configuration.md'
+    return fail([{ path, problem: `${file}: ${tree.failure}`, hint }])
+  }
   const checked = federationFileSchema.safeParse(tree.value)
   if (checked.success) return ok(checked.data)
   return fail(
@@ -243,41 +180,4 @@ function readFederation(file: string): Result<FederationFile, readonly ConfigPro
       path: `${path} (${file}) ${problem.path}`,
     })),
   )
-}
-
-/** Of a file that the schema has found readable. */
-const textOf = (path: string): string => readFileSync(path, 'utf8')
-
-function readText(path: string): Result<string, string> {
-  try {
-    return ok(readFileSync(path, 'utf8'))
-  } catch (error) {
-    return fail(whyUnreadable(error))
-  }
-}
-
-function whyUnreadable(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-  if (code === 'ENOENT') return 'there is no such file'
-  if (code === 'EACCES') return 'this process may not read it'
-  if (code === 'EISDIR') return 'it is a directory'
-  return `it cannot be read (${typeof code === 'string' ? code : String(error)})`
-}
-
-function parseYaml(text: string): Result<unknown, string> {
-  try {
-    const tree: unknown = parse(text)
-    return ok(tree ?? {})
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return fail(message.split('\n')[0] ?? message)
-  }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,4 @@
 export { startGateway } from './gateway.ts'
 export type { Gateway, GatewayAddresses, GatewayDeps } from './gateway.ts'
 export { gatewayConfigSchema, loadConfig } from './config.ts'
-export type { ConfigProblem, GatewayConfig } from './config.ts'
-export { StartFailure } from './start-failure.ts'
+export type { GatewayConfig } from './config.ts'

@@ -1,9 +1,9 @@
 import type { Clock, Ids } from '@stox/kernel'
 import { checkModel } from '@stox/federation'
 import type { FederationFile, FederationModel, LocalDomain } from '@stox/federation'
+import { StartFailure } from '@stox/service'
 import type { ModelChange, Store } from '@stox/store'
 import type { GatewayConfig } from './config.ts'
-import { StartFailure } from './start-failure.ts'
 
 /**
  * The model this gateway starts with. The federation file is its first content, and is not read again; the domains of

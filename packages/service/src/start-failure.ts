@@ -1,6 +1,6 @@
 import type { Problem } from '@stox/federation'
 
-/** Why the gateway could not start: each problem with its path in the configuration and a hint. */
+/** Why a service could not start, though its file was well written: each problem with its path there and a hint. */
 export class StartFailure extends Error {
   readonly problems: readonly Problem[]
 
@@ -15,8 +15,8 @@ export class StartFailure extends Error {
 export const lineOf = ({ path, problem, hint }: Problem): string =>
   `${path === '' ? 'configuration' : path}: ${problem.replace(/\s+/g, ' ')} (${hint})`
 
-/** What goes wrong while `path` is put to work. */
-export async function starting<T>(path: string, hint: string, start: () => Promise<T>): Promise<T> {
+/** What goes wrong while `path` is put to work is a problem of this key. Rejects with a `StartFailure`. */
+export async function starting<T>(path: string, hint: string, start: () => T | Promise<T>): Promise<T> {
   try {
     return await start()
   } catch (error) {
@@ -26,7 +26,8 @@ export async function starting<T>(path: string, hint: string, start: () => Promi
 }
 
 function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
+  const message =
+    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error)
   // As the system says it, it is hard on the reader.
   return message.replace(/^listen EADDRINUSE: address already in use (\S+)$/, 'cannot listen on $1: the port is in use')
 }

@@ -1,0 +1,7 @@
+export { address, dnsSection, logSection, nodeName, opsSection, pemFile, readConfigFile } from './config-file.ts'
+export type { ConfigProblem, Environment } from './config-file.ts'
+export { isCertificate, readText, readYaml, textOf } from './files.ts'
+export { readLinkFiles } from './link-files.ts'
+export { runProcess, runService } from './run-service.ts'
+export type { Service, Surroundings } from './run-service.ts'
+export { StartFailure, starting } from './start-failure.ts'

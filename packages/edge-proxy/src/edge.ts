@@ -82,9 +82,9 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
   const strangers = sparingLog(log, clock)
-  const refused = (kind: string, detail: string): void => {
+  const refused = (kind: string, detail: string, remoteAddress?: string): void => {
     metrics.inputRefused(kind)
-    strangers.warn('refused', { kind, detail })
+    strangers.warn('refused', { kind, detail, remoteAddress })
   }
 
   const streamLabels = new Map<string, StreamLabels>()

@@ -74,6 +74,7 @@ export class EdgePolicy implements StreamPolicy {
         partner: partner.domain,
         connectionLimit: partner.connectionLimit ?? this.#settings.partnerConnectionLimit,
         stanzasPerSecond: partner.limits.stanzasPerSecond ?? undefined,
+        bytesPerSecond: partner.limits.bytesPerSecond ?? undefined,
         proxy: partner.proxy ?? undefined,
       },
     }

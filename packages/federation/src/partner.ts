@@ -20,6 +20,7 @@ export interface PartnerLimits {
   readonly maxStanzaBytes: number
   /** Null: as fast as flow control allows. */
   readonly stanzasPerSecond: number | null
+  readonly bytesPerSecond: number | null
 }
 
 /** An XMPP allowed partner. @see New-CsXmppAllowedPartner (Lync Server 2013) */
@@ -134,7 +135,18 @@ export const xmppPartnerSchema = z
           .max(1_000_000)
           .nullable()
           .default(null)
-          .describe('Stanzas accepted from the partner in a second; beyond it reading slows down. null sets no rate.'),
+          .describe(
+            'Stanzas accepted from the partner in a second, all its streams together; beyond it reading slows down. null sets no rate.',
+          ),
+        bytesPerSecond: z
+          .number()
+          .min(1000)
+          .max(1_000_000_000)
+          .nullable()
+          .default(null)
+          .describe(
+            'Bytes read from the partner in a second, all its streams together; beyond it reading slows down. null sets no rate.',
+          ),
       })
       .prefault({})
       .describe('Bounds on what the partner may send.'),

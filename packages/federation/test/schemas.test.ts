@@ -19,7 +19,7 @@ test('New-CsXmppAllowedPartner: the defaults of a partner', () =>
     proxy: null,
     enabled: true,
     features: { im: true, presence: true, typing: true, receipts: true },
-    limits: { maxStanzaBytes: 262_144, stanzasPerSecond: null },
+    limits: { maxStanzaBytes: 262_144, stanzasPerSecond: null, bytesPerSecond: null },
   }))
 
 test('Set-CsXmppGatewayConfiguration: the defaults of the settings', () =>

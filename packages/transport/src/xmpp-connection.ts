@@ -35,6 +35,8 @@ export interface XmppConnectionOptions {
   readonly closeTimeoutMs: number
   /** What the connection does not do itself: everything but bytes, TLS and timers. */
   onEffect(effect: StreamEffect): void
+  /** A piece of so many bytes has been read, and what was in it has been told. */
+  onRead(bytes: number): void
   /** There is room for writing again. */
   onDrain(): void
   /** The socket is gone; nothing comes after it. */
@@ -199,6 +201,11 @@ export class XmppConnection {
     this.bytesIn += chunk.length
     this.#lastReadMs = this.#options.clock.monotonicMs()
     if (this.#mode !== 'reading') return
+    this.#consume(chunk)
+    this.#options.onRead(chunk.length)
+  }
+
+  #consume(chunk: Buffer): void {
     const reader = this.#reader
     const events = reader.push(chunk)
     let left = events.length
@@ -359,7 +366,7 @@ export class XmppConnection {
 
   /** Reads on after `afterMs`: the partner is faster than its record allows. */
   slowDown(afterMs: number): void {
-    if (this.#heldForRate || afterMs <= 0) return
+    if (this.#heldForRate || afterMs <= 0 || this.#mode === 'closed') return
     this.#heldForRate = true
     this.#holdOrRead()
     this.#rateTimer = this.#options.timers.arm(afterMs, () => {

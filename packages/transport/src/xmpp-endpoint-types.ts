@@ -10,8 +10,9 @@ export interface PartnerRules extends StreamRules {
   /** The key of the partner's record; connections are counted by it. */
   readonly partner: string
   readonly connectionLimit: number
-  /** Beyond it reading slows down; undefined: as fast as it goes. */
+  /** Over all its streams; beyond it reading slows down; undefined: as fast as it goes. */
   readonly stanzasPerSecond: number | undefined
+  readonly bytesPerSecond?: number | undefined
   /** In place of SRV. */
   readonly proxy: { readonly host: string; readonly port: number } | undefined
 }
@@ -64,7 +65,7 @@ export interface XmppEndpointEvents {
    */
   stanza(stanza: Stanza, context: StanzaContext): void | Promise<void>
   /** A hostile or broken input was refused; `kind` is a stable name for the metrics. */
-  refused(kind: RefusalKind, detail: string): void
+  refused(kind: RefusalKind, detail: string, remoteAddress: string): void
   streamUp(stream: StreamUp): void
   streamDown(stream: StreamDown): void
   /** A stream could not be had, or ended badly; `kind` is a stable name for the metrics. */
@@ -82,6 +83,9 @@ export interface XmppEndpointLimits {
   readonly writeBufferBytes: number
   readonly unauthenticated: number
   readonly unauthenticatedPerAddress: number
+  /** Connections a second that come to nothing, after a burst; those that prove themselves do not count. */
+  readonly fruitlessPerSecond: number
+  readonly fruitlessPerSecondPerAddress: number
   readonly connectTimeoutMs: number
   /** A peer that takes nothing of what we write for so long is given up. */
   readonly stallTimeoutMs: number

@@ -1,35 +1,26 @@
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { Result } from '@stox/kernel'
+import { fail } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
-  CertificateVerdict,
-  InitiatingWorld,
   Judgement,
   Proof,
   ReceivingWorld,
-  Step,
   StreamEffect,
   StreamFailure,
   StreamInput,
   StreamPurpose,
   StreamTimes,
 } from '@stox/xmpp-engine'
-import {
-  advanceInitiating,
-  advanceReceiving,
-  detailOf,
-  failureOf,
-  startInitiating,
-  startReceiving,
-  verdictOfFailure,
-  whyNoMethod,
-} from '@stox/xmpp-engine'
+import { advanceReceiving, detailOf, failureOf, startReceiving, verdictOfFailure } from '@stox/xmpp-engine'
+import { Admission } from './admission.ts'
+import type { Dialed } from './dial-stream.ts'
+import { dialStream } from './dial-stream.ts'
+import { FailureNotes } from './failure-notes.ts'
 import { OutboundPair } from './outbound-pair.ts'
-import { secureAsClient } from './secure-socket.ts'
-import type { StreamMachine } from './xmpp-connection.ts'
+import { PartnerRates } from './partner-rates.ts'
 import { XmppConnection } from './xmpp-connection.ts'
-import { dialXmpp } from './xmpp-dialer.ts'
 import type {
   JudgeCertificate,
   PartnerRules,
@@ -41,6 +32,8 @@ import type {
   XmppEndpointOptions,
 } from './xmpp-endpoint-types.ts'
 import { XmppListener } from './xmpp-listener.ts'
+import type { MachineFor, Stream } from './xmpp-stream.ts'
+import { infoOf, machineOf } from './xmpp-stream.ts'
 
 const DEFAULT_LIMITS: XmppEndpointLimits = {
   stanzasInHand: 2_048,
@@ -50,41 +43,16 @@ const DEFAULT_LIMITS: XmppEndpointLimits = {
   writeBufferBytes: 512 * 1024,
   unauthenticated: 200,
   unauthenticatedPerAddress: 20,
+  fruitlessPerSecond: 100,
+  fruitlessPerSecondPerAddress: 10,
   connectTimeoutMs: 10_000,
   stallTimeoutMs: 20_000,
   closeTimeoutMs: 5_000,
   backOffFirstMs: 1_000,
   backOffCapMs: 30_000,
 }
-const FAILURES_KEPT = 200
 /** For an error stanza that answers a broken one. */
 const ANSWER_MAX_WAIT_MS = 30_000
-
-interface Stream {
-  readonly id: string
-  readonly direction: 'in' | 'out'
-  readonly purpose: 'stanzas' | 'verify'
-  readonly connection: XmppConnection
-  readonly machine: StreamMachine
-  /** Outbound: the pair it is for. Inbound: what the header says. */
-  local: DomainName | undefined
-  remote: DomainName | undefined
-  readonly pairs: StreamUp[]
-  partner: string | undefined
-  stanzasInHand: number
-  bytesInHand: number
-  isHeld: boolean
-  /** Stanzas that the partner's rate still allows, and when that was so. */
-  allowance: number
-  allowanceAtMs: number
-}
-
-/** A connection that is not there yet, and counts. */
-interface Dialing {
-  readonly partner: string
-  readonly purpose: Stream['purpose']
-  readonly abort: AbortController
-}
 
 /** Listener, dialer and table of streams: all the edge needs for server-to-server XMPP. */
 export class XmppEndpoint {
@@ -93,14 +61,20 @@ export class XmppEndpoint {
   readonly #listener = new XmppListener()
   readonly #streams = new Map<string, Stream>()
   readonly #pairs = new Map<string, OutboundPair>()
-  readonly #failures: StreamFailureInfo[] = []
-  readonly #dialing = new Set<Dialing>()
+  readonly #dialing = new AbortController()
+  readonly #admission: Admission
+  readonly #rates: PartnerRates
+  readonly #failures: FailureNotes
   #closed = false
   #whenEmpty: (() => void) | undefined
 
   constructor(options: XmppEndpointOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const { clock, log, policy } = options
+    this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
+    this.#rates = new PartnerRates(clock)
+    this.#failures = new FailureNotes(clock, log)
   }
 
   /** Those with direct TLS come last. Rejects with one clear sentence when an address is not free or not ours. */
@@ -137,7 +111,7 @@ export class XmppEndpoint {
 
   /** The last ones, oldest first. */
   failures(): readonly StreamFailureInfo[] {
-    return [...this.#failures]
+    return this.#failures.all
   }
 
   closeStream(id: string): boolean {
@@ -150,6 +124,7 @@ export class XmppEndpoint {
   policyChanged(): void {
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'policy-changed' })
     for (const pair of this.#pairs.values()) pair.forgive()
+    this.#rates.forgetAll()
   }
 
   /** Ends every stream politely, then by force; resolves when no socket is left. */
@@ -157,7 +132,7 @@ export class XmppEndpoint {
     if (this.#closed) return
     this.#closed = true
     const listening = this.#listener.close()
-    for (const { abort } of this.#dialing) abort.abort()
+    this.#dialing.abort()
     for (const pair of this.#pairs.values()) pair.close(SHUTTING_DOWN)
     for (const { connection, direction } of [...this.#streams.values()]) {
       if (direction === 'out') connection.input({ kind: 'close' })
@@ -175,9 +150,10 @@ export class XmppEndpoint {
   }
 
   #accept(socket: Socket, begin: 'starttls' | 'direct'): void {
-    const refusal = this.#closed ? 'shutting down' : this.#noRoomFor(socket.remoteAddress ?? 'unknown')
-    if (refusal !== undefined) {
-      this.#options.on.refused('connection-limit', refusal)
+    const from = socket.remoteAddress ?? 'unknown'
+    const place = this.#closed ? undefined : this.#admission.admit(from)
+    if (place?.ok !== true) {
+      this.#options.on.refused('connection-limit', place?.failure ?? 'shutting down', from)
       socket.on('error', () => {})
       if (begin === 'direct') socket.destroy()
       else socket.end(this.#fullText(), () => socket.destroy())
@@ -201,24 +177,14 @@ export class XmppEndpoint {
         (state, input) => advanceReceiving(state, input, mine),
       )
     }
-    this.#open(socket, 'in', 'stanzas', machineFor, undefined, undefined, (stream, effect) =>
-      this.#onInbound(stream, effect),
+    const stream = this.#open({ socket, machineFor, place: place.value }, {}, (mine, effect) =>
+      this.#onInbound(mine, effect),
     )
-  }
-
-  /** Why a new connection from there cannot be taken; only those that have proven nothing count against it. */
-  #noRoomFor(address: string): string | undefined {
-    if (this.#streams.size >= this.#options.policy.connectionLimit()) return 'the limit of all connections is reached'
-    let unproven = 0
-    let fromThere = 0
-    for (const { direction, pairs, connection } of this.#streams.values()) {
-      if (direction !== 'in' || pairs.length > 0) continue
-      unproven += 1
-      if (connection.remoteAddress === address) fromThere += 1
+    place.value.evict = () => {
+      this.#options.on.refused('connection-limit', 'made way for another before it had authenticated', from)
+      stream.connection.input({ kind: 'close', error: { condition: 'resource-constraint', text: undefined } })
+      stream.connection.destroy()
     }
-    if (unproven >= this.#limits.unauthenticated) return 'too many connections that have not authenticated'
-    if (fromThere >= this.#limits.unauthenticatedPerAddress) return `too many such connections from ${address}`
-    return undefined
   }
 
   #fullText(): string {
@@ -244,16 +210,13 @@ export class XmppEndpoint {
     return judgement.allowed ? judgement.rules : undefined
   }
 
-  #hasRoom(local: DomainName, remote: DomainName): boolean {
-    const rules = this.#rulesFor(local, remote)
-    return rules !== undefined && this.#countOf(rules.partner, 'stanzas') < rules.connectionLimit
+  #partnerOf(local: DomainName | undefined, remote: DomainName | undefined): string | undefined {
+    return local === undefined || remote === undefined ? undefined : this.#rulesFor(local, remote)?.partner
   }
 
-  #countOf(partner: string, purpose: Stream['purpose']): number {
-    let count = 0
-    for (const stream of this.#streams.values())
-      if (stream.partner === partner && stream.purpose === purpose) count += 1
-    return count
+  #hasRoom(local: DomainName, remote: DomainName): boolean {
+    const rules = this.#rulesFor(local, remote)
+    return rules !== undefined && this.#admission.hasRoom(rules.partner, 'stanzas', rules.connectionLimit)
   }
 
   #times(): StreamTimes {
@@ -267,18 +230,15 @@ export class XmppEndpoint {
   }
 
   #open(
-    socket: Socket,
-    direction: Stream['direction'],
-    purpose: Stream['purpose'],
-    machineFor: MachineFor,
-    local: DomainName | undefined,
-    remote: DomainName | undefined,
+    { socket, machineFor, place }: Dialed,
+    { local, remote }: { readonly local?: DomainName; readonly remote?: DomainName },
     onEffect: (stream: Stream, effect: StreamEffect) => void,
     onRoom: () => void = () => {},
   ): Stream {
     const { clock, timers, tls, policy, judgeCertificate = NONE_PROVES } = this.#options
     const machine = machineFor((domain) => judgeCertificate(connection.presented, domain))
     const { writeBufferBytes, stallTimeoutMs, closeTimeoutMs } = this.#limits
+    const direction = place.address === undefined ? 'out' : 'in'
     const connection: XmppConnection = new XmppConnection({
       socket,
       direction,
@@ -291,24 +251,24 @@ export class XmppEndpoint {
       stallTimeoutMs,
       closeTimeoutMs,
       onEffect: (effect) => onEffect(stream, effect),
+      onRead: (bytes) => this.#onRead(stream, bytes),
       onDrain: onRoom,
       onClosed: () => this.#forget(stream),
     })
     const stream: Stream = {
       id: this.#options.ids.token(),
       direction,
-      purpose,
+      purpose: place.purpose,
       connection,
       machine,
+      place,
       local,
       remote,
       pairs: [],
-      partner: local === undefined || remote === undefined ? undefined : this.#rulesFor(local, remote)?.partner,
       stanzasInHand: 0,
       bytesInHand: 0,
       isHeld: false,
-      allowance: 0,
-      allowanceAtMs: clock.monotonicMs(),
+      stanzasPaid: 0,
     }
     this.#streams.set(stream.id, stream)
     connection.start()
@@ -317,6 +277,7 @@ export class XmppEndpoint {
 
   #forget(stream: Stream): void {
     this.#streams.delete(stream.id)
+    this.#admission.release(stream.place)
     if (this.#streams.size === 0) this.#whenEmpty?.()
   }
 
@@ -328,6 +289,7 @@ export class XmppEndpoint {
       case 'addressed':
         stream.local = effect.local
         stream.remote = effect.remote
+        stream.place.claims = this.#partnerOf(effect.local, effect.remote)
         return
       case 'answer': {
         const { from, to } = effect.stanza
@@ -339,7 +301,6 @@ export class XmppEndpoint {
         return
       case 'proven': {
         const { local, peer } = effect
-        stream.partner ??= this.#rulesFor(local, peer.domain)?.partner
         this.#up(stream, local, peer.domain, peer.provenBy)
         // Who comes to us can be gone to.
         this.#pairs.get(keyOf(local, peer.domain))?.forgive()
@@ -351,10 +312,10 @@ export class XmppEndpoint {
   }
 
   #onAny(stream: Stream, effect: StreamEffect): void {
-    if (effect.kind === 'refused') this.#options.on.refused(effect.refusal, effect.detail)
-    else if (effect.kind === 'ended') {
-      const { direction, local, remote } = stream
-      if (effect.failure !== undefined && !this.#closed) this.#noteFailure(direction, local, remote, effect.failure)
+    if (effect.kind === 'refused') {
+      this.#options.on.refused(effect.refusal, effect.detail, stream.connection.remoteAddress)
+    } else if (effect.kind === 'ended') {
+      if (effect.failure !== undefined) this.#noteFailure(stream, effect.failure)
       this.#down(stream, effect.failure === undefined ? 'closed' : detailOf(effect.failure))
     }
   }
@@ -362,6 +323,8 @@ export class XmppEndpoint {
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
     const up: StreamUp = { streamId: stream.id, direction: stream.direction, local, remote, provenBy }
     stream.pairs.push(up)
+    const partner = this.#partnerOf(local, remote)
+    if (partner !== undefined) this.#admission.prove(stream.place, partner, stream.connection.remoteAddress)
     this.#options.on.streamUp(up)
   }
 
@@ -369,17 +332,10 @@ export class XmppEndpoint {
     for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason })
   }
 
-  #noteFailure(
-    direction: Stream['direction'],
-    local: DomainName | undefined,
-    remote: DomainName | undefined,
-    failure: StreamFailure,
-  ): void {
-    const info = { direction, local, remote, kind: failure.kind, detail: detailOf(failure) }
-    this.#options.log.warn('stream-failed', info)
-    this.#failures.push({ atMs: this.#options.clock.wallMs(), ...info })
-    if (this.#failures.length > FAILURES_KEPT) this.#failures.shift()
-    this.#options.on.streamFailed?.(direction, failure.kind)
+  #noteFailure(stream: Pick<StreamFailureInfo, 'direction' | 'local' | 'remote'>, failure: StreamFailure): void {
+    if (this.#closed) return
+    this.#failures.note(stream, failure)
+    this.#options.on.streamFailed?.(stream.direction, failure.kind)
   }
 
   #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {
@@ -389,8 +345,17 @@ export class XmppEndpoint {
       this.#hold(stream, 1, bytes)
       void dealtWith.finally(() => this.#hold(stream, -1, -bytes))
     }
-    const perSecond = this.#rulesFor(local, peer.domain)?.stanzasPerSecond
-    if (perSecond !== undefined) this.#takeAllowance(stream, perSecond)
+  }
+
+  /** Beyond the rate of the partner's record reading pauses. */
+  #onRead(stream: Stream, bytes: number): void {
+    const [pair] = stream.pairs
+    const rules = pair && this.#rulesFor(pair.local, pair.remote)
+    if (rules === undefined) return
+    const { stanzasIn } = stream.connection
+    const stanzas = stanzasIn - stream.stanzasPaid
+    stream.stanzasPaid = stanzasIn
+    stream.connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
   }
 
   /** Reading stops at the limit, and goes on when half of it is free again. */
@@ -405,15 +370,6 @@ export class XmppEndpoint {
     if (isHeld === stream.isHeld) return
     stream.isHeld = isHeld
     stream.connection.hold(isHeld)
-  }
-
-  /** A bucket of one second's worth; an empty one stops the reading until it holds a stanza again. */
-  #takeAllowance(stream: Stream, perSecond: number): void {
-    const nowMs = this.#options.clock.monotonicMs()
-    const gained = ((nowMs - stream.allowanceAtMs) / 1000) * perSecond
-    stream.allowance = Math.min(Math.max(1, perSecond), stream.allowance + gained) - 1
-    stream.allowanceAtMs = nowMs
-    if (stream.allowance < 0) stream.connection.slowDown((-stream.allowance / perSecond) * 1000)
   }
 
   #pairFor(local: DomainName, remote: DomainName): OutboundPair {
@@ -440,9 +396,8 @@ export class XmppEndpoint {
 
   #connectPair(pair: OutboundPair): void {
     const { local, remote } = pair
-    void this.#dial(local, remote, { kind: 'stanzas' }, 'stanzas').then((dialed) => {
-      if (dialed.kind === 'failed') {
-        this.#noteFailure('out', local, remote, dialed.failure)
+    void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
+      if (!dialed.ok) {
         pair.onEnded(dialed.failure)
         return
       }
@@ -453,7 +408,7 @@ export class XmppEndpoint {
           pair.onReady(stream.connection, stream.id, effect.limits?.maxBytes)
         } else if (effect.kind === 'ended') pair.onEnded(effect.failure)
       }
-      this.#open(dialed.socket, 'out', 'stanzas', dialed.machineFor, local, remote, onEffect, () => pair.onRoom())
+      this.#open(dialed.value, pair, onEffect, () => pair.onRoom())
     })
   }
 
@@ -468,13 +423,12 @@ export class XmppEndpoint {
       isAnswered = true
       asking.connection.input({ kind: 'dialback-verdict', local, remote, ...input })
     }
-    void this.#dial(local, remote, { kind: 'verify', streamId, key }, 'verify').then((dialed) => {
-      if (dialed.kind === 'failed') {
-        this.#noteFailure('out', local, remote, dialed.failure)
+    void this.#dial(local, remote, { kind: 'verify', streamId, key }).then((dialed) => {
+      if (!dialed.ok) {
         answer({ verdict: verdictOfFailure(dialed.failure), encrypted: false })
         return
       }
-      this.#open(dialed.socket, 'out', 'verify', dialed.machineFor, local, remote, (stream, each) => {
+      this.#open(dialed.value, { local, remote }, (stream, each) => {
         if (each.kind === 'verdict') answer({ verdict: each.verdict, encrypted: each.encrypted })
         else if (each.kind === 'ended' && each.failure !== undefined) {
           answer({ verdict: verdictOfFailure(each.failure), encrypted: false })
@@ -484,125 +438,30 @@ export class XmppEndpoint {
     })
   }
 
-  async #dial(
-    local: DomainName,
-    remote: DomainName,
-    streamPurpose: StreamPurpose,
-    purpose: Stream['purpose'],
-  ): Promise<
-    | { readonly kind: 'dialed'; readonly socket: Socket; readonly machineFor: MachineFor }
-    | { readonly kind: 'failed'; readonly failure: StreamFailure }
-  > {
-    const { policy, resolver, ids, clock, timers, hashes, tls, mayConnect = () => true } = this.#options
-    const failed = (failure: StreamFailure) => ({ kind: 'failed', failure }) as const
-    const judgement = policy.judge(local, remote)
-    if (!judgement.allowed) return failed({ kind: 'not-allowed', detail: judgement.reason })
-    const { rules } = judgement
-    const nothing = whyNoMethod(rules)
-    if (nothing !== undefined) return failed({ kind: 'no-method', detail: nothing })
-    if (this.#streams.size + this.#dialing.size >= policy.connectionLimit()) {
-      return failed({ kind: 'connection-limit', detail: 'the limit of all connections is reached' })
-    }
-    if (this.#countOf(rules.partner, purpose) >= rules.connectionLimit) {
-      return failed({
-        kind: 'connection-limit',
-        detail: `${rules.partner} has its ${rules.connectionLimit} connections`,
-      })
-    }
-    const times = this.#times()
-    const dialing: Dialing = { partner: rules.partner, purpose, abort: new AbortController() }
-    this.#dialing.add(dialing)
-    const { connectTimeoutMs } = this.#limits
-    const dialed = await dialXmpp(
-      { resolver, ids, clock, timers, connectTimeoutMs, mayConnect },
+  /** A failure is noted. */
+  async #dial(local: DomainName, remote: DomainName, purpose: StreamPurpose): Promise<Result<Dialed, StreamFailure>> {
+    const { mayConnect = () => true } = this.#options
+    const dialed = await dialStream(
       {
-        remote,
-        proxy: rules.proxy,
-        mayUseTls: rules.tls !== 'notSupported',
-        withinMs: times.establishmentMs,
-        signal: dialing.abort.signal,
-        secure: (socket) => secureAsClient(socket, tls, local, remote, true),
+        ...this.#options,
+        ...this.#limits,
+        mayConnect,
+        admission: this.#admission,
+        judge: (ours, theirs) => this.#judge(ours, theirs),
+        times: () => this.#times(),
       },
+      { local, remote, purpose, signal: this.#dialing.signal },
     )
-    this.#dialing.delete(dialing)
-    if (!dialed.ok) return failed(dialed.failure)
-    if (this.#closed) {
-      dialed.value.destroy()
-      return failed(SHUTTING_DOWN)
-    }
-    const world: Omit<InitiatingWorld, 'judgeCertificate'> = {
-      local,
-      remote,
-      purpose: streamPurpose,
-      hashes,
-      times,
-      dialbackSecret: () => policy.dialbackSecret(),
-      judge: (ours, theirs) => this.#judge(ours, theirs),
-      holdsCertificate: () => tls.contextFor(local) !== undefined,
-    }
-    const machineFor: MachineFor = (judgeCertificate) => {
-      const mine = { ...world, judgeCertificate: () => judgeCertificate(remote) }
-      return machineOf(
-        () => startInitiating(mine, dialed.value instanceof TLSSocket),
-        (state, input) => advanceInitiating(state, input, mine),
-      )
-    }
-    return { kind: 'dialed', socket: dialed.value, machineFor }
+    if (!dialed.ok) this.#noteFailure({ direction: 'out', local, remote }, dialed.failure)
+    if (!dialed.ok || !this.#closed) return dialed
+    dialed.value.socket.destroy()
+    this.#admission.release(dialed.value.place)
+    return fail(SHUTTING_DOWN)
   }
 }
-
-/** A machine for the connection whose peer's certificate it may ask about. */
-type MachineFor = (judgeCertificate: (domain: DomainName) => CertificateVerdict) => StreamMachine
 
 const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
 
 const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }
-
-/** Keeps the state for a machine that is a function. */
-function machineOf<State extends { readonly name: string }>(
-  start: () => Step<State>,
-  advance: (state: State, input: StreamInput) => Step<State>,
-): StreamMachine {
-  let state: State | undefined
-  return {
-    get stateName() {
-      return state?.name ?? 'new'
-    },
-    start() {
-      const step = start()
-      state = step.state
-      return step.effects
-    },
-    advance(input) {
-      if (state === undefined) throw new Error('the stream has not been started')
-      const step = advance(state, input)
-      state = step.state
-      return step.effects
-    },
-  }
-}
-
-function infoOf({ id, direction, purpose, connection, machine, local, remote, pairs }: Stream): StreamInfo {
-  return {
-    id,
-    direction,
-    purpose,
-    state: machine.stateName,
-    local,
-    remote: remote ?? pairs[0]?.remote,
-    pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
-    encrypted: connection.encrypted,
-    tlsVersion: connection.tlsVersion,
-    certificates: connection.certificates,
-    remoteAddress: connection.remoteAddress,
-    openedAtMs: connection.openedAtMs,
-    quietMs: connection.quietMs,
-    stanzasIn: connection.stanzasIn,
-    stanzasOut: connection.stanzasOut,
-    bytesIn: connection.bytesIn,
-    bytesOut: connection.bytesOut,
-    waitingBytes: connection.waitingBytes,
-  }
-}

@@ -1,0 +1,72 @@
+import type { DomainName } from '@stox/xmpp'
+import type { CertificateVerdict, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
+import type { Place } from './admission.ts'
+import type { StreamMachine, XmppConnection } from './xmpp-connection.ts'
+import type { StreamInfo, StreamUp } from './xmpp-endpoint-types.ts'
+
+/** One row of the endpoint's table. */
+export interface Stream {
+  readonly id: string
+  readonly direction: 'in' | 'out'
+  readonly purpose: StreamInfo['purpose']
+  readonly connection: XmppConnection
+  readonly machine: StreamMachine
+  readonly place: Place
+  /** Outbound: the pair it is for. Inbound: what the header says. */
+  local: DomainName | undefined
+  remote: DomainName | undefined
+  readonly pairs: StreamUp[]
+  stanzasInHand: number
+  bytesInHand: number
+  isHeld: boolean
+  /** Those that the partner's rate has been asked about. */
+  stanzasPaid: number
+}
+
+/** A machine for the connection whose peer's certificate it may ask about. */
+export type MachineFor = (judgeCertificate: (domain: DomainName) => CertificateVerdict) => StreamMachine
+
+/** Keeps the state for a machine that is a function. */
+export function machineOf<State extends { readonly name: string }>(
+  start: () => Step<State>,
+  advance: (state: State, input: StreamInput) => Step<State>,
+): StreamMachine {
+  let state: State | undefined
+  const after = (step: Step<State>): readonly StreamEffect[] => {
+    state = step.state
+    return step.effects
+  }
+  return {
+    get stateName() {
+      return state?.name ?? 'new'
+    },
+    start: () => after(start()),
+    advance(input) {
+      if (state === undefined) throw new Error('the stream has not been started')
+      return after(advance(state, input))
+    },
+  }
+}
+
+export function infoOf({ id, direction, purpose, connection, machine, local, remote, pairs }: Stream): StreamInfo {
+  return {
+    id,
+    direction,
+    purpose,
+    state: machine.stateName,
+    local,
+    remote: remote ?? pairs[0]?.remote,
+    pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
+    encrypted: connection.encrypted,
+    tlsVersion: connection.tlsVersion,
+    certificates: connection.certificates,
+    remoteAddress: connection.remoteAddress,
+    openedAtMs: connection.openedAtMs,
+    quietMs: connection.quietMs,
+    stanzasIn: connection.stanzasIn,
+    stanzasOut: connection.stanzasOut,
+    bytesIn: connection.bytesIn,
+    bytesOut: connection.bytesOut,
+    waitingBytes: connection.waitingBytes,
+  }
+}

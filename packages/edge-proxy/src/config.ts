@@ -15,9 +15,8 @@ import {
   type Environment,
 } from '@stox/service'
 import type { LogLevel } from '@stox/telemetry'
-import { TlsIdentity, type LinkTls, type TrustSource } from '@stox/transport'
+import { TlsIdentity, type CertificateFile, type LinkTls, type TrustSource } from '@stox/transport'
 import { z } from 'zod'
-import type { CertificateFile } from './certificate-files.ts'
 
 const certificateSchema = z.strictObject({
   domains: z.array(domainSchema).min(1).max(10_000).describe('The served domains that this certificate is for.'),

@@ -10,6 +10,7 @@ import {
   type StreamLabels,
 } from '@stox/telemetry'
 import {
+  CertificateFiles,
   LinkServer,
   NodeDnsResolver,
   TrustStore,
@@ -25,7 +26,6 @@ import {
   type TlsIdentity,
   type TrustSource,
 } from '@stox/transport'
-import { CertificateFiles } from './certificate-files.ts'
 import type { EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'

@@ -2,7 +2,7 @@ import { parseRetryAfter } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import type { Clock, Ids } from '@stox/kernel'
 import { locateSip } from '@stox/transport'
-import type { DnsResolver, SipEndpoint, SipReply, SipTarget } from '@stox/transport'
+import type { SipDnsResolver, SipEndpoint, SipReply, SipTarget } from '@stox/transport'
 import type { Metrics } from '@stox/telemetry'
 import { RecentMap } from './recent-map.ts'
 
@@ -30,7 +30,7 @@ const keyOf = (target: SipTarget): string => `${target.transport}:${target.host}
 /** @see RFC 3263 §4.3 */
 export class FailoverSender implements SipSender {
   readonly #endpoint: Pick<SipEndpoint, 'request'>
-  readonly #resolver: DnsResolver
+  readonly #resolver: SipDnsResolver
   readonly #clock: Clock
   readonly #ids: Ids
   readonly #located = new RecentMap<string, Located>(MOST_ROUTES)
@@ -38,7 +38,7 @@ export class FailoverSender implements SipSender {
 
   constructor(deps: {
     readonly endpoint: Pick<SipEndpoint, 'request'>
-    readonly resolver: DnsResolver
+    readonly resolver: SipDnsResolver
     readonly clock: Clock
     readonly ids: Ids
   }) {

@@ -15,7 +15,7 @@ export interface Authority extends Certificate {
 }
 
 export interface CertificateOrder {
-  /** DNS names or IP addresses; the first one is the subject too. */
+  /** DNS names, IP addresses, or URIs as `uri:sip:domain`; the first one is the subject too. */
   readonly names: readonly string[]
   /** Left out: self-signed. */
   readonly issuer?: Authority
@@ -44,11 +44,14 @@ export async function makeCertificate(order: CertificateOrder): Promise<Certific
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
     new x509.ExtendedKeyUsageExtension(purposes.map((purpose) => PURPOSES[purpose])),
-    new x509.SubjectAlternativeNameExtension(
-      names.map((value) => ({ type: /^[\d.]+$|:/.test(value) ? ('ip' as const) : ('dns' as const), value })),
-    ),
+    new x509.SubjectAlternativeNameExtension(names.map(alternativeName)),
   ])
   return inPem(certificate, keys)
+}
+
+const alternativeName = (value: string): { readonly type: 'dns' | 'ip' | 'url'; readonly value: string } => {
+  if (value.startsWith('uri:')) return { type: 'url', value: value.slice(4) }
+  return { type: /^[\d.]+$|:/.test(value) ? 'ip' : 'dns', value }
 }
 
 const newKeys = (): Promise<webcrypto.CryptoKeyPair> => webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])

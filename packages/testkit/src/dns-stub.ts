@@ -11,9 +11,18 @@ export interface StubSrv {
   readonly target: string
 }
 
+export interface StubNaptr {
+  readonly order: number
+  readonly preference: number
+  readonly service: string
+  /** The name of SRV records. */
+  readonly replacement: string
+}
+
 /** A name server on loopback that says what its zone says, over UDP. Names are in lower case and without a final dot. */
 export class DnsStub {
   readonly srv = new Map<string, readonly StubSrv[]>()
+  readonly naptr = new Map<string, readonly StubNaptr[]>()
   readonly a = new Map<string, readonly string[]>()
   /** Names for which it answers SERVFAIL. */
   readonly broken = new Set<string>()
@@ -45,7 +54,7 @@ export class DnsStub {
     const name = question.name.toLowerCase()
     this.asked.push(`${question.type} ${name}`)
     if (this.silent.has(name)) return undefined
-    const exists = this.srv.has(name) || this.a.has(name)
+    const exists = this.srv.has(name) || this.a.has(name) || this.naptr.has(name)
     const rcode = this.broken.has(name) ? SERVFAIL : exists ? 0 : NXDOMAIN
     const answers = rcode === 0 ? this.#records(name, question.type) : []
     return { type: 'response', id: query.id ?? 0, flags: RD_RA | rcode, questions: [question], answers }
@@ -58,6 +67,14 @@ export class DnsStub {
         name,
         ttl: 5,
         data: { priority, weight, port, target },
+      }))
+    }
+    if (type === 'NAPTR') {
+      return (this.naptr.get(name) ?? []).map(({ order, preference, service, replacement }) => ({
+        type: 'NAPTR',
+        name,
+        ttl: 5,
+        data: { order, preference, flags: 's', services: service, regexp: '', replacement },
       }))
     }
     if (type === 'A') return (this.a.get(name) ?? []).map((data) => ({ type: 'A', name, ttl: 5, data }))

@@ -10,7 +10,7 @@ export type {
   ForgedOrder,
 } from './forged-certificate.ts'
 export { DnsStub } from './dns-stub.ts'
-export type { StubSrv } from './dns-stub.ts'
+export type { StubNaptr, StubSrv } from './dns-stub.ts'
 export { AsyncQueue } from './async-queue.ts'
 export { AgentWatch, SipAgent } from './sip-agent.ts'
 export type {

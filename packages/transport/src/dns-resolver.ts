@@ -23,6 +23,19 @@ export interface DnsResolver {
   addresses(host: string): Promise<Result<readonly string[], DnsFailure>>
 }
 
+export interface NaptrRecord {
+  readonly order: number
+  readonly preference: number
+  readonly flags: string
+  readonly service: string
+  readonly replacement: string
+}
+
+/** What SIP asks besides. @see RFC 3263 §4.1 */
+export interface SipDnsResolver extends DnsResolver {
+  naptr(name: string): Promise<Result<readonly NaptrRecord[], DnsFailure>>
+}
+
 export interface NodeDnsResolverOptions {
   /** `address`, `address:port` or `[address]:port`; empty: the system's, with its hosts file. */
   readonly servers?: readonly string[]
@@ -42,7 +55,7 @@ const MAX_ENTRIES = 10_000
 const NEGATIVE_TTL_MS = 5_000
 
 /** DNS as Node gives it, with one question in flight for a name and a short memory. */
-export class NodeDnsResolver implements DnsResolver {
+export class NodeDnsResolver implements SipDnsResolver {
   readonly #resolver: dns.Resolver
   readonly #usesSystem: boolean
   readonly #maxTtlMs: number
@@ -62,6 +75,16 @@ export class NodeDnsResolver implements DnsResolver {
     return this.#once(`SRV ${name}`, async () => {
       const records = await this.#resolver.resolveSrv(name)
       const values = records.map(({ priority, weight, port, name: target }) => ({ priority, weight, port, target }))
+      return { values, ttlMs: this.#maxTtlMs }
+    })
+  }
+
+  naptr(name: string): Promise<Result<readonly NaptrRecord[], DnsFailure>> {
+    return this.#once(`NAPTR ${name}`, async () => {
+      const records = await this.#resolver.resolveNaptr(name)
+      const values = records.map(({ order, preference, flags, service, replacement }) => {
+        return { order, preference, flags, service, replacement }
+      })
       return { values, ttlMs: this.#maxTtlMs }
     })
   }

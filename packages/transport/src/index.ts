@@ -34,7 +34,14 @@ export { describeCertificate } from './certificates/describe-certificate.ts'
 export type { CertificateDescription } from './certificates/describe-certificate.ts'
 export { presentedChain } from './certificates/presented-chain.ts'
 export { NodeDnsResolver } from './dns-resolver.ts'
-export type { DnsResolver, DnsFailure, SrvRecord, NodeDnsResolverOptions } from './dns-resolver.ts'
+export type {
+  DnsResolver,
+  DnsFailure,
+  NaptrRecord,
+  NodeDnsResolverOptions,
+  SipDnsResolver,
+  SrvRecord,
+} from './dns-resolver.ts'
 export { LinkServer } from './link-server.ts'
 export { LinkClient } from './link-client.ts'
 export { DEFAULT_LINK_LIMITS } from './link-types.ts'
@@ -50,6 +57,10 @@ export type {
   LinkServerPort,
   LinkTls,
 } from './link-types.ts'
+export { CertificateFiles } from './certificate-files.ts'
+export type { CertificateFile, CertificateFilesOptions } from './certificate-files.ts'
+export { SIP_IDENTITY, SipTls } from './sip-tls.ts'
+export type { SipTlsOptions } from './sip-tls.ts'
 export { SipEndpoint } from './sip-endpoint.ts'
 export type {
   IncomingSipRequest,

@@ -1,14 +1,16 @@
 import type { Clock, Ids, Log, Timers } from '@stox/kernel'
 import type { SipLimits, SipRequest, SipResponse } from '@stox/sip'
+import type { SipTls } from './sip-tls.ts'
 
-/** TLS comes with a later issue. */
-export type SipTransport = 'udp' | 'tcp'
+export type SipTransport = 'udp' | 'tcp' | 'tls'
 
 /** Where to send: an address, not a name. IPv6 without brackets. */
 export interface SipTarget {
   readonly transport: SipTransport
   readonly host: string
   readonly port: number
+  /** With TLS: the server's certificate must be for one of these domains, as first asked for. @see RFC 5922 §7.2 */
+  readonly names?: readonly string[]
 }
 
 export interface SipAddress {
@@ -23,6 +25,8 @@ export interface SipFlow {
   readonly remote: SipAddress
   /** Streams only. */
   readonly connectionId?: number
+  /** TLS only: the SIP domains that the peer's certificate has proven. @see RFC 5922 §7.1 */
+  readonly names?: readonly string[]
 }
 
 /** How a request of ours ended. */
@@ -71,6 +75,7 @@ export type SipRefusalKind =
   | 'sip-response-stray' // no transaction of ours waits for it, or it is not for us
   | 'sip-overload'
   | 'sip-connection-limit'
+  | 'sip-insecure' // TLS came to nothing, or the certificate proves nothing
   | 'sip-unanswered' // the application let a request die
 
 export interface SipRefusal {
@@ -95,16 +100,20 @@ export interface SipEndpointLimits {
   readonly maxUnanswered: number
   readonly maxClientTransactions: number
   readonly maxConnections: number
+  /** From and to one address. */
+  readonly maxConnectionsPerPeer: number
   /** Bytes waiting to be written on one connection; a peer that does not read loses it. */
   readonly maxUnsentBytes: number
   readonly connectMs: number
   readonly idleMs: number
+  /** How often a connection that we dialled is pinged; 0: never. Without an answer it is closed. @see RFC 5626 §3.5.1 */
+  readonly keepAliveMs: number
   /** Answers to strangers on UDP, per address and second. */
   readonly strangerAnswersPerS: number
 }
 
 export interface SipEndpointOptions {
-  /** `udp:127.0.0.1:5098`, `tcp:[::1]:5098`. Port 0 takes a free one; `tcp` with port 0 after `udp` on the same host tries the same port. */
+  /** `udp:127.0.0.1:5098`, `tcp:[::1]:5098`, `tls:0.0.0.0:5061`. Port 0 takes a free one; `tcp` with port 0 after `udp` on the same host tries the same port. */
   readonly listen: readonly string[]
   /** The host to write into Via when we listen on a wildcard address. */
   readonly advertisedHost?: string
@@ -112,7 +121,10 @@ export interface SipEndpointOptions {
   readonly timers: Timers
   readonly ids: Ids
   readonly log: Log
-  trusted(remoteHost: string): boolean
+  /** Needed to listen on `tls:` and to dial by TLS. */
+  readonly tls?: SipTls
+  /** `names`: the SIP domains that the peer has proven by its certificate. */
+  trusted(remoteHost: string, names: readonly string[]): boolean
   /** Methods handed to `request` besides the four; the rest is answered 405 or 501. */
   readonly methods?: readonly string[]
   readonly on: SipEndpointEvents

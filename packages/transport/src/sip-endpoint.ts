@@ -44,10 +44,12 @@ export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
   maxUnanswered: 20_000,
   maxClientTransactions: 100_000,
   maxConnections: 1000,
+  maxConnectionsPerPeer: 100,
   maxUnsentBytes: 8 * 1024 * 1024,
   connectMs: 5000,
   // Shorter than what the usual servers allow (Kamailio 120 s), so that it is we who close.
   idleMs: 90_000,
+  keepAliveMs: 0,
   strangerAnswersPerS: 5,
 }
 
@@ -56,6 +58,7 @@ const CONGESTION_UNSAFE_BYTES = 1300
 const OVERLOAD_RETRY_S = 5
 const METHODS = ['MESSAGE', 'SUBSCRIBE', 'NOTIFY', 'OPTIONS']
 const NOWHERE: SipAddress = { host: 'localhost.invalid', port: 5060 }
+const NO_NAMES: readonly string[] = []
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use',
@@ -65,6 +68,11 @@ const WHY: Readonly<Record<string, string>> = {
 
 const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host)
 const unbracketed = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
+
+/** A request that waits for its answer on a connection. */
+interface StreamWire extends ClientWire {
+  broken(detail: string): void
+}
 
 interface Listener extends SipAddress {
   readonly transport: SipTransport
@@ -96,7 +104,7 @@ export class SipEndpoint {
   readonly #sockets: SipUdpSocket[] = []
   readonly #listeners: Listener[] = []
   /** What waits for an answer on a connection, to be told when it breaks. */
-  readonly #waiting = new Map<number, Set<ClientWire>>()
+  readonly #waiting = new Map<number, Set<StreamWire>>()
   #received = 0
   #sent = 0
   #closed = false
@@ -111,7 +119,7 @@ export class SipEndpoint {
     this.#sanity = {
       served: new Set([...METHODS, ...(options.methods ?? [])]),
       toTag: options.ids.token(),
-      isOurs: (host, port) => this.#isOurs(host, port),
+      isOurs: (via) => this.#isOurs(via),
     }
     this.#clients = new ClientTransactions(this.#timers, this.#limits.maxClientTransactions)
     this.#servers = new ServerTransactions(this.#timers, this.#limits)
@@ -120,6 +128,7 @@ export class SipEndpoint {
       limits: this.#limits,
       clock: options.clock,
       timers: this.#timers,
+      tls: options.tls,
       on: {
         message: (bytes, connection) => this.#onBytes(bytes, flowOf(connection), undefined),
         broken: (failure, connection) => {
@@ -129,6 +138,8 @@ export class SipEndpoint {
         closed: (connection, detail) => this.#onConnectionClosed(connection, detail),
         tooMany: (remote) =>
           this.#on.refused('sip-connection-limit', { detail: '', transport: 'tcp', remote, status: undefined }),
+        insecure: (remote, detail) =>
+          this.#on.refused('sip-insecure', { detail, transport: 'tls', remote, status: undefined }),
       },
     })
   }
@@ -153,8 +164,8 @@ export class SipEndpoint {
   request(request: SipRequest, target: SipTarget, options: SipRequestOptions = {}): Promise<SipReply> {
     return new Promise((resolve) => {
       if (this.#closed) return resolve(failed('transport', 'shutting down'))
-      if (target.transport === 'tcp') return this.#requestByTcp(request, target, resolve, resolve)
-      return this.#requestByUdp(request, target, options, resolve)
+      if (target.transport === 'udp') return this.#requestByUdp(request, target, options, resolve)
+      return this.#requestByStream(request, target, resolve, resolve)
     })
   }
 
@@ -207,27 +218,41 @@ export class SipEndpoint {
     }
     if (bytes.length <= CONGESTION_UNSAFE_BYTES || options.congestionSafe === true) return byUdp()
     // Who speaks no TCP gets it by UDP after all. @see RFC 3261 §18.1.1
-    return this.#requestByTcp(request, { ...target, transport: 'tcp' }, resolve, byUdp)
+    return this.#requestByStream(request, { ...target, transport: 'tcp' }, resolve, byUdp)
   }
 
   /** `unreachable` is called instead of `resolve` when no connection could be had. */
-  #requestByTcp(
+  #requestByStream(
     request: SipRequest,
     target: SipTarget,
     resolve: (reply: SipReply) => void,
     unreachable: (reply: SipReply) => void,
   ): void {
-    const connection = this.#tcp.to(target)
-    if (connection === undefined) return unreachable(failed('overload', 'no room for one more connection'))
+    const { transport } = target
+    if (transport === 'tls' && this.#options.tls === undefined)
+      return unreachable(failed('transport', 'no certificate is set up for SIP over TLS'))
+    const first = this.#tcp.to(target)
+    if (first === undefined) return unreachable(failed('overload', 'no room for one more connection'))
+    let connection = first
+    let mayRepeat = true
     const branch = this.#newBranch()
-    const bytes = formatSipMessage(withVia(request, this.#via(target, 'tcp', branch)))
-    const wire: ClientWire = {
+    const bytes = formatSipMessage(withVia(request, this.#via(target, transport, branch)))
+    const wire: StreamWire = {
       branch,
       method: request.method,
       carrier: 'stream',
       transmit: () => {
         this.#sent += 1
         if (!connection.send(bytes)) this.#clients.fail(wire, 'the connection is closing')
+      },
+      broken: (detail) => {
+        // Once more on a new connection, as the same transaction: a server that has it already repeats its answer.
+        const fresh = mayRepeat && connection.connected && !this.#closed ? this.#tcp.to(target) : undefined
+        if (fresh === undefined) return this.#clients.fail(wire, detail)
+        mayRepeat = false
+        connection = fresh
+        this.#await(connection, wire)
+        wire.transmit()
       },
       done: (reply) => {
         this.#waiting.get(connection.id)?.delete(wire)
@@ -236,9 +261,14 @@ export class SipEndpoint {
         else resolve(reply)
       },
     }
-    const waiting = this.#waiting.get(connection.id) ?? new Set()
-    this.#waiting.set(connection.id, waiting.add(wire))
+    this.#await(connection, wire)
     this.#start(wire)
+  }
+
+  #await({ id }: SipConnection, wire: StreamWire): void {
+    const waiting = this.#waiting.get(id)
+    if (waiting === undefined) this.#waiting.set(id, new Set([wire]))
+    else waiting.add(wire)
   }
 
   #start(wire: ClientWire): void {
@@ -248,7 +278,7 @@ export class SipEndpoint {
   #onConnectionClosed(connection: SipConnection, detail: string): void {
     const waiting = this.#waiting.get(connection.id)
     this.#waiting.delete(connection.id)
-    for (const wire of waiting ?? []) this.#clients.fail(wire, detail)
+    for (const wire of waiting ?? []) wire.broken(detail)
   }
 
   /** Unique in space and time, as the matching of transactions needs it. @see RFC 3261 §8.1.1.7 */
@@ -263,6 +293,8 @@ export class SipEndpoint {
     const { host, port } = listener?.sentBy ?? NOWHERE
     const params = new Map<string, string | undefined>([['branch', branch]])
     if (transport === 'udp') params.set('rport', undefined) // RFC 3581 §3
+    // Who knows us by our certificate may send its requests on our connection. @see RFC 5923 §5
+    if (transport === 'tls' && listener?.transport === 'tls') params.set('alias', undefined)
     return { transport: transport.toUpperCase(), host: bracketed(host), port, params }
   }
 
@@ -279,7 +311,7 @@ export class SipEndpoint {
   #take(bytes: Uint8Array, flow: SipFlow, socket: SipUdpSocket | undefined): void {
     if (socket !== undefined && isKeepAlive(bytes)) return
     this.#received += 1
-    const trusted = this.#options.trusted(flow.remote.host)
+    const trusted = this.#options.trusted(flow.remote.host, flow.names ?? NO_NAMES)
     const mayAnswer = trusted || socket === undefined || isResponse(bytes) || this.#strangers.spend(flow.remote.host)
     // A stranger that shouts is not even read.
     if (!mayAnswer) return this.#refused(flow, { kind: 'sip-untrusted', detail: 'too often', response: undefined })
@@ -289,7 +321,10 @@ export class SipEndpoint {
     if (parsed.value.kind === 'response') return this.#takeResponse(parsed.value, flow)
     const request = withReceived(parsed.value, flow.remote)
     const path = pathOf(request, flow, socket)
-    if (trusted) return this.#takeRequest(request, path)
+    if (trusted) {
+      if (flow.names !== undefined && flow.names.length > 0) this.#noteAlias(request, flow)
+      return this.#takeRequest(request, path)
+    }
     this.#refuse(path, {
       kind: 'sip-untrusted',
       detail: request.method,
@@ -298,10 +333,18 @@ export class SipEndpoint {
     if (flow.connectionId !== undefined) this.#tcp.byId(flow.connectionId)?.end('not trusted')
   }
 
+  /** @see RFC 5923 §5, §8 */
+  #noteAlias(request: SipRequest, { connectionId, remote }: SipFlow): void {
+    const via = request.core.vias[0]
+    const connection = connectionId === undefined ? undefined : this.#tcp.byId(connectionId)
+    if (via === undefined || connection?.incoming !== true || !via.params.has('alias')) return
+    this.#tcp.alias(connection, { host: remote.host, port: via.port ?? 5061 })
+  }
+
   #takeResponse(response: SipResponse, flow: SipFlow): void {
     const [top, second] = response.core.vias
     // Another's response, or one that has lost its way. @see RFC 3261 §8.1.3.3, §18.1.2
-    const ours = top !== undefined && second === undefined && this.#isOurs(top.host, top.port)
+    const ours = top !== undefined && second === undefined && this.#isOurs(top)
     if (ours && this.#clients.take(response)) return
     this.#refused(flow, { kind: 'sip-response-stray', detail: String(response.status), response: undefined })
   }
@@ -388,25 +431,31 @@ export class SipEndpoint {
       return
     }
     const connection = flow.connectionId === undefined ? undefined : this.#tcp.byId(flow.connectionId)
-    if (connection?.send(bytes) === true || this.#tcp.to(to)?.send(bytes) === true) return
+    const { transport, names = NO_NAMES } = flow
+    if (connection?.send(bytes) === true || this.#tcp.to({ ...to, transport, names })?.send(bytes) === true) return
     this.#log.warn('sip-answer-lost', { remote: to.host, detail: 'the connection is gone' })
   }
 
-  #isOurs(host: string, port: number | undefined): boolean {
+  #isOurs({ transport, host, port }: Via): boolean {
     const plain = unbracketed(host)
-    return this.#listeners.some(({ sentBy }) => sentBy.host === plain && sentBy.port === (port ?? 5060))
+    const usual = transport === 'TLS' ? 5061 : 5060
+    return this.#listeners.some(({ sentBy }) => sentBy.host === plain && sentBy.port === (port ?? usual))
   }
 
   async #listenOn(text: string): Promise<Listener> {
-    const [, scheme, rest] = /^(udp|tcp):(.*)$/.exec(text) ?? []
+    const [, transport, rest] = /^(udp|tcp|tls):(.*)$/.exec(text) ?? []
     const address = rest === undefined ? undefined : parseHostPort(rest)
-    if (address?.ok !== true || isIP(address.value.host) === 0) {
-      throw new Error(`cannot listen on "${text}": not udp:address:port or tcp:address:port`)
+    if (address?.ok !== true || isIP(address.value.host) === 0 || !isTransport(transport)) {
+      throw new Error(`cannot listen on "${text}": not udp:address:port, tcp:address:port or tls:address:port`)
     }
-    const transport: SipTransport = scheme === 'tcp' ? 'tcp' : 'udp'
+    if (transport === 'tls' && this.#options.tls === undefined)
+      throw new Error(`cannot listen on ${text}: no certificate is set up for SIP over TLS`)
     const wanted = address.value
     // Both transports share one port where we may choose it. @see RFC 3261 §18.2.1
-    const sibling = this.#listeners.find(({ host }) => host === wanted.host)
+    const sibling =
+      transport === 'tls'
+        ? undefined
+        : this.#listeners.find((other) => other.host === wanted.host && other.transport !== 'tls')
     const ports = wanted.port === 0 && sibling !== undefined ? [sibling.port, 0] : [wanted.port]
     for (;;) {
       const port = ports.shift() ?? 0
@@ -423,7 +472,7 @@ export class SipEndpoint {
   async #bind(transport: SipTransport, address: SipAddress): Promise<SipAddress> {
     const onError = (error: Error): void =>
       this.#log.warn('sip-socket-error', { transport, detail: reasonOfError(error) })
-    if (transport === 'tcp') return this.#tcp.listen(address, onError)
+    if (transport !== 'udp') return this.#tcp.listen(transport, address, onError)
     const socket = await SipUdpSocket.open(
       address,
       (bytes, remote, from) => this.#onBytes(bytes, { transport: 'udp', local: from.local, remote }, from),
@@ -438,11 +487,15 @@ const failed = (cause: 'transport' | 'overload', detail: string): SipReply => ({
 
 const carrierOf = ({ socket }: AnswerPath): Carrier => (socket === undefined ? 'stream' : 'datagram')
 
+const isTransport = (text: string | undefined): text is SipTransport =>
+  text === 'udp' || text === 'tcp' || text === 'tls'
+
 const flowOf = (connection: SipConnection): SipFlow => ({
-  transport: 'tcp',
+  transport: connection.transport,
   local: connection.local,
   remote: connection.remote,
   connectionId: connection.id,
+  names: connection.names,
 })
 
 function pathOf(request: SipRequest, flow: SipFlow, socket: SipUdpSocket | undefined): AnswerPath {

@@ -1,5 +1,5 @@
 import { newSipResponse, tokensOf } from '@stox/sip'
-import type { SipHeaderEntry, SipRequest, SipResponse, SipSyntaxFailure } from '@stox/sip'
+import type { SipHeaderEntry, SipRequest, SipResponse, SipSyntaxFailure, Via } from '@stox/sip'
 import type { SipRefusalKind } from './sip-endpoint-types.ts'
 
 export interface SipRefusalAnswer {
@@ -14,7 +14,7 @@ export interface SanityRules {
   readonly served: ReadonlySet<string>
   /** Put on answers that have no transaction: the same for every copy of a request. @see RFC 3261 §8.2.7 */
   readonly toTag: string
-  isOurs(host: string, port: number | undefined): boolean
+  isOurs(via: Via): boolean
 }
 
 /** Methods that exist, whether or not we serve them: 405, not 501. @see RFC 3261 §21.4.6, §21.5.2 */
@@ -60,7 +60,7 @@ export function judgeRequest(request: SipRequest, rules: SanityRules): SipRefusa
   }
   // We pass on, if not over SIP: a request that may go no further ends here. OPTIONS asks just us.
   if (request.core.maxForwards === 0 && method !== 'OPTIONS') return refuse('sip-looped', 'Max-Forwards 0', 483)
-  if (request.core.vias.some((via, index) => index > 0 && rules.isOurs(via.host, via.port))) {
+  if (request.core.vias.some((via, index) => index > 0 && rules.isOurs(via))) {
     return refuse('sip-looped', 'it has been here', 482)
   }
   const required = tokensOf(request.headers, 'Require')

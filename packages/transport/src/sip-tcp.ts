@@ -1,16 +1,21 @@
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import type { Clock, Timer, Timers } from '@stox/kernel'
+import { TLSSocket } from 'node:tls'
+import type { Clock, Result, Timer, Timers } from '@stox/kernel'
 import { SipStreamFramer } from '@stox/sip'
 import type { SipLimits, SipSyntaxFailure } from '@stox/sip'
-import type { SipAddress } from './sip-endpoint-types.ts'
+import type { SipAddress, SipTarget } from './sip-endpoint-types.ts'
+import { tlsTrouble } from './sip-tls.ts'
+import type { SipTls } from './sip-tls.ts'
 
 export interface SipTcpLimits {
   readonly message: SipLimits
   readonly maxConnections: number
+  readonly maxConnectionsPerPeer: number
   readonly maxUnsentBytes: number
   readonly connectMs: number
   readonly idleMs: number
+  readonly keepAliveMs: number
 }
 
 export interface SipTcpEvents {
@@ -21,35 +26,52 @@ export interface SipTcpEvents {
   closed(connection: SipConnection, detail: string): void
   /** A connection came in that there is no room for. */
   tooMany(remote: SipAddress): void
+  /** TLS came to nothing, or the certificate proves nothing that we want. */
+  insecure(remote: SipAddress, detail: string): void
 }
 
 export interface SipTcpOptions {
   readonly limits: SipTcpLimits
   readonly clock: Clock
   readonly timers: Timers
+  /** Undefined: TLS is not spoken. */
+  readonly tls: SipTls | undefined
   readonly on: SipTcpEvents
 }
 
+type StreamTransport = 'tcp' | 'tls'
+
+const PING = new Uint8Array([13, 10, 13, 10])
 const PONG = new Uint8Array([13, 10])
 /** A peer that does not read its answers is not read from either. */
 const PAUSE_ABOVE_BYTES = 256 * 1024
 /** For a peer to take our last answer and close. */
 const LINGER_MS = 2000
+/** A connection without a sign of life after our ping is dead. @see RFC 5626 §4.4.1 */
+const PONG_WITHIN_MS = 10_000
+const NOBODY: readonly string[] = []
 
-const keyOf = ({ host, port }: SipAddress): string => `${host} ${port}`
+const keyOf = (transport: StreamTransport, { host, port }: SipAddress): string => `${transport} ${host} ${port}`
 
 /** What may be written to a connection goes out in one write a turn of the event loop, which is worth a factor of five. */
 export class SipConnection {
   readonly id: number
+  readonly transport: StreamTransport
   readonly remote: SipAddress
   /** Accepted, not dialled. */
   readonly incoming: boolean
+  /** The one further address of the peer that it stands for. */
+  aliasKey: string | undefined
+  /** With TLS and dialled: the domains of which the peer must prove one. */
+  readonly #wanted: readonly string[] | undefined
   readonly #socket: Socket
   readonly #options: SipTcpOptions
   readonly #framer: SipStreamFramer
   readonly #onGone: (connection: SipConnection) => void
   #unsent: Uint8Array[] = []
   #unsentBytes = 0
+  /** The domains that the peer's certificate has proven. */
+  #names = NOBODY
   #connected: boolean
   /** Takes new messages. */
   #open = true
@@ -61,28 +83,35 @@ export class SipConnection {
   #idleTimer: Timer
   #connectTimer: Timer | undefined
   #lingerTimer: Timer | undefined
+  #pingTimer: Timer | undefined
+  #pongTimer: Timer | undefined
 
+  /** `target` where we dial. */
   constructor(
     id: number,
     socket: Socket,
     remote: SipAddress,
-    incoming: boolean,
+    target: SipTarget | undefined,
     options: SipTcpOptions,
     onGone: (connection: SipConnection) => void,
   ) {
+    const incoming = target === undefined
     this.id = id
+    this.transport = socket instanceof TLSSocket ? 'tls' : 'tcp'
     this.remote = remote
     this.incoming = incoming
+    this.#wanted = target?.names
     this.#socket = socket
     this.#options = options
     this.#onGone = onGone
     this.#framer = new SipStreamFramer(options.limits.message)
-    this.#connected = incoming
+    this.#connected = incoming && this.transport === 'tcp'
     this.#lastUsedMs = options.clock.monotonicMs()
     this.#idleTimer = options.timers.arm(options.limits.idleMs, () => this.#onIdle())
-    if (!incoming) {
+    if (!this.#connected) {
       this.#connectTimer = options.timers.arm(options.limits.connectMs, () => this.destroy('no connection in time'))
-      socket.once('connect', () => this.#onConnect())
+      if (socket instanceof TLSSocket) socket.once('secure', () => this.#onSecure(socket))
+      else socket.once('connect', () => this.#onConnect())
     }
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.#onData(bytes))
@@ -91,7 +120,7 @@ export class SipConnection {
       this.#open = false
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#detail = error.code ?? error.message
+      this.#detail = tlsTrouble(error.code ?? '') ?? error.code ?? error.message
     })
     socket.on('close', () => this.#onClose())
   }
@@ -103,6 +132,18 @@ export class SipConnection {
 
   get connected(): boolean {
     return this.#connected
+  }
+
+  get names(): readonly string[] {
+    return this.#names
+  }
+
+  /** Whether who is at the other end is, or will have proven to be, whom the target asks for. @see RFC 5923 §4, §9.1 */
+  isFor({ transport, names = NOBODY }: SipTarget): boolean {
+    if (!this.#open || transport !== this.transport) return false
+    if (transport === 'tcp') return true
+    const theirs = this.#connected ? this.#names : (this.#wanted ?? NOBODY)
+    return names.some((name) => theirs.includes(name))
   }
 
   get local(): SipAddress {
@@ -168,10 +209,32 @@ export class SipConnection {
     this.#connectTimer?.cancel()
     this.#connected = true
     this.#flush()
+    if (!this.incoming) this.#armPing()
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const judged: Result<readonly string[], string> | undefined = this.#options.tls?.judge(socket, this.#wanted)
+    if (judged?.ok !== true) return this.destroy(judged?.failure ?? 'TLS is not spoken here')
+    this.#names = judged.value
+    this.#onConnect()
+  }
+
+  /** A ping keeps what is on the way from forgetting the connection, and finds out early that it is dead. @see RFC 5626 §3.5.1 */
+  #armPing(): void {
+    const { keepAliveMs } = this.#options.limits
+    if (keepAliveMs === 0) return
+    this.#pingTimer = this.#options.timers.arm(keepAliveMs, () => {
+      if (!this.#open) return
+      this.#socket.write(PING)
+      this.#pongTimer ??= this.#options.timers.arm(PONG_WITHIN_MS, () => this.destroy('no answer to a ping'))
+      this.#armPing()
+    })
   }
 
   #onData(bytes: Uint8Array): void {
-    if (!this.#open) return
+    if (!this.#open || !this.#connected) return
+    this.#pongTimer?.cancel()
+    this.#pongTimer = undefined
     this.#lastUsedMs = this.#options.clock.monotonicMs()
     for (const event of this.#framer.push(bytes)) {
       if (!this.#open) return
@@ -191,6 +254,8 @@ export class SipConnection {
   }
 
   #onIdle(): void {
+    // What is pinged is kept, but not for what never came up.
+    if (this.#pingTimer !== undefined && this.#open) this.#lastUsedMs = this.#options.clock.monotonicMs()
     const idleMs = this.#options.clock.monotonicMs() - this.#lastUsedMs
     if (idleMs >= this.#options.limits.idleMs) return this.end('idle')
     this.#idleTimer = this.#options.timers.arm(this.#options.limits.idleMs - idleMs, () => this.#onIdle())
@@ -202,8 +267,12 @@ export class SipConnection {
     this.#idleTimer.cancel()
     this.#connectTimer?.cancel()
     this.#lingerTimer?.cancel()
+    this.#pingTimer?.cancel()
+    this.#pongTimer?.cancel()
     this.#unsent = []
     this.#onGone(this)
+    if (this.transport === 'tls' && this.incoming && !this.#connected)
+      this.#options.on.insecure(this.remote, this.#detail)
     this.#options.on.closed(this, this.#detail)
   }
 }
@@ -214,6 +283,7 @@ export class SipTcp {
   readonly #servers: Server[] = []
   readonly #byId = new Map<number, SipConnection>()
   readonly #byRemote = new Map<string, SipConnection>()
+  readonly #countByHost = new Map<string, number>()
   #nextId = 1
   #closed = false
 
@@ -226,8 +296,8 @@ export class SipTcp {
   }
 
   /** Rejects with the system's error. */
-  listen(address: SipAddress, onError: (error: Error) => void): Promise<SipAddress> {
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket))
+  listen(transport: StreamTransport, address: SipAddress, onError: (error: Error) => void): Promise<SipAddress> {
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(transport, socket))
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: address.host, port: address.port, ipv6Only: true }, () => {
@@ -245,12 +315,23 @@ export class SipTcp {
     return this.#byId.get(id)
   }
 
-  /** The connection to this address, dialled when there is none; undefined when there is no room for one more. */
-  to(target: SipAddress): SipConnection | undefined {
-    const known = this.#byRemote.get(keyOf(target))
-    if (known?.usable === true) return known
-    if (this.#closed || this.#byId.size >= this.#options.limits.maxConnections) return undefined
-    return this.#add(connect({ host: target.host, port: target.port, keepAlive: true }), target, false)
+  /** The connection to this target, dialled when there is none; undefined when there is no room for one more. */
+  to(target: SipTarget): SipConnection | undefined {
+    const known = this.#byRemote.get(keyOf(target.transport === 'tls' ? 'tls' : 'tcp', target))
+    if (known?.isFor(target) === true) return known
+    if (this.#closed || this.#isFull(target.host)) return undefined
+    return this.#add(this.#dial(target), target, target)
+  }
+
+  /**
+   * The peer takes requests for this address of its own on the connection as well. What it has not proven to be is not
+   * sent there: `to` looks at that. @see RFC 5923 §5, §8
+   */
+  alias(connection: SipConnection, address: SipAddress): void {
+    const key = keyOf(connection.transport, address)
+    if (this.#byRemote.get(key)?.usable === true) return
+    connection.aliasKey ??= key
+    if (connection.aliasKey === key) this.#byRemote.set(key, connection)
   }
 
   async close(): Promise<void> {
@@ -271,29 +352,48 @@ export class SipTcp {
     for (const connection of this.#byId.values()) connection.destroy('shutting down')
   }
 
-  #accept(socket: Socket): void {
+  #dial(target: SipTarget): Socket {
+    const { tls } = this.#options
+    if (target.transport === 'tls' && tls !== undefined) return tls.dial(target, target.names ?? NOBODY)
+    return connect({ host: target.host, port: target.port, keepAlive: true })
+  }
+
+  #isFull(host: string): boolean {
+    const { maxConnections, maxConnectionsPerPeer } = this.#options.limits
+    return this.#byId.size >= maxConnections || (this.#countByHost.get(host) ?? 0) >= maxConnectionsPerPeer
+  }
+
+  #accept(transport: StreamTransport, socket: Socket): void {
     const remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
-    if (this.#closed || this.#byId.size >= this.#options.limits.maxConnections) {
+    if (this.#closed || this.#isFull(remote.host)) {
       socket.on('error', () => {})
       socket.destroy()
       this.#options.on.tooMany(remote)
       return
     }
-    this.#add(socket, remote, true)
+    const { tls } = this.#options
+    this.#add(transport === 'tls' && tls !== undefined ? tls.accept(socket) : socket, remote, undefined)
   }
 
-  #add(socket: Socket, remote: SipAddress, incoming: boolean): SipConnection {
-    const connection = new SipConnection(this.#nextId++, socket, remote, incoming, this.#options, (gone) =>
+  #add(socket: Socket, { host, port }: SipAddress, target: SipTarget | undefined): SipConnection {
+    const remote = { host, port }
+    const connection = new SipConnection(this.#nextId++, socket, remote, target, this.#options, (gone) =>
       this.#remove(gone),
     )
     this.#byId.set(connection.id, connection)
-    this.#byRemote.set(keyOf(remote), connection)
+    this.#byRemote.set(keyOf(connection.transport, remote), connection)
+    this.#countByHost.set(host, (this.#countByHost.get(host) ?? 0) + 1)
     return connection
   }
 
   #remove(connection: SipConnection): void {
     this.#byId.delete(connection.id)
-    const key = keyOf(connection.remote)
-    if (this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
+    const { host } = connection.remote
+    const others = (this.#countByHost.get(host) ?? 1) - 1
+    if (others === 0) this.#countByHost.delete(host)
+    else this.#countByHost.set(host, others)
+    for (const key of [keyOf(connection.transport, connection.remote), connection.aliasKey]) {
+      if (key !== undefined && this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
+    }
   }
 }

@@ -391,12 +391,16 @@ describe('what cannot be sent', () => {
   })
 })
 
-test.each(['127.0.0.1:5060', 'tls:127.0.0.1:5061', 'udp:localhost:5060', 'udp:127.0.0.1'])(
+test.each(['127.0.0.1:5060', 'sctp:127.0.0.1:5061', 'udp:localhost:5060', 'udp:127.0.0.1'])(
   'listening on %s: not an address',
   async (text) => {
     await expect(start(undefined, { listen: [text] })).rejects.toThrow(`cannot listen on "${text}"`)
   },
 )
+
+test('listening on tls: without a certificate', async () => {
+  await expect(start(undefined, { listen: ['tls:127.0.0.1:0'] })).rejects.toThrow('no certificate is set up')
+})
 
 describe('what is refused', () => {
   test.each<[string, string, number, SipRefusalKind]>([

@@ -16,6 +16,8 @@ export interface PresentedName {
 export interface AlternativeNames {
   /** Those that are well-formed; what is not can never match. */
   readonly presented: readonly PresentedName[]
+  /** The hosts of URIs that name a SIP domain and nobody in it. @see RFC 5922 §7.1 */
+  readonly sipDomains: readonly string[]
   /** The forms (`GeneralName` tag numbers) that occur at all. */
   readonly forms: ReadonlySet<number>
 }
@@ -31,7 +33,7 @@ export interface NameConstraints {
 }
 
 /** The tag numbers of `GeneralName`. @see RFC 5280 §4.2.1.6 */
-const FORM = { otherName: 0, dnsName: 2, directoryName: 4 } as const
+const FORM = { otherName: 0, dnsName: 2, directoryName: 4, uri: 6 } as const
 const IA5_STRING = 0x16
 const ID_ON_XMPP_ADDR = '1.3.6.1.5.5.7.8.5'
 const ID_ON_DNS_SRV = '1.3.6.1.5.5.7.8.7'
@@ -43,6 +45,7 @@ export function readAlternativeNames(extension: Uint8Array): AlternativeNames | 
   const values = derSequence(extension)
   if (values === undefined || values.length === 0) return undefined
   const presented: PresentedName[] = []
+  const sipDomains: string[] = []
   const forms = new Set<number>()
   for (const value of values) {
     if (!isGeneralName(value)) return undefined
@@ -50,8 +53,10 @@ export function readAlternativeNames(extension: Uint8Array): AlternativeNames | 
     forms.add(form)
     const name = form === FORM.dnsName ? dnsName(value) : form === FORM.otherName ? otherName(value) : undefined
     if (name !== undefined) presented.push(name)
+    const sipDomain = form === FORM.uri ? sipDomainOf(latin1Text(value.content)) : undefined
+    if (sipDomain !== undefined) sipDomains.push(sipDomain)
   }
-  return { presented, forms }
+  return { presented, sipDomains, forms }
 }
 
 const isGeneralName = (value: DerValue): boolean => value.tag >= 0x80 && value.tag < 0xc0 && (value.tag & 0x1f) <= 8
@@ -59,6 +64,12 @@ const isGeneralName = (value: DerValue): boolean => value.tag >= 0x80 && value.t
 function dnsName(value: DerValue): PresentedName | undefined {
   const domain = hostOf(latin1Text(value.content))
   return domain === undefined ? undefined : { kind: 'dns', domain }
+}
+
+/** A URI with a user is a person's, not a domain's; one with a wildcard is nobody's. @see RFC 5922 §7.1, §7.2 */
+function sipDomainOf(uri: string): string | undefined {
+  const domain = hostOf(/^sips?:([^@:;?]+)$/i.exec(uri)?.[1] ?? '')
+  return domain?.startsWith('*') === true ? undefined : domain
 }
 
 /** @see RFC 6120 §13.7.1.4 and RFC 4985 §2 */
@@ -136,8 +147,8 @@ export function readNameConstraints(extension: Uint8Array): NameConstraints | un
 }
 
 /**
- * What in a certificate below breaks the constraints. All three forms of a domain are held to the constraints on
- * dNSName, which is more than the RFC asks: else an authority for `example.org` could vouch, by id-on-xmppAddr, for
+ * What in a certificate below breaks the constraints. All forms of a domain are held to the constraints on dNSName,
+ * which is more than the RFC asks: else an authority for `example.org` could vouch, by id-on-xmppAddr or a SIP URI, for
  * any domain.
  */
 export function breachOf(
@@ -153,11 +164,12 @@ export function breachOf(
     const isOutside = !permittedDirectories.some((directory) => below.subject.startsWith(directory))
     if (below.names.forms.has(FORM.directoryName) || (isOutside && below.subject !== '')) return 'its subject'
   }
-  return below.names.presented.find(
-    ({ domain }) =>
+  const { presented, sipDomains } = below.names
+  return [...presented.map(({ domain }) => domain), ...sipDomains].find(
+    (domain) =>
       (permittedDns !== undefined && !permittedDns.some((base) => isWithin(domain, base))) ||
       excludedDns.some((base) => isWithin(domain, base) || couldBeWithin(domain, base)),
-  )?.domain
+  )
 }
 
 const isWithin = (domain: string, base: string): boolean =>

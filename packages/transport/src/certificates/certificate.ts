@@ -98,7 +98,7 @@ const UNDERSTOOD = new Set<string>(Object.values(EXTENSION))
 
 /** The tags of issuerUniqueID, subjectUniqueID and extensions. */
 const OPTIONAL_FIELDS: readonly number[] = [0x81, 0x82, 0xa3]
-const NO_NAMES: AlternativeNames = { presented: [], forms: new Set() }
+const NO_NAMES: AlternativeNames = { presented: [], sipDomains: [], forms: new Set() }
 
 /** Never throws, whatever the bytes. @see RFC 5280 §4.1 */
 export function readCertificate(der: Uint8Array): Result<Certificate, MalformedCertificate> {

@@ -31,7 +31,15 @@ const STRONG_SIGNATURES = new Set([
   'Ed448',
 ])
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+const SIP_DOMAIN = '1.3.6.1.5.5.7.3.20'
 const ANY_PURPOSE = '2.5.29.37.0'
+
+export type CertificateUse = 'xmpp' | 'sip'
+/** COMPAT: what SIP servers really have is made for web servers. @see RFC 5924 §4, mapping G.9 */
+const PURPOSES = {
+  xmpp: [SERVER_AUTH, ANY_PURPOSE],
+  sip: [SIP_DOMAIN, SERVER_AUTH, ANY_PURPOSE],
+} as const satisfies Record<CertificateUse, readonly string[]>
 
 /**
  * Whether the certificates that a peer presented, its own first, lead to an anchor of ours: as a server's, whichever
@@ -43,6 +51,7 @@ export function checkPath(
   presented: readonly Uint8Array[],
   anchors: TrustAnchors,
   nowMs: number,
+  use: CertificateUse = 'xmpp',
 ): Result<CertificatePath, CertificateFailure> {
   const bytes = presented.reduce((sum, { length }) => sum + length, 0)
   if (presented.length > MAX_PRESENTED || bytes > MAX_PRESENTED_BYTES)
@@ -63,7 +72,7 @@ export function checkPath(
     const text = 'The peer presented no certificate; it must be set up with one to be authenticated by it.'
     return failed('none-presented', text, 'none')
   }
-  return new PathSearch(certificates, anchors, nowMs).from(leaf)
+  return new PathSearch(certificates, anchors, nowMs, PURPOSES[use]).from(leaf)
 }
 
 /**
@@ -74,13 +83,15 @@ class PathSearch {
   readonly #presented: readonly Certificate[]
   readonly #anchors: TrustAnchors
   readonly #nowMs: number
+  readonly #purposes: readonly string[]
   #signatures = 0
   #failure: { readonly rank: number; readonly failure: CertificateFailure } | undefined
 
-  constructor(presented: readonly Certificate[], anchors: TrustAnchors, nowMs: number) {
+  constructor(presented: readonly Certificate[], anchors: TrustAnchors, nowMs: number, purposes: readonly string[]) {
     this.#presented = presented
     this.#anchors = anchors
     this.#nowMs = nowMs
+    this.#purposes = purposes
   }
 
   from(leaf: Certificate): Result<CertificatePath, CertificateFailure> {
@@ -92,7 +103,7 @@ class PathSearch {
   #extend(path: Path): Path | undefined {
     const last = path.at(-1)!
     if (this.#anchors.has(last)) {
-      const failure = judge(path, this.#nowMs)
+      const failure = judge(path, this.#nowMs, this.#purposes)
       if (failure !== undefined) this.#note(3, failure)
       return failure === undefined ? path : undefined
     }
@@ -149,17 +160,22 @@ class PathSearch {
 }
 
 /** The rules for a path whose signatures are right. */
-function judge(path: Path, nowMs: number): CertificateFailure | undefined {
+function judge(path: Path, nowMs: number, purposes: readonly string[]): CertificateFailure | undefined {
   for (const [index, certificate] of path.entries()) {
     const failure =
-      judgeOne(certificate, index === path.length - 1, nowMs) ??
+      judgeOne(certificate, index === path.length - 1, nowMs, purposes) ??
       (index === 0 ? judgeLeaf(certificate) : judgeAuthority(certificate, path.slice(0, index)))
     if (failure !== undefined) return failure
   }
   return undefined
 }
 
-function judgeOne(certificate: Certificate, isAnchor: boolean, nowMs: number): CertificateFailure | undefined {
+function judgeOne(
+  certificate: Certificate,
+  isAnchor: boolean,
+  nowMs: number,
+  purposes: readonly string[],
+): CertificateFailure | undefined {
   const { signature, notBeforeMs, notAfterMs, unknownCritical, extendedKeyUsage } = certificate
   if (nowMs > notAfterMs) {
     const text = `The certificate of ${nameOf(certificate)} expired on ${timeText(notAfterMs)}; it must be renewed.`
@@ -180,7 +196,7 @@ function judgeOne(certificate: Certificate, isAnchor: boolean, nowMs: number): C
     const text = `The certificate of ${nameOf(certificate)} has a condition that is not understood here; it must be issued without.`
     return { kind: 'unsupported', text, detail: `critical extensions ${unknownCritical.join(', ')}` }
   }
-  if (extendedKeyUsage !== undefined && ![SERVER_AUTH, ANY_PURPOSE].some((oid) => extendedKeyUsage.includes(oid))) {
+  if (extendedKeyUsage !== undefined && !purposes.some((oid) => extendedKeyUsage.includes(oid))) {
     const text = `The certificate of ${nameOf(certificate)} is not for servers; it must be issued with the purpose serverAuth.`
     return { kind: 'wrong-purpose', text, detail: `purposes ${extendedKeyUsage.join(', ')}` }
   }

@@ -47,6 +47,7 @@ test('what a certificate of a server says', () => {
         { kind: 'srv', domain: 'montague.example', service: 'xmpp-server' },
         { kind: 'xmpp-addr', domain: 'xn--bcher-kva.example' },
       ],
+      sipDomains: [],
       forms: new Set([2, 0, 7]),
     },
     basicConstraints: { isAuthority: false, pathLength: undefined },

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Log, Timer, Timers } from '@stox/kernel'
-import { TlsIdentity, type TrustSource, type TrustStore } from '@stox/transport'
+import type { TrustSource, TrustStore } from './certificates/trust-store.ts'
+import { TlsIdentity } from './tls-identity.ts'
 
 /** As the configuration names it. */
 export interface CertificateFile {

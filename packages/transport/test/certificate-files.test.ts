@@ -5,8 +5,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Log } from '@stox/kernel'
 import { silentLog } from '@stox/kernel'
 import { makeAuthority, makeCertificate, type Certificate } from '@stox/testkit'
-import { TlsIdentity, TrustStore, systemTimers } from '@stox/transport'
 import { CertificateFiles } from '../src/certificate-files.ts'
+import { TrustStore } from '../src/certificates/trust-store.ts'
+import { systemTimers } from '../src/system.ts'
+import { TlsIdentity } from '../src/tls-identity.ts'
 
 const DOMAIN = 'sip.example'
 let directory: string

@@ -1,0 +1,299 @@
+import { connect } from 'node:net'
+import { connect as connectTls, createServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { silentLog } from '@stox/kernel'
+import { nameAddr, newSipRequest, newSipResponse, newSipUri } from '@stox/sip'
+import type { SipRequest } from '@stox/sip'
+import { makeAuthority, makeCertificate } from '@stox/testkit'
+import type { Authority, CertificateOrder } from '@stox/testkit'
+import { TrustStore } from '../src/certificates/trust-store.ts'
+import { SipEndpoint } from '../src/sip-endpoint.ts'
+import type {
+  IncomingSipRequest,
+  SipEndpointOptions,
+  SipRefusal,
+  SipRefusalKind,
+  SipTarget,
+} from '../src/sip-endpoint-types.ts'
+import { SIP_IDENTITY, SipTls } from '../src/sip-tls.ts'
+import type { SipTlsOptions } from '../src/sip-tls.ts'
+import { cryptoIds, systemClock, systemTimers } from '../src/system.ts'
+import { TlsIdentity } from '../src/tls-identity.ts'
+
+let authority: Authority
+let other: Authority
+beforeAll(async () => {
+  authority = await makeAuthority('inside')
+  other = await makeAuthority('elsewhere')
+})
+
+const closers: (() => Promise<unknown> | void)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close()
+})
+
+const identityOf = async (order: CertificateOrder): Promise<TlsIdentity> => {
+  const { cert, key } = await makeCertificate({ issuer: authority, ...order })
+  const identity = TlsIdentity.of([{ domains: [SIP_IDENTITY], cert, key }])
+  if (!identity.ok) throw new Error('no identity')
+  return identity.value
+}
+
+interface Party {
+  readonly endpoint: SipEndpoint
+  readonly identity: TlsIdentity
+  readonly requests: IncomingSipRequest[]
+  readonly refusals: (readonly [SipRefusalKind, SipRefusal])[]
+  readonly port: number
+  to(names?: readonly string[]): SipTarget
+}
+
+async function party(
+  order: CertificateOrder,
+  tls: Partial<SipTlsOptions> = {},
+  more: Partial<SipEndpointOptions> = {},
+): Promise<Party> {
+  const trust = await TrustStore.open({ kind: 'pem', pem: authority.cert })
+  if (!trust.ok) throw new Error('no trust')
+  const identity = await identityOf(order)
+  const requests: IncomingSipRequest[] = []
+  const refusals: (readonly [SipRefusalKind, SipRefusal])[] = []
+  const endpoint = new SipEndpoint({
+    listen: ['tls:127.0.0.1:0'],
+    clock: systemClock,
+    timers: systemTimers,
+    ids: cryptoIds,
+    log: silentLog,
+    tls: new SipTls({ identity, trust: trust.value, clock: systemClock, clientCertificates: 'optional', ...tls }),
+    trusted: () => true,
+    on: {
+      request: (incoming) => {
+        requests.push(incoming)
+        incoming.respond(newSipResponse(incoming.request, 200, undefined, { toTag: 'there' }))
+      },
+      refused: (kind, refusal) => refusals.push([kind, refusal]),
+    },
+    ...more,
+  })
+  closers.push(() => endpoint.close())
+  const [listener] = await endpoint.listen()
+  const port = listener?.port ?? 0
+  const to = (names: readonly string[] = [order.names[0]?.replace('uri:sip:', '') ?? '']): SipTarget => {
+    return { transport: 'tls', host: '127.0.0.1', port, names }
+  }
+  return { endpoint, identity, requests, refusals, port, to }
+}
+
+let calls = 0
+const message = (): SipRequest =>
+  newSipRequest({
+    method: 'MESSAGE',
+    uri: 'sip:romeo@montague.example',
+    from: nameAddr(newSipUri({ user: 'juliet', host: 'capulet.example' }), undefined, 'j1'),
+    to: nameAddr(newSipUri({ user: 'romeo', host: 'montague.example' })),
+    callId: `tls-${(calls += 1)}`,
+    cseq: 1,
+    body: 'Art thou there?',
+  })
+
+const GATEWAY: CertificateOrder = { names: ['gateway.inside'] }
+
+describe('RFC 5922 §7.1, §7.2: whom a dialled server must prove to be', () => {
+  test.each<[string, CertificateOrder, readonly string[], string | undefined]>([
+    ['a DNS name', { names: ['sip.example'] }, ['sip.example'], undefined],
+    ['a SIP URI', { names: ['uri:sip:sip.example'] }, ['sip.example'], undefined],
+    ['one of several wanted', { names: ['front.inside'] }, ['sip.example', 'front.inside'], undefined],
+    [
+      'a SIP URI, so that DNS names do not count',
+      { names: ['uri:sip:a.example', 'b.example'] },
+      ['b.example'],
+      'for a.example',
+    ],
+    ['a URI of a person', { names: ['uri:sip:romeo@sip.example'] }, ['sip.example'], 'for no SIP domain'],
+    ['no wildcards', { names: ['*.sip.example'] }, ['a.sip.example'], 'for no SIP domain'],
+    [
+      'no suffixes',
+      { names: ['sip.example'] },
+      ['a.sip.example'],
+      'for sip.example; the peer needs one with the name a.sip.example',
+    ],
+    ['an address is no domain', { names: ['127.0.0.1'] }, ['127.0.0.1'], 'for no SIP domain'],
+    [
+      'a client’s purpose only',
+      { names: ['sip.example'], purposes: ['clientAuth'] },
+      ['sip.example'],
+      'not for servers',
+    ],
+    ['expired', { names: ['sip.example'], validDays: 0 }, ['sip.example'], 'expired'],
+  ])('%s', async (_case, order, wanted, problem) => {
+    const server = await party(order)
+    const gateway = await party(GATEWAY)
+    const reply = await gateway.endpoint.request(message(), server.to(wanted))
+    if (problem === undefined) expect(reply).toMatchObject({ kind: 'response', response: { status: 200 } })
+    else expect(reply).toMatchObject({ kind: 'failed', cause: 'transport', detail: expect.stringContaining(problem) })
+    expect(server.requests).toHaveLength(problem === undefined ? 1 : 0)
+  })
+
+  test('of another authority', async () => {
+    const server = await party({ names: ['sip.example'], issuer: other })
+    const gateway = await party(GATEWAY)
+    const reply = await gateway.endpoint.request(message(), server.to())
+    expect(reply).toMatchObject({ kind: 'failed', detail: expect.stringContaining('is not known here') })
+  })
+})
+
+describe('who connects', () => {
+  test('has proven its domains, and is told by them', async () => {
+    const asked: (readonly string[])[] = []
+    const trusted = (_host: string, names: readonly string[]): boolean => {
+      asked.push(names)
+      return names.includes('gateway.inside')
+    }
+    const server = await party({ names: ['sip.example'] }, {}, { trusted })
+    const gateway = await party(GATEWAY)
+    expect(await gateway.endpoint.request(message(), server.to())).toMatchObject({ response: { status: 200 } })
+    expect(asked).toEqual([['gateway.inside']])
+    expect(server.requests[0]?.flow).toMatchObject({ transport: 'tls', names: ['gateway.inside'] })
+  })
+
+  test('with a certificate of another authority is nobody', async () => {
+    const server = await party({ names: ['sip.example'] }, {}, { trusted: (_host, names) => names.length > 0 })
+    const stranger = await party({ names: ['gateway.inside'], issuer: other })
+    expect(await stranger.endpoint.request(message(), server.to())).toMatchObject({ response: { status: 403 } })
+  })
+
+  test('must have a certificate of a known authority where one is required', async () => {
+    const server = await party({ names: ['sip.example'] }, { clientCertificates: 'required' })
+    const stranger = await party({ names: ['gateway.inside'], issuer: other })
+    expect(await stranger.endpoint.request(message(), server.to())).toMatchObject({ kind: 'failed' })
+    expect(server.requests).toEqual([])
+    expect(server.refusals[0]).toEqual([
+      'sip-insecure',
+      expect.objectContaining({ detail: expect.stringContaining('is not known here') }),
+    ])
+  })
+
+  test('without any certificate where one is required is told so, in the log', async () => {
+    const server = await party({ names: ['sip.example'] }, { clientCertificates: 'required' })
+    const socket = connectTls({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false })
+    socket.on('error', () => undefined)
+    await once(socket, 'close')
+    expect(server.refusals[0]?.[1].detail).toContain('no certificate')
+  })
+
+  test.each<[string, (port: number) => void, string]>([
+    ['plain SIP', (port) => connect(port, '127.0.0.1').end('MESSAGE sip:a SIP/2.0\r\n\r\n'), 'does not speak TLS'],
+    ['HTTP', (port) => connect(port, '127.0.0.1').end('GET / HTTP/1.1\r\n\r\n'), 'plain text'],
+    [
+      'TLS 1.1',
+      (port) =>
+        connectTls({
+          port,
+          host: '127.0.0.1',
+          minVersion: 'TLSv1',
+          maxVersion: 'TLSv1.1',
+          ciphers: 'ALL:@SECLEVEL=0',
+        }).on('error', () => undefined),
+      'no TLS 1.2',
+    ],
+  ])('with %s: in plain words', async (_case, knock, words) => {
+    const refused = Promise.withResolvers<SipRefusal>()
+    const on = {
+      request: () => undefined,
+      refused: (_kind: SipRefusalKind, refusal: SipRefusal) => refused.resolve(refusal),
+    }
+    const server = await party({ names: ['sip.example'] }, {}, { on })
+    knock(server.port)
+    expect((await refused.promise).detail).toContain(words)
+  })
+})
+
+describe('RFC 5923: connections are used again', () => {
+  test('many requests, one connection; another domain at the same address, another one', async () => {
+    const server = await party({ names: ['a.example', 'b.example'] })
+    const gateway = await party(GATEWAY)
+    for (const names of [['a.example'], ['a.example'], ['b.example']])
+      expect(await gateway.endpoint.request(message(), server.to(names))).toMatchObject({ kind: 'response' })
+    expect(server.endpoint.counts().connections).toBe(1)
+    expect(await gateway.endpoint.request(message(), server.to(['c.example']))).toMatchObject({ kind: 'failed' })
+    expect(server.requests).toHaveLength(3)
+  })
+
+  test('§5: what connects with alias is sent requests on that connection, and by its proven name only', async () => {
+    const server = await party({ names: ['sip.example'] })
+    const gateway = await party(GATEWAY)
+    expect(await gateway.endpoint.request(message(), server.to())).toMatchObject({ kind: 'response' })
+    expect(server.requests[0]?.request.core.vias[0]?.params.has('alias')).toBe(true)
+
+    expect(await server.endpoint.request(message(), gateway.to())).toMatchObject({ response: { status: 200 } })
+    expect(gateway.endpoint.counts().connections).toBe(1)
+    expect(gateway.requests).toHaveLength(1)
+
+    // Somebody else at this address would have to prove it on a connection of his own.
+    expect(await server.endpoint.request(message(), gateway.to(['other.inside']))).toMatchObject({ kind: 'failed' })
+  })
+
+  test('an alias without a proven name is none', async () => {
+    const server = await party({ names: ['sip.example'] })
+    const stranger = await party({ names: ['gateway.inside'], issuer: other })
+    expect(await stranger.endpoint.request(message(), server.to())).toMatchObject({ kind: 'response' })
+    expect(await server.endpoint.request(message(), stranger.to())).toMatchObject({ kind: 'failed' })
+    expect(stranger.requests).toEqual([])
+  })
+})
+
+test('a renewed certificate is shown from the next connection on', async () => {
+  const server = await party({ names: ['old.example'] })
+  const gateway = await party(GATEWAY)
+  expect(await gateway.endpoint.request(message(), server.to(['new.example']))).toMatchObject({ kind: 'failed' })
+  server.identity.replaceBy(await identityOf({ names: ['new.example'] }))
+  expect(await gateway.endpoint.request(message(), server.to(['new.example']))).toMatchObject({ kind: 'response' })
+})
+
+test('a server that speaks TLS 1.1 at best is not spoken to', async () => {
+  const { cert, key } = await makeCertificate({ names: ['sip.example'], issuer: authority })
+  const old = createServer({ cert, key, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' })
+  old.on('tlsClientError', () => undefined)
+  await new Promise<void>((listening) => old.listen(0, '127.0.0.1', listening))
+  closers.push(() => void old.close())
+  const gateway = await party(GATEWAY)
+  const target: SipTarget = {
+    transport: 'tls',
+    host: '127.0.0.1',
+    port: (old.address() as AddressInfo).port,
+    names: ['sip.example'],
+  }
+  expect(await gateway.endpoint.request(message(), target)).toMatchObject({
+    kind: 'failed',
+    cause: 'transport',
+    detail: expect.stringContaining('TLS'),
+  })
+})
+
+test('a request that waits on a connection that breaks goes once more on a new one, with the same branch', async () => {
+  const branches: (string | undefined)[] = []
+  const { cert, key } = await makeCertificate({ names: ['sip.example'], issuer: authority })
+  const sockets: TLSSocket[] = []
+  const server = createServer({ cert, key }, (socket) => {
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      branches.push(/branch=([^;\r\n]+)/.exec(bytes.toString())?.[1])
+      socket.destroy()
+    })
+  })
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  closers.push(() => void server.close())
+  const gateway = await party(GATEWAY)
+  const target: SipTarget = {
+    transport: 'tls',
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    names: ['sip.example'],
+  }
+  expect(await gateway.endpoint.request(message(), target)).toMatchObject({ kind: 'failed', cause: 'transport' })
+  expect(branches).toHaveLength(2)
+  expect(branches[0]).toBe(branches[1])
+})

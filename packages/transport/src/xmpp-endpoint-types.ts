@@ -137,6 +137,8 @@ export interface StreamInfo {
   readonly remote: string | undefined
   /** Domain pairs that have proven themselves on this stream. */
   readonly pairs: readonly { readonly local: string; readonly remote: string; readonly provenBy: Proof }[]
+  /** Stanzas are acknowledged. @see XEP-0198 */
+  readonly streamManagement: boolean
   readonly encrypted: boolean
   readonly tlsVersion: string | undefined
   readonly certificates: StreamCertificates

@@ -20,6 +20,7 @@ import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { OutboundPair } from './outbound-pair.ts'
 import { PartnerRates } from './partner-rates.ts'
+import { StreamLedger } from './stream-ledger.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type {
   JudgeCertificate,
@@ -160,7 +161,7 @@ export class XmppEndpoint {
       return
     }
     const { policy, ids, hashes, tls } = this.#options
-    const world: Omit<ReceivingWorld, 'judgeCertificate'> = {
+    const world: Omit<ReceivingWorld, 'judgeCertificate' | 'counts'> = {
       ids,
       hashes,
       times: this.#times(),
@@ -170,8 +171,8 @@ export class XmppEndpoint {
       hasRoom: (local, remote) => this.#hasRoom(local, remote),
       canEncrypt: (local) => tls.contextFor(local) !== undefined,
     }
-    const machineFor: MachineFor = (judgeCertificate) => {
-      const mine = { ...world, judgeCertificate }
+    const machineFor: MachineFor = (judgeCertificate, counts) => {
+      const mine = { ...world, judgeCertificate, counts }
       return machineOf(
         () => startReceiving(mine, begin),
         (state, input) => advanceReceiving(state, input, mine),
@@ -236,7 +237,12 @@ export class XmppEndpoint {
     onRoom: () => void = () => {},
   ): Stream {
     const { clock, timers, tls, policy, judgeCertificate = NONE_PROVES } = this.#options
-    const machine = machineFor((domain) => judgeCertificate(connection.presented, domain))
+    const ledger = new StreamLedger({
+      clock,
+      timers,
+      acknowledge: () => connection.input({ kind: 'acknowledge' }),
+    })
+    const machine = machineFor((domain) => judgeCertificate(connection.presented, domain), ledger)
     const { writeBufferBytes, stallTimeoutMs, closeTimeoutMs } = this.#limits
     const direction = place.address === undefined ? 'out' : 'in'
     const connection: XmppConnection = new XmppConnection({
@@ -261,6 +267,7 @@ export class XmppEndpoint {
       purpose: place.purpose,
       connection,
       machine,
+      ledger,
       place,
       local,
       remote,
@@ -277,6 +284,7 @@ export class XmppEndpoint {
 
   #forget(stream: Stream): void {
     this.#streams.delete(stream.id)
+    stream.ledger.close()
     this.#admission.release(stream.place)
     if (this.#streams.size === 0) this.#whenEmpty?.()
   }
@@ -314,7 +322,10 @@ export class XmppEndpoint {
   #onAny(stream: Stream, effect: StreamEffect): void {
     if (effect.kind === 'refused') {
       this.#options.on.refused(effect.refusal, effect.detail, stream.connection.remoteAddress)
-    } else if (effect.kind === 'ended') {
+    } else if (effect.kind === 'managed') stream.ledger.beginTheirs()
+    else if (effect.kind === 'asked') stream.ledger.wasAsked()
+    else if (effect.kind === 'handled') stream.ledger.settle(stream.ledger.take())
+    else if (effect.kind === 'ended') {
       if (effect.failure !== undefined) this.#noteFailure(stream, effect.failure)
       this.#down(stream, effect.failure === undefined ? 'closed' : detailOf(effect.failure))
     }
@@ -340,11 +351,15 @@ export class XmppEndpoint {
 
   #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {
     const local = stanza.to.domain
+    const place = stream.ledger.take()
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
       this.#hold(stream, 1, bytes)
-      void dealtWith.finally(() => this.#hold(stream, -1, -bytes))
-    }
+      void dealtWith.finally(() => {
+        stream.ledger.settle(place)
+        this.#hold(stream, -1, -bytes)
+      })
+    } else stream.ledger.settle(place)
   }
 
   /** Beyond the rate of the partner's record reading pauses. */

@@ -1,6 +1,7 @@
 import type { DomainName } from '@stox/xmpp'
-import type { CertificateVerdict, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
+import type { CertificateVerdict, StanzaCounts, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
 import type { Place } from './admission.ts'
+import type { StreamLedger } from './stream-ledger.ts'
 import type { StreamMachine, XmppConnection } from './xmpp-connection.ts'
 import type { StreamInfo, StreamUp } from './xmpp-endpoint-types.ts'
 
@@ -11,6 +12,7 @@ export interface Stream {
   readonly purpose: StreamInfo['purpose']
   readonly connection: XmppConnection
   readonly machine: StreamMachine
+  readonly ledger: StreamLedger
   readonly place: Place
   /** Outbound: the pair it is for. Inbound: what the header says. */
   local: DomainName | undefined
@@ -24,7 +26,10 @@ export interface Stream {
 }
 
 /** A machine for the connection whose peer's certificate it may ask about. */
-export type MachineFor = (judgeCertificate: (domain: DomainName) => CertificateVerdict) => StreamMachine
+export type MachineFor = (
+  judgeCertificate: (domain: DomainName) => CertificateVerdict,
+  counts: StanzaCounts,
+) => StreamMachine
 
 /** Keeps the state for a machine that is a function. */
 export function machineOf<State extends { readonly name: string }>(
@@ -48,7 +53,17 @@ export function machineOf<State extends { readonly name: string }>(
   }
 }
 
-export function infoOf({ id, direction, purpose, connection, machine, local, remote, pairs }: Stream): StreamInfo {
+export function infoOf({
+  id,
+  direction,
+  purpose,
+  connection,
+  machine,
+  ledger,
+  local,
+  remote,
+  pairs,
+}: Stream): StreamInfo {
   return {
     id,
     direction,
@@ -57,6 +72,7 @@ export function infoOf({ id, direction, purpose, connection, machine, local, rem
     local,
     remote: remote ?? pairs[0]?.remote,
     pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
+    streamManagement: ledger.isManaged,
     encrypted: connection.encrypted,
     tlsVersion: connection.tlsVersion,
     certificates: connection.certificates,

@@ -24,6 +24,10 @@ export type StreamInput =
       readonly encrypted: boolean
     }
   | { readonly kind: 'policy-changed' }
+  /** The peer waits for our count, and it has grown. @see XEP-0198 §4 */
+  | { readonly kind: 'acknowledge' }
+  /** No more stanzas are taken; those that were are finished before `close`. */
+  | { readonly kind: 'drain' }
   /** We want the stream to end: politely, or with an error. */
   | { readonly kind: 'close'; readonly error?: StreamErrorInfo; readonly refusal?: RefusalKind }
   /** Text came behind `<starttls/>` or `<proceed/>`, or behind an `<auth/>` or `<success/>` that starts the stream anew. */
@@ -46,6 +50,12 @@ export type StreamEffect =
   /** After SASL the stream starts anew: a new reader for what comes next. @see RFC 6120 §6.4.6 */
   | { readonly kind: 'restart' }
   | { readonly kind: 'stanza'; readonly stanza: Stanza; readonly peer: ProvenPeer; readonly bytes: number }
+  /** A stanza that goes no further than here, and still was one. @see XEP-0198 §4 */
+  | { readonly kind: 'handled' }
+  /** Stream management: what comes behind this is counted. */
+  | { readonly kind: 'managed'; readonly theirs: boolean; readonly ours: boolean }
+  /** The peer has asked for our count, and was told. */
+  | { readonly kind: 'asked' }
   /** An error stanza for a stanza that cannot be passed on: to be sent on a stream of ours. */
   | { readonly kind: 'answer'; readonly stanza: Stanza }
   /** Ask the authoritative server of `remote`, on another connection. */

@@ -34,12 +34,15 @@ export function featuresFor(
   isCertified: boolean,
 ): StreamFeatures {
   const tls = rules?.tls ?? 'optional'
+  const dialback = rules === undefined || allowsDialback(rules, encrypted) ? { errors: true } : undefined
   return {
     startTls: encrypted || !canEncrypt || tls === 'notSupported' ? undefined : tls,
     // Never in the clear, and only to whom it will prove. @see XEP-0178 §3
     mechanisms: encrypted && isCertified && rules !== undefined && allowsExternal(rules) ? [EXTERNAL] : [],
-    dialback: rules === undefined || allowsDialback(rules, encrypted) ? { errors: true } : undefined,
+    dialback,
     limits: undefined,
+    // For after dialback, which has no features of its own. @see XEP-0198 §2
+    streamManagement: dialback !== undefined,
   }
 }
 

@@ -13,4 +13,6 @@ export { startReceiving, advanceReceiving, provenPairs, MAX_PAIRS } from './rece
 export type { ReceivingState, ReceivingWorld } from './receiving-stream.ts'
 export { startInitiating, advanceInitiating } from './initiating-stream.ts'
 export type { InitiatingState, InitiatingWorld, StreamPurpose } from './initiating-stream.ts'
+export { HandledRun } from './handled-run.ts'
+export type { StanzaCounts } from './stream-management.ts'
 export { replyToIq } from './iq-replies.ts'

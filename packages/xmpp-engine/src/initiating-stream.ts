@@ -127,6 +127,8 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       if (state.name === 'closing') return to(CLOSED, { kind: 'hang-up' })
       return to(CLOSED, { kind: 'ended', failure: brokenIn(state, input.failure) }, { kind: 'hang-up' })
     case 'dialback-verdict':
+    case 'acknowledge':
+    case 'drain':
       return stay(state)
     default:
       return unreachable(input)

@@ -18,11 +18,13 @@ import {
   formatSaslChallenge,
   formatSaslFailure,
   formatSaslSuccess,
+  formatSmAnswer,
   formatStartTls,
   formatStreamError,
   formatStreamHeader,
   isDialback,
   isSasl,
+  isStreamManagement,
   ns,
   parseDialback,
   parseDomain,
@@ -40,12 +42,15 @@ import type { Proof, ProvenPeer } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
 import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
+import type { StanzaCounts } from './stream-management.ts'
+import { lastAnswer, onManagementAsked } from './stream-management.ts'
 
 /** What a receiving stream asks of the rest of the house. Live: answers may change while the stream stands. */
 export interface ReceivingWorld {
   readonly ids: Ids
   readonly hashes: Hashes
   readonly times: StreamTimes
+  readonly counts: StanzaCounts
   dialbackSecret(): string
   isServed(domain: DomainName): boolean
   judge(local: DomainName, remote: DomainName): Judgement
@@ -80,6 +85,10 @@ interface OpenStream {
   readonly pairs: ReadonlyMap<string, Pair>
   /** Somebody had a key verified here: such a connection need not authenticate. @see XEP-0220 §2.4 */
   readonly hasAnswered: boolean
+  /** Stanzas are acknowledged. @see XEP-0198 */
+  readonly isManaged: boolean
+  /** What comes now is left to the peer, which will not find it acknowledged. */
+  readonly isDraining: boolean
 }
 
 export type ReceivingState =
@@ -150,6 +159,11 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
       return state.name === 'open' ? onVerdict(state, input, world) : stay(state)
     case 'policy-changed':
       return state.name === 'open' ? onPolicyChanged(state, world) : stay(state)
+    case 'acknowledge':
+      if (state.name !== 'open' || !state.isManaged) return stay(state)
+      return to(state, { kind: 'write', text: formatSmAnswer(world.counts.handled) })
+    case 'drain':
+      return onDrain(state, world)
     case 'close':
       if (input.error !== undefined) return endWith(state, input.error, world, input.refusal)
       return state.name === 'open' ? beginClose(state, world) : hangUp()
@@ -192,7 +206,12 @@ function onXml(state: ReceivingState, event: XmlEvent, world: ReceivingWorld): S
       return onElement(state, event.element, event.bytes, world)
     case 'stream-end':
       if (state.name === 'closing') return hangUp()
-      return to(CLOSED, { kind: 'write', text: STREAM_END }, { kind: 'ended', failure: undefined }, { kind: 'hang-up' })
+      return to(
+        CLOSED,
+        { kind: 'write', text: lastWords(state, world) + STREAM_END },
+        { kind: 'ended', failure: undefined },
+        { kind: 'hang-up' },
+      )
     case 'failure': {
       const { condition, detail } = event.failure
       return endWith(state, { condition, text: undefined }, world, refusalOfXml(event.failure), detail)
@@ -305,9 +324,11 @@ function onHeader(
     sasl: { failures: 0, isAwaitingResponse: false },
     pairs: new Map(),
     hasAnswered: false,
+    isManaged: false,
+    isDraining: false,
   }
   const offered = {
-    ...(state.proven === undefined ? featuresOf(open, world) : NO_FEATURES),
+    ...(state.proven === undefined ? featuresOf(open, world) : AFTER_SASL),
     limits: limitsOf(rules, world),
   }
   const features = answer.version === undefined ? '' : formatFeatures(offered)
@@ -317,7 +338,13 @@ function onHeader(
   return to(proven.state, addressed, written, ...proven.effects)
 }
 
-const NO_FEATURES: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined, limits: undefined }
+const AFTER_SASL: StreamFeatures = {
+  startTls: undefined,
+  mechanisms: [],
+  dialback: undefined,
+  limits: undefined,
+  streamManagement: true,
+}
 
 /** Those of the authenticated stream: dialback has no features of its own after it. @see XEP-0478 §3 */
 const limitsOf = (rules: StreamRules | undefined, { times }: ReceivingWorld): StreamFeatures['limits'] =>
@@ -354,17 +381,30 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
     const detail = streamError.text ?? 'the peer closed its stream'
     return to(
       CLOSED,
-      { kind: 'write', text: state.name === 'open' ? STREAM_END : '' },
+      { kind: 'write', text: state.name === 'open' ? lastWords(state, world) + STREAM_END : '' },
       { kind: 'ended', failure: { kind: 'peer-error', condition: streamError.condition, detail } },
       { kind: 'hang-up' },
     )
   }
   if (state.name === 'closing') return stay(state)
+  if (isStreamManagement(element)) return onManagement(state, element, world)
   if (isDialback(element)) return onDialback(state, element, world)
   if (isSasl(element)) return onSasl(state, element, world)
   if (namespace === ns.NS_TLS && parseStartTls(element) === 'starttls') return onStartTls(state, world)
   const condition = namespace === ns.NS_CLIENT ? 'invalid-namespace' : 'unsupported-stanza-type'
   return endWith(state, errorOf(condition), world, condition, `<${name} xmlns='${namespace}'/>`)
+}
+
+function onManagement(
+  state: Extract<ReceivingState, { name: 'open' }>,
+  element: XmlElement,
+  world: ReceivingWorld,
+): Stepped {
+  const managed = onManagementAsked(element, { isOn: state.isManaged, isProven: hasProven(state) }, world.counts)
+  if (managed.kind === 'stream-error') {
+    return endWith(state, managed.error, world, 'stream-management', managed.detail)
+  }
+  return to(managed.turnsOn === true ? { ...state, isManaged: true } : state, ...managed.effects)
 }
 
 /** @see RFC 6120 §5.4.2 */
@@ -455,6 +495,8 @@ function onAuthorization(
 
 /** Who speaks, to whom, and only then what. @see mapping F.8 */
 function onStanza(state: Open, element: XmlElement, bytes: number, world: ReceivingWorld): Stepped {
+  // Behind our last count nothing can be acknowledged: the peer keeps it, to send it again or to tell its sender.
+  if (state.isManaged && (state.isDraining || state.name === 'closing')) return stay(state)
   const parsed = parseStanza(element)
   if (parsed.ok) {
     const stanza = parsed.value
@@ -468,7 +510,12 @@ function onStanza(state: Open, element: XmlElement, bytes: number, world: Receiv
     const local = reply.from.domain
     const remote = reply.to.domain
     if (state.pairs.get(keyOf(local, remote))?.name !== 'proven') return onStranger(state, local, remote, world)
-    return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail }, { kind: 'answer', stanza: reply })
+    return to(
+      state,
+      { kind: 'refused', refusal: 'malformed-stanza', detail },
+      { kind: 'answer', stanza: reply },
+      { kind: 'handled' },
+    )
   }
   switch (condition) {
     case 'improper-addressing':
@@ -478,7 +525,7 @@ function onStanza(state: Open, element: XmlElement, bytes: number, world: Receiv
       return endWith(state, errorOf(condition), world, condition, detail)
     default:
       // An error or a result that is itself broken: nobody can be told. @see RFC 6120 §8.3.1
-      return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail })
+      return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail }, { kind: 'handled' })
   }
 }
 
@@ -718,11 +765,20 @@ function onPolicyChanged(state: Extract<ReceivingState, { name: 'open' }>, world
   return stay(state)
 }
 
+/** Without stream management what the peer sends until it closes too is ours to deliver: so we close our side at once. */
+function onDrain(state: ReceivingState, world: ReceivingWorld): Stepped {
+  if (state.name !== 'open') return stay(state)
+  return state.isManaged ? stay({ ...state, isDraining: true }) : beginClose(state, world)
+}
+
+const lastWords = (state: ReceivingState, world: ReceivingWorld): string =>
+  lastAnswer(state.name === 'open' && state.isManaged, world.counts)
+
 /** @see RFC 6120 §4.4 */
 function beginClose(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
   return to(
     { ...state, name: 'closing' },
-    { kind: 'write', text: STREAM_END },
+    { kind: 'write', text: lastWords(state, world) + STREAM_END },
     { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
   )
 }
@@ -751,7 +807,9 @@ function endWith(
       declaresDialback: true,
     })
     effects.push({ kind: 'write', text: header + formatStreamError(error) + STREAM_END })
-  } else if (state.name === 'open') effects.push({ kind: 'write', text: formatStreamError(error) + STREAM_END })
+  } else if (state.name === 'open') {
+    effects.push({ kind: 'write', text: lastWords(state, world) + formatStreamError(error) + STREAM_END })
+  }
   // While TLS starts, or behind our closing tag, nothing can be said.
   effects.push(
     { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },

@@ -29,6 +29,7 @@ export type RefusalKind =
   | 'dialback-refused'
   | 'establishment-timeout'
   | 'connection-limit'
+  | 'stream-management'
 
 /** What the reader could not take. */
 export function refusalOfXml(failure: XmlFailure): RefusalKind {

@@ -84,6 +84,7 @@ class Network {
       ids: this.#ids,
       hashes,
       times: TIMES,
+      counts: { handled: 0, sent: 0, acknowledged: 0 },
       dialbackSecret: () => `the secret of ${remote}`,
       isServed: (name: DomainName) => name === remote,
       judge: judgeAs(remote),

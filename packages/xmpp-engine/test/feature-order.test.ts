@@ -10,6 +10,7 @@ const offer = (startTls: StreamFeatures['startTls']): StreamFeatures => ({
   mechanisms: [],
   dialback: { errors: false },
   limits: undefined,
+  streamManagement: false,
 })
 
 const chance = (changes: Partial<ExternalChance> = {}): ExternalChance => ({
@@ -37,7 +38,13 @@ describe('chooseNext', () => {
     expect(chooseNext(rules, features, encrypted, chance({ certificate: SELF_SIGNED })).kind).toBe(next),
   )
 
-  const plain = { startTls: undefined, mechanisms: ['EXTERNAL'], dialback: { errors: false }, limits: undefined }
+  const plain = {
+    startTls: undefined,
+    mechanisms: ['EXTERNAL'],
+    dialback: { errors: false },
+    limits: undefined,
+    streamManagement: false,
+  }
   const offered: StreamFeatures = { ...plain, mechanisms: ['PLAIN', 'EXTERNAL'] }
   const others: StreamFeatures = { ...plain, mechanisms: ['PLAIN'] }
   const { saslOnly, saslOrDialback, tlsRequired, tlsOptional, tlsNotSupported } = RULES
@@ -118,6 +125,7 @@ describe('the negotiation matrix', () => {
       mechanisms: ['EXTERNAL'],
       dialback: { errors: true },
       limits: undefined,
+      streamManagement: false,
     }
     const first = {
       'sasl-external-over-tls': 'external',

@@ -78,7 +78,7 @@ describe('SASL EXTERNAL', () => {
     expect(effects).toEqual([{ kind: 'write', text: `<success ${SASL}/>` }, { kind: 'restart' }])
     const restarted = stream.receive(header({}))
     expect(writtenIn(restarted)).toMatch(
-      /<stream:stream .*<stream:features><limits [^/]*<\/max-bytes>[^/]*<\/idle-seconds><\/limits><\/stream:features>$/,
+      /<stream:stream .*<stream:features><limits [^/]*<\/max-bytes>[^/]*<\/idle-seconds><\/limits><sm [^>]*\/><\/stream:features>$/,
     )
     expect(ofKind(restarted, 'proven')).toMatchObject([
       { local: US, peer: { domain: THEM, provenBy: 'sasl-external' } },
@@ -546,7 +546,7 @@ describe('stanzas', () => {
   test('an iq without id gets an error stanza, and the stream stays', () => {
     const stream = authenticated()
     const effects = stream.receive(`<iq from='a@${THEM}' to='b@${US}' type='get'><q xmlns='urn:x'/></iq>`)
-    expect(kindsOf(effects)).toEqual(['refused', 'answer'])
+    expect(kindsOf(effects)).toEqual(['refused', 'answer', 'handled'])
     expect(ofKind(effects, 'answer')[0]?.stanza).toMatchObject({
       kind: 'iq',
       type: 'error',

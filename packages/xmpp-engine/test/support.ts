@@ -71,6 +71,7 @@ export const receivingWorld = (
   ids: countingIds(),
   hashes,
   times: TIMES,
+  counts: { handled: 0, sent: 0, acknowledged: 0 },
   dialbackSecret: () => SECRET,
   isServed: (name) => name === US || name === ALSO_US,
   judge: judgeBy(partnerRules),

@@ -53,6 +53,18 @@ export { parseStartTls, formatStartTls } from './payloads/starttls.ts'
 export type { StartTls } from './payloads/starttls.ts'
 export { isFeatures, parseFeatures, formatFeatures } from './payloads/features.ts'
 export type { AdvertisedLimits, StreamFeatures } from './payloads/features.ts'
+export {
+  SM_MODULUS,
+  SM_ENABLE,
+  SM_ENABLED,
+  SM_REQUEST,
+  formatSmAnswer,
+  formatSmFailed,
+  handledTooHighElement,
+  isStreamManagement,
+  parseStreamManagement,
+} from './payloads/stream-management.ts'
+export type { StreamManagement } from './payloads/stream-management.ts'
 export { chatMarkerElement, isMarkable, markableElement, parseChatMarker } from './payloads/chat-markers.ts'
 export type { ChatMarker, ChatMarkerKind } from './payloads/chat-markers.ts'
 export { capsElement, capsNode, capsVer, parseCaps } from './payloads/caps.ts'

@@ -35,6 +35,8 @@ export type StreamCondition = (typeof STREAM_CONDITIONS)[number]
 export interface StreamErrorInfo {
   readonly condition: StreamCondition
   readonly text: string | undefined
+  /** Says more than the condition can; only written, never read. @see RFC 6120 §4.9.4 */
+  readonly application?: XmlElement
 }
 
 const CONDITIONS: ReadonlySet<string> = new Set(STREAM_CONDITIONS)
@@ -59,8 +61,9 @@ export function parseStreamError(element: XmlElement): StreamErrorInfo | undefin
   }
 }
 
-function childrenFor({ condition, text }: StreamErrorInfo): XmlElement[] {
+function childrenFor({ condition, text, application }: StreamErrorInfo): XmlElement[] {
   const children = [el(condition, { xmlns: NS_STREAM_ERRORS })]
   if (text !== undefined) children.push(el('text', { xmlns: NS_STREAM_ERRORS, 'xml:lang': 'en' }, text))
+  if (application !== undefined) children.push(application)
   return children
 }

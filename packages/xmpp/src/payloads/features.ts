@@ -1,6 +1,13 @@
 import { childOf, childrenOf, el, isElement, serializeXml, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
-import { NS_DIALBACK_FEATURE, NS_SASL, NS_STREAMS, NS_STREAM_LIMITS, NS_TLS } from '../namespaces.ts'
+import {
+  NS_DIALBACK_FEATURE,
+  NS_SASL,
+  NS_STREAMS,
+  NS_STREAM_LIMITS,
+  NS_STREAM_MANAGEMENT,
+  NS_TLS,
+} from '../namespaces.ts'
 
 /** What a receiving server takes; undefined: it does not say. @see XEP-0478 §3 */
 export interface AdvertisedLimits {
@@ -17,6 +24,8 @@ export interface StreamFeatures {
   /** @see XEP-0220 §2.4.1 */
   readonly dialback: { readonly errors: boolean } | undefined
   readonly limits: AdvertisedLimits | undefined
+  /** @see XEP-0198 §2 */
+  readonly streamManagement: boolean
 }
 
 export const isFeatures = (element: XmlElement): boolean => isElement(element, 'features', NS_STREAMS)
@@ -38,6 +47,7 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
       limits === undefined
         ? undefined
         : { maxBytes: countIn(limits, 'max-bytes'), idleSeconds: countIn(limits, 'idle-seconds') },
+    streamManagement: childOf(element, 'sm', NS_STREAM_MANAGEMENT) !== undefined,
   }
 }
 
@@ -49,7 +59,8 @@ function countIn(limits: XmlElement, name: string): number | undefined {
 }
 
 /** As it goes on the wire: `stream` is the prefix of the stream's own header. */
-export function formatFeatures({ startTls, mechanisms, dialback, limits }: StreamFeatures): string {
+export function formatFeatures(features: StreamFeatures): string {
+  const { startTls, mechanisms, dialback, limits, streamManagement } = features
   const children: XmlElement[] = []
   if (startTls !== undefined) {
     children.push(el('starttls', { xmlns: NS_TLS }, ...(startTls === 'required' ? [el('required')] : [])))
@@ -67,5 +78,6 @@ export function formatFeatures({ startTls, mechanisms, dialback, limits }: Strea
     if (idleSeconds !== undefined) counts.push(el('idle-seconds', {}, String(idleSeconds)))
     children.push(el('limits', { xmlns: NS_STREAM_LIMITS }, ...counts))
   }
+  if (streamManagement) children.push(el('sm', { xmlns: NS_STREAM_MANAGEMENT }))
   return serializeXml(el('stream:features', {}, ...children))
 }

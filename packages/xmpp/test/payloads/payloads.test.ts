@@ -169,11 +169,18 @@ test('STARTTLS (RFC 6120 §5.4.2)', () => {
   expect(xmpp.parseStartTls(document("<other xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"))).toBeUndefined()
 })
 
-const NONE: StreamFeatures = { startTls: undefined, mechanisms: [], dialback: undefined, limits: undefined }
+const NONE: StreamFeatures = {
+  startTls: undefined,
+  mechanisms: [],
+  dialback: undefined,
+  limits: undefined,
+  streamManagement: false,
+}
 
 describe('stream features (RFC 6120 §4.3.2)', () => {
   test.each<[string, StreamFeatures]>([
     ['none', NONE],
+    ['XEP-0198: stream management', { ...NONE, streamManagement: true }],
     ['XEP-0478: limits', { ...NONE, limits: { maxBytes: 262_144, idleSeconds: 840 } }],
     ['XEP-0478: one limit', { ...NONE, limits: { maxBytes: 10_000, idleSeconds: undefined } }],
     ['TLS required', { ...NONE, startTls: 'required' }],
@@ -186,7 +193,7 @@ describe('stream features (RFC 6120 §4.3.2)', () => {
   })
   test('what is not known is passed over', () => {
     const element = inStream(
-      "<stream:features><sm xmlns='urn:xmpp:sm:3'/><mechanisms xmlns='urn:x'/>" +
+      "<stream:features><sm xmlns='urn:xmpp:sm:1'/><mechanisms xmlns='urn:x'/>" +
         "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>many</max-bytes><idle-seconds>0</idle-seconds></limits></stream:features>",
     )
     expect(xmpp.parseFeatures(element)).toEqual({ ...NONE, limits: { maxBytes: undefined, idleSeconds: undefined } })

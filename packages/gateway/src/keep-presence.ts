@@ -4,10 +4,9 @@ import type { FederationIndex } from '@stox/federation'
 import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
 import { PIDF_TYPE, formatSipUri, newSipResponse, newSipUri, parseSipUri } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { dialogKey, dialogKeyOf, notifierKey, subscriberKey } from '@stox/sip-engine'
+import { dialogKey, dialogKeyOf } from '@stox/sip-engine'
 import type { SubscribeRules, SubscriptionOrder } from '@stox/sip-engine'
-import { subscriptionId } from '@stox/store'
-import type { SubscriptionDirection, SubscriptionRecord, SubscriptionStore } from '@stox/store'
+import type { SubscriptionRecord, SubscriptionStore } from '@stox/store'
 import type { Metrics } from '@stox/telemetry'
 import { failureToSip, jidToSipText, partiesOfRequest } from '@stox/translate'
 import type { GruuPolicy, SipFailure } from '@stox/translate'
@@ -18,11 +17,12 @@ import { absorbed, bounced, brokeDown, noSuchService } from './bounce.ts'
 import { chooseRoute } from './choose-route.ts'
 import { refuseRequest } from './deliver-to-xmpp.ts'
 import type { SipSender } from './send-sip.ts'
-import { ownJid } from './watch-effects.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
-import { advanceSipWatch, newSipWatch } from './watch-sip.ts'
+import { advanceSipWatch } from './watch-sip.ts'
 import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
-import { XMPP_WATCH_ID, advanceXmppWatch, newXmppWatch } from './watch-xmpp.ts'
+import { WatchTable, entryOfRecord, newEntry, recordOfEntry, sipEnd, stateOf, xmppEnd } from './watch-table.ts'
+import type { EntryOf, WatchEntry } from './watch-table.ts'
+import { XMPP_WATCH_ID, advanceXmppWatch } from './watch-xmpp.ts'
 import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
 
 export interface KeepPresenceDeps {
@@ -43,9 +43,6 @@ export interface KeepPresenceDeps {
   readonly notifyIntervalMs: number
 }
 
-/** @see mapping D.2, access restrictions */
-const MOST_WATCHES_OF_ONE = 500
-const MOST_WATCHES = 500_000
 /** So many refreshes, probes and NOTIFYs a second after a restart. @see mapping D.10 */
 const RESUMED_PER_S = 100
 const LONGEST_SPREAD_MS = 300_000
@@ -54,19 +51,6 @@ const STANZA_EXPIRES_MS = 15_000
 /** Streams come up in pairs, and edges with many of them. */
 const HEAL_AFTER_MS = 500
 const RETRY_AFTER_S = 60
-
-type Kept =
-  | { readonly direction: 'xmpp-watches-sip'; watch: SipWatch }
-  | { readonly direction: 'sip-watches-xmpp'; watch: XmppWatch }
-
-type Entry = Kept & {
-  readonly id: string
-  readonly watcher: Jid
-  readonly contact: Jid
-  readonly timers: Map<string, Timer>
-  /** Of the dialogs that belong to it. */
-  keys: readonly string[]
-}
 
 /** What a turn answers to; its `respond` effect goes there. */
 interface Occasion {
@@ -80,9 +64,7 @@ interface Occasion {
  */
 export class PresenceKeeper {
   readonly #deps: KeepPresenceDeps
-  readonly #entries = new Map<string, Entry>()
-  readonly #byDialog = new Map<string, Entry>()
-  readonly #perWatcher = new Map<string, number>()
+  readonly #table = new WatchTable()
   readonly #healing = new Map<string, Timer>()
   readonly #rules: SubscribeRules
   #closed = false
@@ -103,11 +85,11 @@ export class PresenceKeeper {
 
   /** Takes up what the last process left: nobody is asked again. @see mapping D.10 */
   async start(): Promise<void> {
-    const kept: Entry[] = []
+    const kept: WatchEntry[] = []
     for await (const record of this.#deps.store.all()) {
-      const entry = this.#entryOf(record)
+      const entry = this.#readable(record)
       if (entry === undefined) continue
-      this.#add(entry)
+      this.#table.keep(entry)
       kept.push(entry)
     }
     const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((kept.length / RESUMED_PER_S) * 1000))
@@ -123,7 +105,7 @@ export class PresenceKeeper {
   /** Timers only: what is kept is in the store, and is taken up by the next process. */
   close(): void {
     this.#closed = true
-    for (const entry of this.#entries.values()) for (const timer of entry.timers.values()) timer.cancel()
+    for (const entry of this.#table) for (const timer of entry.timers.values()) timer.cancel()
     for (const timer of this.#healing.values()) timer.cancel()
     this.#healing.clear()
   }
@@ -147,20 +129,35 @@ export class PresenceKeeper {
 
     if (asks || type === 'unsubscribe') return this.#takeWatchersPresence(presence)
     if (type !== 'error') {
-      await this.#advanceXmpp(this.#xmppWatch(to, from), { kind: 'presence', presence })
+      await this.#advanceXmpp(this.#table.find('sip-watches-xmpp', to, from), { kind: 'presence', presence })
+      await this.#noteWatcher(from, to, type)
       return absorbed('presence-kept')
     }
     // An error belongs to the direction in which we had sent.
     const direction = presence.id?.startsWith(XMPP_WATCH_ID) === true
-    if (direction) await this.#advanceXmpp(this.#xmppWatch(to, from), { kind: 'presence', presence })
-    else await this.#advanceSip(this.#sipWatch(from, to), { kind: 'presence', presence })
+    if (direction)
+      await this.#advanceXmpp(this.#table.find('sip-watches-xmpp', to, from), { kind: 'presence', presence })
+    else await this.#advanceSip(this.#table.find('xmpp-watches-sip', from, to), { kind: 'presence', presence })
     return absorbed('error-stanza')
+  }
+
+  /**
+   * Whoever is watched in return is seen to come and go: while he is online nowhere, his own watch needs no dialog. Of the
+   * others nobody tells, so theirs stay. @see RFC 8048 §5.2.2, mapping D.2
+   */
+  async #noteWatcher(watcher: Jid, contact: Jid, type: PresenceStanza['type']): Promise<void> {
+    const seen = this.#table.find('sip-watches-xmpp', contact, watcher)?.watch
+    if (seen?.authorization !== 'active') return
+    const own = this.#table.find('xmpp-watches-sip', watcher, contact)
+    if (type === 'available') await this.#advanceSip(own, { kind: 'watcher-came' })
+    else if (type === 'unavailable' && seen.available.length === 0)
+      await this.#advanceSip(own, { kind: 'watcher-left' })
   }
 
   async #takeWatchersPresence(presence: PresenceStanza): Promise<Outcome> {
     const { from, to } = presence
-    const known = this.#sipWatch(from, to)
-    if (known === undefined && this.#isFull(formatBareJid(from)))
+    const known = this.#table.find('xmpp-watches-sip', from, to)
+    if (known === undefined && this.#table.isFull(from))
       return bounced({
         fault: 'sender',
         retry: 'later',
@@ -169,7 +166,7 @@ export class PresenceKeeper {
         text: 'Too many subscriptions',
         detail: 'subscription limit',
       })
-    const entry = known ?? this.#newEntry('xmpp-watches-sip', from, to)
+    const entry = known ?? newEntry('xmpp-watches-sip', from, to)
     const kept = await this.#advanceSip(entry, { kind: 'presence', presence })
     return kept ? absorbed('presence-kept') : bounced(brokeDown('presence'))
   }
@@ -180,7 +177,7 @@ export class PresenceKeeper {
     const { request } = incoming
     const key = dialogKeyOf(request)
     if (key !== undefined) {
-      const entry = this.#byDialog.get(key)
+      const entry = this.#table.byDialog(key)
       if (entry?.direction !== 'sip-watches-xmpp') return this.#refuse(incoming, 481)
       this.#deps.metrics.presencePassed('sip-to-xmpp', 'refresh')
       void this.#advanceXmpp(entry, { kind: 'resubscribe', request, dialog: key }, incoming)
@@ -197,17 +194,17 @@ export class PresenceKeeper {
     if (to.local === undefined) return this.#refuse(incoming, 404)
 
     this.#deps.metrics.presencePassed('sip-to-xmpp', 'subscribe')
-    const known = this.#xmppWatch(from, to)
-    if (known === undefined && this.#isFull(formatBareJid(from)))
+    const known = this.#table.find('sip-watches-xmpp', from, to)
+    if (known === undefined && this.#table.isFull(from))
       return this.#refuse(incoming, 480, [['Retry-After', String(RETRY_AFTER_S)]])
-    const entry = known ?? this.#newEntry('sip-watches-xmpp', from, to)
+    const entry = known ?? newEntry('sip-watches-xmpp', from, to)
     const contactUri = this.#contactUri(to, incoming.flow.transport)
     void this.#advanceXmpp(entry, { kind: 'subscribe', request, contactUri }, incoming)
   }
 
   takeNotify(incoming: IncomingSipRequest): void {
     const key = dialogKeyOf(incoming.request)
-    const entry = key === undefined ? undefined : this.#byDialog.get(key)
+    const entry = key === undefined ? undefined : this.#table.byDialog(key)
     // The notifier drops what we do not know. @see RFC 6665 §4.1.3
     if (entry?.direction !== 'xmpp-watches-sip') return this.#refuse(incoming, 481)
     this.#deps.metrics.presencePassed('sip-to-xmpp', 'notify')
@@ -227,8 +224,7 @@ export class PresenceKeeper {
 
   /** An edge has come: with it come streams, and what was under way with the last one may be lost. */
   edgeAttached(): void {
-    for (const domain of new Set([...this.#entries.values()].map((entry) => xmppEnd(entry).domain)))
-      this.#healSoon(domain)
+    for (const domain of new Set([...this.#table].map((entry) => xmppEnd(entry).domain))) this.#healSoon(domain)
   }
 
   streamUp(remoteDomain: string): void {
@@ -249,7 +245,7 @@ export class PresenceKeeper {
 
   #heal(domain: string): void {
     let count = 0
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#table) {
       if (xmppEnd(entry).domain !== domain) continue
       const afterMs = Math.floor((count * 1000) / RESUMED_PER_S)
       count += 1
@@ -261,14 +257,14 @@ export class PresenceKeeper {
 
   /** The local user has added the remote one. @see New-CsXmppAllowedPartner, PublicUnverified */
   isAuthorizedBy(local: Jid, remote: Jid): boolean {
-    const entry = this.#xmppWatch(local, remote)
+    const entry = this.#table.find('sip-watches-xmpp', local, remote)
     const authorization = entry?.direction === 'sip-watches-xmpp' ? entry.watch.authorization : 'none'
     return authorization === 'pending' || authorization === 'active'
   }
 
   /** The resource of a SIP user that an XMPP user sees, when there is exactly one. @see mapping C.13 */
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined {
-    const entry = this.#sipWatch(xmppUser, sipUser)
+    const entry = this.#table.find('xmpp-watches-sip', xmppUser, sipUser)
     if (entry?.direction !== 'xmpp-watches-sip' || !entry.watch.known) return undefined
     const [only, ...others] = entry.watch.shown
     return only === undefined || others.length > 0 || only.resource === '' ? undefined : only.resource
@@ -284,7 +280,7 @@ export class PresenceKeeper {
   }
 
   async #order(id: string, event: { readonly kind: 'refresh' | 'remove' }): Promise<boolean> {
-    const entry = this.#entries.get(id)
+    const entry = this.#table.byId(id)
     if (entry === undefined) return false
     return entry.direction === 'xmpp-watches-sip' ? this.#advanceSip(entry, event) : this.#advanceXmpp(entry, event)
   }
@@ -292,7 +288,7 @@ export class PresenceKeeper {
   /** For the gauge. */
   counts(): Iterable<{ readonly direction: string; readonly state: string; readonly count: number }> {
     const counts = new Map<string, { direction: string; state: string; count: number }>()
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#table) {
       const state = stateOf(entry)
       const key = `${entry.direction} ${state}`
       const row = counts.get(key)
@@ -302,91 +298,20 @@ export class PresenceKeeper {
     return counts.values()
   }
 
-  // --- the table
-
-  #sipWatch(watcher: Jid, contact: Jid): (Entry & { readonly direction: 'xmpp-watches-sip' }) | undefined {
-    const entry = this.#entries.get(subscriptionId('xmpp-watches-sip', formatBareJid(watcher), formatBareJid(contact)))
-    return entry?.direction === 'xmpp-watches-sip' ? entry : undefined
-  }
-
-  #xmppWatch(watcher: Jid, contact: Jid): (Entry & { readonly direction: 'sip-watches-xmpp' }) | undefined {
-    const entry = this.#entries.get(subscriptionId('sip-watches-xmpp', formatBareJid(watcher), formatBareJid(contact)))
-    return entry?.direction === 'sip-watches-xmpp' ? entry : undefined
-  }
-
-  #isFull(watcher: string): boolean {
-    return this.#entries.size >= MOST_WATCHES || (this.#perWatcher.get(watcher) ?? 0) >= MOST_WATCHES_OF_ONE
-  }
-
-  /** Not in the table until its first turn has left something to remember. */
-  #newEntry<D extends SubscriptionDirection>(
-    direction: D,
-    watcherJid: Jid,
-    contactJid: Jid,
-  ): Extract<Entry, { direction: D }> {
-    const watcher = formatBareJid(watcherJid)
-    const contact = formatBareJid(contactJid)
-    const watch = direction === 'xmpp-watches-sip' ? newSipWatch(watcher, contact) : newXmppWatch(watcher, contact)
-    return this.#entry(direction, watcher, contact, watch) as Extract<Entry, { direction: D }>
-  }
-
-  #entry(direction: SubscriptionDirection, watcher: string, contact: string, watch: SipWatch | XmppWatch): Entry {
-    return {
-      direction,
-      watch,
-      id: subscriptionId(direction, watcher, contact),
-      watcher: ownJid(watcher),
-      contact: ownJid(contact),
-      timers: new Map(),
-      keys: [],
-    } as Entry
-  }
-
-  #entryOf(record: SubscriptionRecord): Entry | undefined {
+  #readable(record: SubscriptionRecord): WatchEntry | undefined {
     try {
-      const { direction, watcher, contact, data } = record
-      // What an older gateway did not keep yet has the value that it begins with.
-      const fresh = direction === 'xmpp-watches-sip' ? newSipWatch(watcher, contact) : newXmppWatch(watcher, contact)
-      const watch = { ...fresh, ...(JSON.parse(data) as SipWatch | XmppWatch) }
-      return this.#entry(direction, watcher, contact, watch)
+      return entryOfRecord(record)
     } catch (error) {
       this.#deps.log.error('subscription-unreadable', { id: record.id, detail: String(error) })
       return undefined
     }
   }
 
-  #add(entry: Entry): void {
-    this.#entries.set(entry.id, entry)
-    const watcher = formatBareJid(entry.watcher)
-    this.#perWatcher.set(watcher, (this.#perWatcher.get(watcher) ?? 0) + 1)
-    this.#index(entry)
-  }
-
-  #forget(entry: Entry): void {
-    for (const timer of entry.timers.values()) timer.cancel()
-    entry.timers.clear()
-    for (const key of entry.keys) this.#byDialog.delete(key)
-    entry.keys = []
-    if (!this.#entries.delete(entry.id)) return
-    const watcher = formatBareJid(entry.watcher)
-    const left = (this.#perWatcher.get(watcher) ?? 1) - 1
-    if (left > 0) this.#perWatcher.set(watcher, left)
-    else this.#perWatcher.delete(watcher)
-    this.#deps.store.delete(entry.id)
-  }
-
-  #index(entry: Entry): void {
-    const keys = keysOf(entry)
-    for (const key of entry.keys) if (!keys.includes(key)) this.#byDialog.delete(key)
-    for (const key of keys) this.#byDialog.set(key, entry)
-    entry.keys = keys
-  }
-
   // --- turns
 
   /** False: we broke down over it. */
   #advanceSip(
-    entry: Extract<Entry, { direction: 'xmpp-watches-sip' }> | undefined,
+    entry: EntryOf<'xmpp-watches-sip'> | undefined,
     event: SipWatchEvent,
     incoming?: IncomingSipRequest,
   ): Promise<boolean> {
@@ -400,7 +325,7 @@ export class PresenceKeeper {
   }
 
   #advanceXmpp(
-    entry: Extract<Entry, { direction: 'sip-watches-xmpp' }> | undefined,
+    entry: EntryOf<'sip-watches-xmpp'> | undefined,
     event: XmppWatchEvent,
     incoming?: IncomingSipRequest,
   ): Promise<boolean> {
@@ -415,7 +340,7 @@ export class PresenceKeeper {
 
   /** One subscription on which we break down, or a disk that is full, must not end the others. */
   async #guarded(
-    entry: Entry,
+    entry: WatchEntry,
     event: string,
     incoming: IncomingSipRequest | undefined,
     turn: () => Promise<void>,
@@ -433,7 +358,7 @@ export class PresenceKeeper {
 
   /** Keeps what is to be kept, then does what is to be done. Resolves when a change of authorization is on the disk. */
   async #finish(
-    entry: Entry,
+    entry: WatchEntry,
     step: WatchStep<SipWatch | XmppWatch>,
     before: string,
     incoming: IncomingSipRequest | undefined,
@@ -447,18 +372,20 @@ export class PresenceKeeper {
     await kept
   }
 
-  async #keep(entry: Entry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> {
-    if (step.watch === undefined) return this.#forget(entry)
-    if (this.#entries.has(entry.id)) this.#index(entry)
-    else this.#add(entry)
-    const record = this.#recordOf(entry)
+  async #keep(entry: WatchEntry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> {
+    if (step.watch === undefined) {
+      if (this.#table.forget(entry)) this.#deps.store.delete(entry.id)
+      return
+    }
+    this.#table.keep(entry)
+    const record = recordOfEntry(entry, this.#deps.clock.wallMs())
     if (step.watch.authorization === before) return this.#deps.store.put(record)
     const { direction, watcher, contact, authorization, state } = record
     this.#deps.log.info('subscription', { direction, watcher, contact, authorization, state })
     return this.#deps.store.put(record, { durable: true })
   }
 
-  #do(entry: Entry, effect: WatchEffect, occasion: Occasion | undefined): void {
+  #do(entry: WatchEntry, effect: WatchEffect, occasion: Occasion | undefined): void {
     switch (effect.kind) {
       case 'send-stanza':
         void this.#sendStanza(entry, effect.presence)
@@ -480,9 +407,9 @@ export class PresenceKeeper {
     }
   }
 
-  #arm(entry: Entry, name: string, afterMs: number): void {
+  #arm(entry: WatchEntry, name: string, afterMs: number): void {
     entry.timers.get(name)?.cancel()
-    if (this.#closed || !this.#entries.has(entry.id)) return
+    if (this.#closed || !this.#table.holds(entry)) return
     const timer = this.#deps.timers.arm(afterMs, () => {
       entry.timers.delete(name)
       this.#fire(entry, name)
@@ -490,15 +417,15 @@ export class PresenceKeeper {
     entry.timers.set(name, timer)
   }
 
-  #fire(entry: Entry, name: string): void {
-    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+  #fire(entry: WatchEntry, name: string): void {
+    if (this.#closed || !this.#table.holds(entry)) return
     if (entry.direction === 'xmpp-watches-sip')
       void this.#advanceSip(entry, name === 'heal' ? { kind: 'heal' } : { kind: 'timer', timer: name })
     else if (name === 'heal' || name === 'resume') void this.#advanceXmpp(entry, { kind: name })
     else void this.#advanceXmpp(entry, { kind: 'timer', timer: name })
   }
 
-  async #sendStanza(entry: Entry, presence: PresenceStanza): Promise<void> {
+  async #sendStanza(entry: WatchEntry, presence: PresenceStanza): Promise<void> {
     if (this.#closed) return
     this.#deps.metrics.presencePassed('sip-to-xmpp', presence.type)
     const outcome = await this.#deps.link.send({
@@ -516,7 +443,7 @@ export class PresenceKeeper {
       type: presence.type,
       outcome: outcome.kind,
     })
-    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+    if (this.#closed || !this.#table.holds(entry)) return
     if (outcome.kind === 'bounced') {
       const { failure } = outcome
       this.#deps.log.warn('presence-unsent', { id: entry.id, type: presence.type, detail: failure.detail })
@@ -525,7 +452,7 @@ export class PresenceKeeper {
     } else if (entry.direction === 'sip-watches-xmpp') void this.#advanceXmpp(entry, { kind: 'sent', presence })
   }
 
-  async #sendSip(entry: Entry, request: SipRequest, nextHop: string | undefined): Promise<void> {
+  async #sendSip(entry: WatchEntry, request: SipRequest, nextHop: string | undefined): Promise<void> {
     if (this.#closed) return
     const route = chooseRoute(this.#deps.index(), sipEnd(entry).domain, this.#deps.gruu)
     const towards = nextHop ?? route?.uri
@@ -533,7 +460,7 @@ export class PresenceKeeper {
       towards === undefined
         ? ({ kind: 'failed', cause: 'no-target', detail: `no route to ${sipEnd(entry).domain}` } as const)
         : await this.#deps.sip.send(request, towards, { congestionSafe: route?.rules.congestionSafe ?? false })
-    if (this.#closed || this.#entries.get(entry.id) !== entry) return
+    if (this.#closed || !this.#table.holds(entry)) return
     this.#deps.log.debug('presence-request', {
       id: entry.id,
       method: request.method,
@@ -549,7 +476,7 @@ export class PresenceKeeper {
 
   // --- what the watches may ask
 
-  #sipContext(entry: Entry): SipWatchContext {
+  #sipContext(entry: WatchEntry): SipWatchContext {
     const { clock, ids, hashes } = this.#deps
     const partner = this.#deps.index().partnerOf(entry.watcher.domain)
     return {
@@ -562,7 +489,7 @@ export class PresenceKeeper {
     }
   }
 
-  #orderFor(entry: Entry, expiresS: number): SubscriptionOrder {
+  #orderFor(entry: WatchEntry, expiresS: number): SubscriptionOrder {
     const watcher = jidToSipText(entry.watcher)
     const contact = jidToSipText(entry.contact)
     const route = chooseRoute(this.#deps.index(), entry.contact.domain, this.#deps.gruu)
@@ -595,7 +522,7 @@ export class PresenceKeeper {
     )
   }
 
-  #xmppContext(entry: Entry): XmppWatchContext {
+  #xmppContext(entry: WatchEntry): XmppWatchContext {
     const { clock, ids, hashes, gruu } = this.#deps
     return {
       nowMs: clock.wallMs(),
@@ -604,49 +531,9 @@ export class PresenceKeeper {
       gruu,
       rules: this.#rules,
       isShownToContact: () => {
-        const other = this.#sipWatch(entry.contact, entry.watcher)
+        const other = this.#table.find('xmpp-watches-sip', entry.contact, entry.watcher)
         return other?.watch.authorization === 'active' && other.watch.known
       },
     }
   }
-
-  #recordOf(entry: Entry): SubscriptionRecord {
-    return {
-      id: entry.id,
-      direction: entry.direction,
-      watcher: entry.watch.watcher,
-      contact: entry.watch.contact,
-      authorization: entry.watch.authorization,
-      state: stateOf(entry),
-      data: JSON.stringify(entry.watch),
-      dueAtMs: dueOf(entry),
-      updatedAtMs: this.#deps.clock.wallMs(),
-    }
-  }
-}
-
-const xmppEnd = (entry: Entry): Jid => (entry.direction === 'xmpp-watches-sip' ? entry.watcher : entry.contact)
-const sipEnd = (entry: Entry): Jid => (entry.direction === 'xmpp-watches-sip' ? entry.contact : entry.watcher)
-
-function keysOf(entry: Entry): readonly string[] {
-  if (entry.direction === 'sip-watches-xmpp') return entry.watch.dialogs.map(notifierKey)
-  const key = entry.watch.subscriber === null ? undefined : subscriberKey(entry.watch.subscriber)
-  return key === undefined ? [] : [key]
-}
-
-/** One word for the API and the gauge. @see packages/store/src/subscription-states.md */
-function stateOf(entry: Entry): string {
-  if (entry.direction === 'xmpp-watches-sip') return entry.watch.subscriber?.name ?? 'idle'
-  return entry.watch.dialogs.length > 0 ? 'watched' : 'idle'
-}
-
-function dueOf(entry: Entry): number | null {
-  if (entry.direction === 'sip-watches-xmpp')
-    return entry.watch.dialogs.reduce<number | null>(
-      (due, dialog) => (due === null ? dialog.expiresAtMs : Math.min(due, dialog.expiresAtMs)),
-      null,
-    )
-  const state = entry.watch.subscriber
-  if (state?.name === 'pending' || state?.name === 'active') return state.expiresAtMs
-  return state?.name === 'holdoff' ? state.retryAtMs : null
 }

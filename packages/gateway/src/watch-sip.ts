@@ -62,6 +62,9 @@ export type SipWatchEvent =
   /** A stream to the watcher's domain has come back: what was on the old one may be lost. */
   | { readonly kind: 'heal' }
   | { readonly kind: 'unsent'; readonly presence: PresenceStanza; readonly failure: Failure }
+  /** The other direction sees whether the watcher is online, and where it does not, nobody says. */
+  | { readonly kind: 'watcher-left' }
+  | { readonly kind: 'watcher-came' }
   /** By an administrator. */
   | { readonly kind: 'refresh' }
   | { readonly kind: 'remove' }
@@ -135,6 +138,12 @@ export function advanceSipWatch(watch: SipWatch, event: SipWatchEvent, context: 
     case 'unsent':
       turn.noteUnsent(event.presence, event.failure)
       break
+    case 'watcher-left':
+      turn.watcherLeft()
+      break
+    case 'watcher-came':
+      turn.watcherCame()
+      break
     case 'refresh':
       turn.refresh()
       break
@@ -155,6 +164,12 @@ const WATCHER_GONE: ReadonlySet<string | undefined> = new Set([
   'service-unavailable',
   'gone',
 ])
+/** Ended, or soon to be. */
+const isOver = (subscriber: SubscriberState): boolean =>
+  subscriber.name === 'ended' ||
+  subscriber.name === 'closing' ||
+  (subscriber.name === 'subscribing' && subscriber.unwanted)
+
 /** Nothing was heard of the SIP side at all. */
 const UNHEARD: ReadonlySet<string> = new Set(['timeout', 'transport', 'no-notify', 'no-target'])
 
@@ -256,8 +271,23 @@ class Turn {
 
   #watcherGone(): void {
     if (this.#watch.authorization === 'pending') this.#set({ authorization: 'none' })
-    this.#set({ shown: [], known: false, askers: [], gone: [], owesSubscribed: false, tellAgain: false })
-    this.#effects.push({ kind: 'cancel-timer', timer: 'resend' })
+    this.#set({ owesSubscribed: false })
+    this.#lookAway()
+  }
+
+  /** Nobody is there to be shown anything: the authorization stays, and a dialog comes with the next probe. @see mapping D.2 */
+  watcherLeft(): void {
+    if (this.#watch.authorization === 'active') this.#lookAway()
+  }
+
+  watcherCame(): void {
+    const { authorization, subscriber } = this.#watch
+    if (authorization === 'active' && (subscriber === null || isOver(subscriber))) this.refresh()
+  }
+
+  #lookAway(): void {
+    this.#set({ shown: [], known: false, askers: [], gone: [], tellAgain: false, staleAtMs: null, resendAtMs: null })
+    for (const timer of ['stale', 'resend']) this.#effects.push({ kind: 'cancel-timer', timer })
     this.endDialog()
   }
 
@@ -285,9 +315,9 @@ class Turn {
 
   /** Ask for everything now. */
   refresh(): void {
-    const name = this.#watch.subscriber?.name
-    if (name === undefined || name === 'ended' || name === 'closing') return this.#open(this.#context.expiresS)
-    if (name !== 'subscribing') this.engine({ kind: 'refresh' })
+    const { subscriber } = this.#watch
+    if (subscriber === null || isOver(subscriber)) return this.#open(this.#context.expiresS)
+    if (subscriber.name !== 'subscribing') this.engine({ kind: 'refresh' })
   }
 
   #confirm(): void {

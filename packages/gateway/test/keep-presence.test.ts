@@ -784,3 +784,54 @@ describe('a SIP user watches an XMPP user', () => {
     expect(text).toContain('>sip:romeo@montague.example;gr=orchard</contact>')
   })
 })
+
+describe('D.2: the watcher is watched in return', () => {
+  /** Both see each other, Romeo in the orchard. */
+  async function bothWatch(at: World): Promise<Notifier> {
+    const notifier = await romeoWatches(at)
+    await julietWatches(at)
+    heard(at)
+    asked(at)
+    return notifier
+  }
+
+  test('offline everywhere: his dialog ends, his authorization stays, and a probe brings it back', async () => {
+    const at = world()
+    const notifier = await bothWatch(at)
+    await xmpp(at, "type='unavailable'", '', `${ROMEO}/orchard`)
+    expect(asked(at).map(inShort)).toContain('SUBSCRIBE sip:juliet@127.0.0.1:5060 0')
+    expect(await notify(at, notifier.notify('terminated;reason=timeout', pidf(open('desk'))))).toBe(200)
+    expect(heard(at)).toEqual([])
+    const kept = await at.stage.store.subscriptions.get(`xmpp-watches-sip|${ROMEO}|${JULIET}`)
+    expect(kept).toMatchObject({ authorization: 'active', state: 'idle' })
+
+    await wait(at, 6000)
+    asked(at)
+    await xmpp(at, "type='probe' id='p1'", '', `${ROMEO}/balcony`)
+    const [again] = asked(at)
+    if (again === undefined) throw new Error('no SUBSCRIBE')
+    expect(inShort(again)).toBe(`SUBSCRIBE sip:${JULIET} 3600`)
+    await notify(at, new Notifier(again).notify('active;expires=3600', pidf(open('desk', 'away'))))
+    expect(heard(at)).toContain(`available ${JULIET}/desk > ${ROMEO} away`)
+  })
+
+  test('one of two resources leaves: nothing ends', async () => {
+    const at = world()
+    await bothWatch(at)
+    await xmpp(at, '', '', `${ROMEO}/balcony`)
+    await xmpp(at, "type='unavailable'", '', `${ROMEO}/orchard`)
+    await wait(at, 6000)
+    expect(asked(at).filter((request) => request.method === 'SUBSCRIBE')).toEqual([])
+  })
+
+  test('back before the end is confirmed, and without a probe: a new dialog, once', async () => {
+    const at = world()
+    await bothWatch(at)
+    await xmpp(at, "type='unavailable'", '', `${ROMEO}/orchard`)
+    asked(at)
+    await xmpp(at, '', '', `${ROMEO}/orchard`)
+    await xmpp(at, '', '<show>away</show>', `${ROMEO}/orchard`)
+    const fresh = asked(at).filter((request) => request.method === 'SUBSCRIBE')
+    expect(fresh.map(inShort)).toEqual([`SUBSCRIBE sip:${JULIET} 3600`])
+  })
+})

@@ -35,5 +35,8 @@ unbound = {
 }
 log = { { levels = { min = "@LOG@" }, to = "console" } }
 statistics_interval = "manual"
+@GLOBAL_MORE@
 
 VirtualHost "@DOMAIN@"
+
+@HOSTS_MORE@

@@ -45,21 +45,30 @@ export type PairStage = Pick<Stage, 'dir' | 'at' | 'onEnd'>
 
 /** Our two processes, started as an administrator would start them. */
 export class Pair {
+  readonly files: PairFiles
   readonly #stage: PairStage
   readonly #configs: Readonly<Record<Side, string>>
   readonly #children = new Map<Side, Child>()
   #token: string | undefined
 
-  private constructor(stage: PairStage, configs: Readonly<Record<Side, string>>) {
+  private constructor(stage: PairStage, files: PairFiles, configs: Readonly<Record<Side, string>>) {
+    this.files = files
     this.#stage = stage
     this.#configs = configs
   }
 
   static async start(stage: PairStage, options: PairOptions = {}): Promise<Pair> {
-    const pair = new Pair(stage, await writeConfigs(stage, options))
-    stage.onEnd(() => pair.stop())
+    const pair = await Pair.prepare(stage, options)
     await Promise.all([pair.start('edge'), pair.start('gateway')])
     await pair.ready()
+    return pair
+  }
+
+  /** The files alone: who asks for them starts what it needs. */
+  static async prepare(stage: PairStage, options: PairOptions = {}): Promise<Pair> {
+    const files = await configsFor(stage, options)
+    const pair = new Pair(stage, files, writeConfigs(stage, files))
+    stage.onEnd(() => pair.stop())
     return pair
   }
 
@@ -81,9 +90,8 @@ export class Pair {
   }
 
   /** Both say that they are ready: the link is up, the sockets are open. */
-  async ready(): Promise<void> {
-    for (const side of ['edge', 'gateway'] as const)
-      await this.child(side).ready('/readyz', () => this.#ok(side, '/readyz'))
+  async ready(sides: readonly Side[] = ['edge', 'gateway']): Promise<void> {
+    for (const side of sides) await this.child(side).ready('/readyz', () => this.#ok(side, '/readyz'))
   }
 
   async kill9(side: Side): Promise<void> {
@@ -244,8 +252,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
   }
 }
 
-async function writeConfigs(stage: PairStage, options: PairOptions): Promise<Readonly<Record<Side, string>>> {
-  const files = await configsFor(stage, options)
+function writeConfigs(stage: PairStage, files: PairFiles): Readonly<Record<Side, string>> {
   const write = (name: keyof PairFiles): string => {
     const path = join(stage.dir, `${name}.yaml`)
     // JSON is YAML.

@@ -21,6 +21,9 @@ export interface ProsodyOptions {
   readonly mode: 'dialback' | 'certificates' | 'no-tls'
   readonly keyPair: KeyPair
   readonly ca: string
+  /** More of its configuration: for the whole server, and hosts behind the first. */
+  readonly globalMore?: string
+  readonly hostsMore?: string
 }
 
 /** A real XMPP server with its users. */
@@ -56,10 +59,17 @@ export class Prosody {
       KEY: options.keyPair.key,
       CERT: options.keyPair.cert,
       CA: options.ca,
+      GLOBAL_MORE: options.globalMore ?? '',
+      HOSTS_MORE: options.hostsMore ?? '',
       LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
     })
     this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })
     await this.#child.listening(options.address, options.c2sPort)
+  }
+
+  pid(): number {
+    if (this.#child === undefined) throw new Error('Prosody was not started')
+    return this.#child.pid()
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,9 @@
+import { RecentMap } from '@stox/kernel'
 import type { Clock, Hashes, Ids } from '@stox/kernel'
 import { formatBareJid, formatJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { callIdForThread } from '@stox/translate'
 import type { SipCall } from '@stox/translate'
-import { RecentMap } from './recent-map.ts'
 
 interface Call {
   readonly callId: string

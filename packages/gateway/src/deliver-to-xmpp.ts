@@ -1,3 +1,4 @@
+import { RecentMap } from '@stox/kernel'
 import type { Clock, Hashes, Ids, Outcome } from '@stox/kernel'
 import { decideOutbound, refusalOf } from '@stox/federation'
 import type { FederationIndex } from '@stox/federation'
@@ -13,7 +14,6 @@ import { absorbed, bounced, brokeDown, delivered, misaddressed } from './bounce.
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
-import { RecentMap } from './recent-map.ts'
 
 export interface DeliverToXmppDeps extends EndDeps {
   readonly clock: Clock
@@ -32,7 +32,7 @@ export interface DeliverToXmppDeps extends EndDeps {
 
 /** A copy that came another way gets the same answer, not a second stanza: 64·T1 + 5 s. @see mapping C.3 */
 const REPEAT_MS = 37_000
-const MOST_REPEATS = 200_000
+const MOST_REPEATS = 120_000
 
 /** What became of requests lately, by the id of the stanza they are. */
 export class Repeats {

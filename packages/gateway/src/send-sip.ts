@@ -1,10 +1,10 @@
+import { RecentMap } from '@stox/kernel'
 import { parseRetryAfter } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import type { Clock, Ids } from '@stox/kernel'
 import { locateSip } from '@stox/transport'
 import type { SipDnsResolver, SipEndpoint, SipReply, SipTarget } from '@stox/transport'
 import type { Metrics } from '@stox/telemetry'
-import { RecentMap } from './recent-map.ts'
 
 /** Sends a request towards a URI or a route, trying its servers in turn. Never rejects. */
 export interface SipSender {

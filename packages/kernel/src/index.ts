@@ -11,6 +11,7 @@ export type { Ids, Hashes } from './ids.ts'
 export { silentLog } from './log.ts'
 export type { Log, LogFields } from './log.ts'
 export { BoundedQueue } from './bounded-queue.ts'
+export { RecentMap } from './recent-map.ts'
 export { parseHostPort } from './host-port.ts'
 export type { HostPort } from './host-port.ts'
 export {

@@ -1,7 +1,6 @@
 import tr46 from 'tr46'
-import { fail, ok, utf8Bytes, utf8Text } from '@stox/kernel'
+import { RecentMap, fail, ok, utf8Bytes, utf8Text } from '@stox/kernel'
 import type { Brand, Result } from '@stox/kernel'
-import { Cache } from './cache.ts'
 
 /** A domain in normal form: U-labels, lower case, no trailing dot. */
 export type DomainName = Brand<string, 'DomainName'>
@@ -26,7 +25,7 @@ const UTS_46 = {
   transitionalProcessing: false,
 } as const
 
-const domains = new Cache<DomainName>(2_000)
+const domains = new RecentMap<string, DomainName>(2_000)
 
 /** @see RFC 7622 §3.2 */
 export function parseDomain(text: string): Result<DomainName, JidFailure> {

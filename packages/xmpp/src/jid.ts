@@ -1,6 +1,5 @@
-import { fail, ok, utf8Bytes, utf8Length, utf8Text } from '@stox/kernel'
+import { RecentMap, fail, ok, utf8Bytes, utf8Length, utf8Text } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
-import { Cache } from './cache.ts'
 import { parseDomain } from './domain.ts'
 import type { DomainName, JidFailure } from './domain.ts'
 import { opaqueString, usernameCaseMapped } from './precis.ts'
@@ -23,7 +22,7 @@ const PLAIN_RESOURCE = /^[!-~](?:[ -~]{0,1021}[!-~])?$/
 /** Twice as many at most, and only short ones: some megabytes. */
 const MAX_CACHED = 10_000
 const MAX_CACHED_LENGTH = 256
-const jids = new Cache<Jid>(MAX_CACHED)
+const jids = new RecentMap<string, Jid>(MAX_CACHED)
 
 /** In normal form, or refused. @see RFC 7622 §3.1 */
 export function parseJid(text: string): Result<Jid, JidFailure> {

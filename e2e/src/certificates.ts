@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeAuthority, makeCertificate, type Authority, type Certificate } from '@stox/testkit'
+import { makeAuthority, makeCertificate, type Authority, type Certificate, type CertificateOrder } from '@stox/testkit'
 
 /** Two files. */
 export interface KeyPair {
@@ -29,8 +29,12 @@ export class TestCa {
     return new TestCa(dir, name, await makeAuthority(name))
   }
 
-  async issue(name: string, hosts: readonly string[]): Promise<KeyPair> {
-    return written(this.#dir, name, await makeCertificate({ names: hosts, issuer: this.#authority }))
+  async issue(
+    name: string,
+    hosts: readonly string[],
+    more: Pick<CertificateOrder, 'purposes' | 'validDays'> = {},
+  ): Promise<KeyPair> {
+    return written(this.#dir, name, await makeCertificate({ names: hosts, issuer: this.#authority, ...more }))
   }
 }
 

@@ -28,6 +28,8 @@ export interface Scene<Xmpp extends string = string, Sip extends string = string
   readonly pair: Pair
   readonly xmpp: Readonly<Record<Xmpp, XmppUser>>
   readonly sip: Readonly<Record<Sip, SipUser>>
+  /** Who signed for both servers, where they have certificates. */
+  readonly ca: TestCa | undefined
 }
 
 export async function openScene<Xmpp extends string, Sip extends string>(
@@ -54,10 +56,12 @@ export async function openScene<Xmpp extends string, Sip extends string>(
     pair,
     xmpp: Object.fromEntries(people) as Record<Xmpp, XmppUser>,
     sip: Object.fromEntries(phones) as Record<Sip, SipUser>,
+    ca: certificates?.ca,
   }
 }
 
 interface Certificates {
+  readonly ca: TestCa
   readonly prosody: Pick<ProsodyOptions, 'mode' | 'keyPair' | 'ca'>
   readonly pair: PairOptions
 }
@@ -65,6 +69,7 @@ interface Certificates {
 async function certificatesFor(stage: Stage): Promise<Certificates> {
   const ca = await TestCa.create(stage.dir, 'public-ca')
   return {
+    ca,
     prosody: { mode: 'certificates', keyPair: await ca.issue('prosody', [XMPP]), ca: ca.cert },
     pair: { served: { keyPair: await ca.issue('served', SERVED), trustedCas: ca.cert } },
   }

@@ -32,6 +32,8 @@ export class S2sPartner {
   readonly streams: PartnerStream[] = []
   /** What its authoritative server says about keys; a test may lie here. */
   judgeKey: (key: string, right: boolean) => boolean = (_key, right) => right
+  /** What it says about keys, its own verdict or what it has found out; a test may say something else. */
+  tamper: (answer: string) => string = (answer) => answer
   readonly #secret = randomBytes(16).toString('hex')
   readonly #server: Server
   #outgoing = new Map<string, Promise<PartnerStream>>()
@@ -163,10 +165,20 @@ export class PartnerStream {
   }
 
   async secure(to: string, from: string): Promise<void> {
+    await this.upgrade(to)
+    await this.open(to, from)
+  }
+
+  /** STARTTLS and the handshake; who is asked for what is not said yet. */
+  async upgrade(to: string): Promise<void> {
     this.write(`<starttls xmlns='${STARTTLS}'/>`)
     await this.next('proceed', (xml) => isElement(xml, 'proceed'))
     await this.#becomeTls(false, to)
-    await this.open(to, from)
+  }
+
+  /** What comes next is a stream from its header on: SASL has succeeded. @see RFC 6120 §6.4.6 */
+  restart(): void {
+    this.#cutter = new XmlCutter()
   }
 
   /** Dialback as the originating server. @see XEP-0220 §2.1.1 */
@@ -263,7 +275,8 @@ export class PartnerStream {
     const id = attrOf(verify, 'id') ?? ''
     const key = keyIn(verify)
     const valid = this.#partner.judgeKey(key, key === this.#partner.key(from, to, id))
-    this.write(`<db:verify from='${to}' to='${from}' id='${id}' type='${valid ? 'valid' : 'invalid'}'/>`)
+    const verdict = valid ? 'valid' : 'invalid'
+    this.write(this.#partner.tamper(`<db:verify from='${to}' to='${from}' id='${id}' type='${verdict}'/>`))
   }
 
   /** As the receiving server we ask theirs, over a connection of our own. @see XEP-0220 §2.2.1 */
@@ -278,7 +291,8 @@ export class PartnerStream {
       const answer = await asking.next('the verdict on a key', (xml) => isElement(xml, 'db:verify'))
       const { takeOver } = this.#partner.options
       if (takeOver !== undefined) this.handOver(takeOver)
-      this.write(`<db:result from='${to}' to='${from}' type='${attrOf(answer, 'type') ?? 'invalid'}'/>`)
+      const verdict = attrOf(answer, 'type') ?? 'invalid'
+      this.write(this.#partner.tamper(`<db:result from='${to}' to='${from}' type='${verdict}'/>`))
     } catch {
       this.write(`<db:result from='${to}' to='${from}' type='invalid'/>`)
     } finally {

@@ -10,7 +10,7 @@ export interface Attack {
   readonly what: string
   /** `connected`: TCP only; `secured`: after STARTTLS; `proven`: after dialback. */
   readonly at: 'connected' | 'secured' | 'proven'
-  readonly says: string
+  readonly says: string | Buffer
   /** The stream error it gets. */
   readonly hears: string
   /** The label of the metric. */
@@ -21,7 +21,69 @@ export const message = (attrs: string, inside = '<body>evil</body>'): string => 
 export const good = `from='${ME}' to='${ROMEO}'`
 const namespaces = `xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams'`
 
+const nested = (depth: number): string => '<x>'.repeat(depth) + '</x>'.repeat(depth)
+const attributes = (count: number): string => Array.from({ length: count }, (_none, index) => `a${index}=''`).join(' ')
+/** UTF-8 that says `/` in two bytes, half of a pair of UTF-16, and the start of a character without its end. */
+const NO_UTF_8: readonly (readonly [string, readonly number[]])[] = [
+  ['a longer form than needed', [0xc0, 0xaf]],
+  ['a surrogate', [0xed, 0xa0, 0x80]],
+  ['half a character', [0xe2, 0x82]],
+]
+
 export const ATTACKS: readonly Attack[] = [
+  {
+    what: 'an element 10,000 deep',
+    at: 'proven',
+    says: message(good, nested(10_000)),
+    hears: 'policy-violation',
+    kind: 'stanza-too-big',
+  },
+  {
+    what: 'an element 65 deep, small as it is',
+    at: 'proven',
+    says: message(good, nested(65)),
+    hears: 'policy-violation',
+    kind: 'stanza-too-big',
+  },
+  {
+    what: 'an element with 100,000 attributes',
+    at: 'proven',
+    says: message(`${good} ${attributes(100_000)}`),
+    hears: 'policy-violation',
+    kind: 'stanza-too-big',
+  },
+  {
+    what: 'an element with 65 attributes, small as it is',
+    at: 'proven',
+    says: message(`${good} ${attributes(65)}`),
+    hears: 'policy-violation',
+    kind: 'stanza-too-big',
+  },
+  {
+    what: 'a header with 100,000 attributes',
+    at: 'connected',
+    says: `<stream:stream ${attributes(100_000)}>`,
+    hears: 'policy-violation',
+    kind: 'stanza-too-big',
+  },
+  ...NO_UTF_8.map(([what, bytes]): Attack => ({
+    what: `invalid UTF-8, ${what}`,
+    at: 'proven',
+    says: Buffer.concat([
+      Buffer.from(`<message ${good}><body>evil `),
+      Buffer.from(bytes),
+      Buffer.from('</body></message>'),
+    ]),
+    hears: 'not-well-formed',
+    kind: 'malformed-xml',
+  })),
+  {
+    what: 'UTF-16',
+    at: 'connected',
+    says: Buffer.from(`\ufeff<stream:stream to='${SIP}'>`, 'utf16le'),
+    hears: 'unsupported-encoding',
+    kind: 'malformed-xml',
+  },
   {
     what: 'markup that does not nest',
     at: 'proven',

@@ -1,0 +1,52 @@
+import { until } from './heard.ts'
+import type { Pair } from './pair.ts'
+
+/** A stream as the administrator sees it. */
+export interface Session {
+  readonly id: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly localDomain: string
+  readonly remoteDomain: string
+  readonly state: string
+  readonly method: string | null
+  readonly tls: string | null
+  readonly since: string
+  readonly reason: string | null
+}
+
+export async function sessionsOf(
+  pair: Pair,
+  query: Readonly<Record<string, string>> = {},
+): Promise<readonly Session[]> {
+  const { json } = await pair.rest('GET', `/v1/sessions?${new URLSearchParams({ limit: '1000', ...query })}`)
+  return (json as { readonly items: readonly Session[] }).items
+}
+
+export interface FailureWanted {
+  readonly direction: Session['direction']
+  /** Empty: nobody knows who it was. */
+  readonly remoteDomain: string
+  readonly reason: RegExp
+}
+
+/** Waits until the list of failed streams has such a one from after `sinceMs`. */
+export async function listsFailure(pair: Pair, sinceMs: number, wanted: FailureWanted): Promise<Session> {
+  let last: readonly Session[] = []
+  const fits = ({ direction, remoteDomain, reason, since }: Session): boolean =>
+    direction === wanted.direction &&
+    remoteDomain === wanted.remoteDomain &&
+    wanted.reason.test(reason ?? '') &&
+    Date.parse(since) >= sinceMs
+  return until(
+    `a failed ${wanted.direction} stream with ${wanted.remoteDomain}, ${wanted.reason}`,
+    async () => {
+      last = await sessionsOf(pair, { state: 'failed' })
+      return last.find(fits)
+    },
+    10_000,
+    200,
+  ).catch((error: Error) => {
+    const seen = last.map(({ direction, remoteDomain, reason }) => `${direction} ${remoteDomain}: ${reason}`)
+    throw new Error(`${error.message}; listed are only\n${seen.slice(-8).join('\n')}`)
+  })
+}

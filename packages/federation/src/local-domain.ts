@@ -1,6 +1,21 @@
 import { z } from 'zod'
 import { domainSchema } from './partner.ts'
 
+/** When something goes to a SIP user that not every SIP client takes. */
+export const MESSAGE_EXTRAS = ['never', 'learned', 'always'] as const
+export type MessageExtra = (typeof MESSAGE_EXTRAS)[number]
+
+/** How messages are written for the users of a domain, beyond plain text. */
+export interface LocalDomainMessages {
+  readonly typing: boolean
+  readonly reports: MessageExtra
+  readonly html: MessageExtra
+  readonly stanzaType: 'mirror' | 'rfc' | 'chat'
+  readonly stickyThread: boolean
+  readonly split: boolean
+  readonly lateErrors: 'message' | 'report'
+}
+
 /** A domain of ours: its users live on the SIP side. */
 export interface LocalDomain {
   readonly domain: string
@@ -8,6 +23,7 @@ export interface LocalDomain {
   readonly congestionSafe: boolean
   readonly maxMessageBytes: number
   readonly acceptedStatus: 200 | 202
+  readonly messages: LocalDomainMessages
 }
 
 const ROUTE =
@@ -19,6 +35,54 @@ const isRoute = (text: string): boolean => {
   const match = ROUTE.exec(text)
   return match !== null && (match[1] === undefined || (Number(match[1]) > 0 && Number(match[1]) <= 65_535))
 }
+
+const LEARNED = 'learned sends it to those who have sent such a thing themselves and have not refused one (415)'
+
+const messagesSchema = z
+  .strictObject({
+    typing: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether typing is told both ways (XEP-0085, RFC 3994); to a SIP user only within ten minutes of a message of his.',
+      ),
+    reports: z
+      .enum(MESSAGE_EXTRAS)
+      .default('learned')
+      .describe(
+        `Whether delivery and display reports are asked of SIP users, in CPIM with IMDN (RFC 5438): ${LEARNED}. What SIP users ask for is passed on in any case.`,
+      ),
+    html: z
+      .enum(MESSAGE_EXTRAS)
+      .default('never')
+      .describe(`Whether XHTML-IM goes to SIP users as text/html, in place of the plain text: ${LEARNED}.`),
+    stanzaType: z
+      .enum(['mirror', 'rfc', 'chat'])
+      .default('mirror')
+      .describe(
+        'Type of the stanzas that messages of SIP users become: as the contact last wrote (mirror), normal (rfc, RFC 7572 §5) or chat.',
+      ),
+    stickyThread: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a message of a SIP user takes the thread that his contact used within the last 30 minutes, in place of its Call-ID.',
+      ),
+    split: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a text that is too long for one MESSAGE is sent in several, numbered, instead of being refused.',
+      ),
+    lateErrors: z
+      .enum(['message', 'report'])
+      .default('message')
+      .describe(
+        'What a SIP user gets when an error comes after his message was accepted and he asked for no report: a MESSAGE from the contact that says so, or nothing (report).',
+      ),
+  })
+  .prefault({})
+  .describe('How messages are written for the users of the domain.')
 
 export const localDomainSchema = z
   .strictObject({
@@ -49,5 +113,6 @@ export const localDomainSchema = z
       .union([z.literal(200), z.literal(202)])
       .default(202)
       .describe('Final response to a MESSAGE that was passed on: 202 (RFC 3428 §7), or 200 for servers that want it.'),
+    messages: messagesSchema,
   })
   .describe('A local domain and the SIP route to it.') satisfies z.ZodType<LocalDomain>

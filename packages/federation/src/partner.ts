@@ -114,8 +114,8 @@ export const xmppPartnerSchema = z
       .strictObject({
         im: switchedOn('Messages in both directions.'),
         presence: switchedOn('Presence and subscriptions in both directions.'),
-        typing: switchedOn('Typing notifications in both directions. Not translated yet, whatever this says.'),
-        receipts: switchedOn('Delivery receipts in both directions. Not translated yet, whatever this says.'),
+        typing: switchedOn('Typing notifications in both directions.'),
+        receipts: switchedOn('Delivery receipts and display markers in both directions.'),
       })
       .prefault({})
       .describe('What may be exchanged with the partner: im, presence, typing, receipts.'),

@@ -64,6 +64,7 @@ export const gatewayConfigSchema = z
               congestionSafe: localDomainSchema.shape.congestionSafe,
               maxMessageBytes: localDomainSchema.shape.maxMessageBytes,
               answer: localDomainSchema.shape.acceptedStatus,
+              messages: localDomainSchema.shape.messages,
             }),
           )
           .max(10_000)
@@ -73,6 +74,12 @@ export const gatewayConfigSchema = z
           .array(z.string().max(255).refine(isPeer, 'not an address or network'))
           .min(1)
           .describe('Addresses (or networks, as 10.0.0.0/8) whose requests we take; everybody else is refused.'),
+        trustAssertedIdentity: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Whether P-Asserted-Identity of a trusted peer says who writes, in place of From (RFC 3325). Only for peers that take the header out of what their users send.',
+          ),
         gruu: z
           .enum(['raw', 'off'])
           .default('raw')

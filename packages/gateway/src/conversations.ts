@@ -15,7 +15,28 @@ interface Call {
 /** How long what we saw of a resource is worth something. @see mapping C.13 */
 const RESOURCE_FRESH_MS = 10 * 60_000
 const MOST_REMEMBERED = 50_000
+/** A thread counts as the one they are in for so long. @see mapping C.3 */
+const THREAD_FRESH_MS = 30 * 60_000
+/** Typing is told to a SIP user in answer to him, and for so long. @see RFC 3994 §7, mapping C.8 */
+const ANSWER_FRESH_MS = 10 * 60_000
+
+/** What two users have said to each other, as far as the next message depends on it. */
+export interface Pair {
+  /** The XMPP user last wrote `chat`. */
+  readonly chats: boolean
+  /** Whether he told a state of the chat with his last words; undefined before any. @see XEP-0085 §5.1 */
+  readonly tellsStates: boolean | undefined
+}
+interface LivingPair {
+  chats: boolean
+  tellsStates: boolean | undefined
+  thread: string | undefined
+  threadAtMs: number
+  sipWroteAtMs: number
+}
 const SAFE_TOKEN = /^[A-Za-z0-9.-]{1,64}$/
+
+const pairKey = (xmppUser: Jid, sipUser: Jid): string => `${formatBareJid(xmppUser)} ${formatBareJid(sipUser)}`
 
 /**
  * What pairs of users have said lately, as far as the other direction needs it: which call a thread is, whether the XMPP
@@ -27,7 +48,7 @@ export class Conversations {
   readonly #hashes: Hashes
   readonly #calls = new RecentMap<string, Call>(MOST_REMEMBERED)
   readonly #threadOfCall = new RecentMap<string, string>(MOST_REMEMBERED)
-  readonly #chats = new RecentMap<string, boolean>(MOST_REMEMBERED)
+  readonly #pairs = new RecentMap<string, LivingPair>(MOST_REMEMBERED)
   readonly #resources = new RecentMap<string, number>(MOST_REMEMBERED)
 
   constructor(deps: { readonly clock: Clock; readonly ids: Ids; readonly hashes: Hashes }) {
@@ -57,23 +78,85 @@ export class Conversations {
     return { callId: call.callId, fromTag: call.fromTag, cseq: call.cseq }
   }
 
+  /** For one more request of the same call. */
+  nextInCall(from: Jid, to: Jid, thread: string | undefined, call: SipCall): SipCall {
+    return thread === undefined || thread === '' ? { ...call, cseq: call.cseq + 1 } : this.callFor(from, to, thread, '')
+  }
+
+  /** A call that is nothing but one MESSAGE of ours. */
+  freshCall(): SipCall {
+    const token = this.#ids.token()
+    return { callId: `x2s-${token}`, fromTag: token, cseq: 1 }
+  }
+
   /** The thread that a Call-ID of ours was made from. */
   threadOf(callId: string): string {
     return this.#threadOfCall.get(callId) ?? callId
   }
 
-  noteFromXmpp(from: Jid, to: Jid, type: string): void {
-    this.#chats.set(`${formatBareJid(from)} ${formatBareJid(to)}`, type === 'chat')
+  /** Words of the XMPP user, with a state of the chat or without. */
+  noteFromXmpp(
+    from: Jid,
+    to: Jid,
+    said: { readonly type: string; readonly thread?: string | undefined },
+    state: boolean,
+  ): void {
+    const pair = this.#pair(from, to)
+    pair.chats = said.type === 'chat'
+    pair.tellsStates = state
+    if (said.thread !== undefined && said.thread !== '') {
+      pair.thread = said.thread
+      pair.threadAtMs = this.#clock.monotonicMs()
+    }
     this.noteResource(from)
+  }
+
+  /** A state alone shows that states are understood, and nothing else. */
+  noteState(from: Jid, to: Jid): void {
+    this.#pair(from, to).tellsStates = true
   }
 
   noteResource(jid: Jid): void {
     if (jid.resource !== undefined) this.#resources.set(formatJid(jid), this.#clock.monotonicMs())
   }
 
-  /** `chat` when the contact last wrote so himself. @see RFC 6121 §5.2.2 */
-  typeFor(sipUser: Jid, xmppUser: Jid): 'normal' | 'chat' {
-    return this.#chats.get(`${formatBareJid(xmppUser)} ${formatBareJid(sipUser)}`) === true ? 'chat' : 'normal'
+  /** Words of the SIP user; what is known of the two. */
+  noteFromSip(sipUser: Jid, xmppUser: Jid): Pair {
+    const pair = this.#pair(xmppUser, sipUser)
+    pair.sipWroteAtMs = this.#clock.monotonicMs()
+    return pair
+  }
+
+  pairOf(sipUser: Jid, xmppUser: Jid): Pair | undefined {
+    return this.#pairs.get(pairKey(xmppUser, sipUser))
+  }
+
+  /** The thread the two are in, as far as the XMPP user has named one lately. */
+  threadOfPair(sipUser: Jid, xmppUser: Jid): string | undefined {
+    const pair = this.#pairs.get(pairKey(xmppUser, sipUser))
+    return pair !== undefined && this.#clock.monotonicMs() - pair.threadAtMs < THREAD_FRESH_MS ? pair.thread : undefined
+  }
+
+  /** Whether the SIP user has written lately. */
+  isAnswering(xmppUser: Jid, sipUser: Jid): boolean {
+    const pair = this.#pairs.get(pairKey(xmppUser, sipUser))
+    return pair !== undefined && this.#clock.monotonicMs() - pair.sipWroteAtMs < ANSWER_FRESH_MS
+  }
+
+  #pair(xmppUser: Jid, sipUser: Jid): LivingPair {
+    const key = pairKey(xmppUser, sipUser)
+    let pair = this.#pairs.get(key)
+    if (pair === undefined) {
+      pair = {
+        chats: false,
+        tellsStates: undefined,
+        thread: undefined,
+        threadAtMs: 0,
+        sipWroteAtMs: Number.NEGATIVE_INFINITY,
+      }
+      this.#pairs.set(key, pair)
+    }
+    return pair
   }
 
   /** Seen within the last minutes: a message to the full address will not be lost. */

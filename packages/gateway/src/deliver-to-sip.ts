@@ -1,14 +1,21 @@
 import { utf8Length } from '@stox/kernel'
-import type { Clock, Failure, Outcome } from '@stox/kernel'
+import type { Clock, Failure, Ids, Outcome } from '@stox/kernel'
 import type { FederationIndex } from '@stox/federation'
 import { PARTNER_TYPE_GATES, decideInbound, refusalOf } from '@stox/federation'
 import type { InboundEnvelope } from '@stox/link'
 import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid } from '@stox/xmpp'
-import type { Jid, MessageStanza } from '@stox/xmpp'
-import { judgeMessage, messageToSip, sipAddressToJid, sipStatusToFailure, sipTroubleToFailure } from '@stox/translate'
-import type { GruuPolicy, SipAnswerHints } from '@stox/translate'
+import type { ChatState, Jid, MessageStanza } from '@stox/xmpp'
+import {
+  composingToSip,
+  judgeMessage,
+  messageToSip,
+  sipAddressToJid,
+  sipStatusToFailure,
+  sipTroubleToFailure,
+} from '@stox/translate'
+import type { GruuPolicy, MessageVerdict, SipAnswerHints } from '@stox/translate'
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
 import { chooseRoute, noRouteTo } from './choose-route.ts'
@@ -16,17 +23,29 @@ import type { SipRoute } from './choose-route.ts'
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
+import { otherWays } from './other-ways.ts'
 import type { PairQueues } from './pair-queues.ts'
+import { lateErrorFromXmpp, reportFromXmpp } from './pass-reports.ts'
+import type { AskedOfSip, ReportDeps } from './pass-reports.ts'
+import { passesTyping } from './pass-typing.ts'
+import type { Typing } from './pass-typing.ts'
+import type { Repeats } from './repeats.ts'
 import type { SipSender } from './send-sip.ts'
+import type { SipAbilities } from './sip-abilities.ts'
 
 export interface DeliverToSipDeps extends EndDeps {
   readonly clock: Clock
+  readonly ids: Ids
   /** The model is live. */
   index(): FederationIndex
   readonly gruu: GruuPolicy
   readonly sip: SipSender
   readonly queues: PairQueues<Outcome>
   readonly conversations: Conversations
+  readonly typing: Typing
+  readonly abilities: SipAbilities
+  readonly repeats: Repeats
+  readonly asked: AskedOfSip
   /** Whether the local user has added the remote one: known from the subscriptions. */
   isAuthorizedBy(local: Jid, remote: Jid): boolean
 }
@@ -37,6 +56,9 @@ export async function deliverToSip(
   envelope: InboundEnvelope,
   message: MessageStanza,
 ): Promise<Outcome> {
+  const verdict = judgeMessage(message)
+  // That somebody types is no message: the journal would hold little else, and nobody waits for an error.
+  if (verdict.kind === 'state') return stateToSip(deps, message, verdict.state).catch(() => absorbed('no-content'))
   const story: MessageStory = {
     correlationId: envelope.correlationId,
     direction: 'xmpp-to-sip',
@@ -50,7 +72,7 @@ export async function deliverToSip(
     stanzaId: message.id ?? null,
     callId: null,
   }
-  const outcome = await journeyToSip(deps, envelope, message, story).catch((error: unknown) =>
+  const outcome = await journeyToSip(deps, envelope, message, verdict, story).catch((error: unknown) =>
     bounced(brokeDown(error)),
   )
   // A headline never makes an error. @see mapping C.4
@@ -65,16 +87,7 @@ function needsConsent(index: FederationIndex, domain: string): boolean {
   return partner !== undefined && !PARTNER_TYPE_GATES[partner.partnerType].strangersMayStart
 }
 
-async function journeyToSip(
-  deps: DeliverToSipDeps,
-  envelope: InboundEnvelope,
-  message: MessageStanza,
-  story: MessageStory,
-): Promise<Outcome> {
-  const verdict = judgeMessage(message)
-  if (verdict.kind === 'absorb') return absorbed(verdict.reason)
-
-  const index = deps.index()
+function refusalFor(deps: DeliverToSipDeps, index: FederationIndex, message: MessageStanza): Failure | undefined {
   const decision = decideInbound(index, {
     fromDomain: message.from.domain,
     toDomain: message.to.domain,
@@ -83,25 +96,96 @@ async function journeyToSip(
       ? deps.isAuthorizedBy(message.to, message.from)
       : undefined,
   })
-  if (!decision.allowed) return bounced(refusalOf(decision))
+  return decision.allowed ? undefined : refusalOf(decision)
+}
+
+async function journeyToSip(
+  deps: DeliverToSipDeps,
+  envelope: InboundEnvelope,
+  message: MessageStanza,
+  verdict: Exclude<MessageVerdict, { readonly kind: 'state' }>,
+  story: MessageStory,
+): Promise<Outcome> {
+  if (verdict.kind === 'absorb') return absorbed(verdict.reason)
+  // The local user wrote first: his consent is not asked for.
+  if (verdict.kind === 'late-error') return lateErrorFromXmpp(reportDeps(deps), message, verdict.error)
+
+  const index = deps.index()
+  const refusal = refusalFor(deps, index, message)
+  if (refusal !== undefined) return verdict.kind === 'report' ? absorbed('no-content') : bounced(refusal)
   if (verdict.kind === 'bounce') return bounced(verdict.failure)
+  if (verdict.kind === 'report') return reportFromXmpp(reportDeps(deps), message, verdict)
 
   const route = chooseRoute(index, message.to.domain, deps.gruu)
   if (route === undefined) return bounced(noRouteTo(message.to.domain))
 
-  deps.conversations.noteFromXmpp(message.from, message.to, message.type)
+  const { body, extras } = verdict
+  deps.conversations.noteFromXmpp(message.from, message.to, message, extras?.state !== undefined)
+  deps.typing.wordsFromXmpp(message.to, message.from)
   // Only a resource that the SIP side taught us goes there: a proxy answers 404 for a `gr` it does not know. @see RFC 5627 §6.1
   const to = deps.conversations.isFresh(message.to) ? message.to : bareJid(message.to)
+  const addressed = to === message.to ? message : { ...message, to }
   const call = deps.conversations.callFor(message.from, to, message.thread, envelope.correlationId)
   story.callId = call.callId
-  const request = messageToSip({ ...message, to }, verdict.body, call, route.rules)
-  if (!request.ok) return bounced(request.failure)
+  const request = messageToSip(addressed, body, call, route.rules)
 
-  const pair = `${story.from} ${request.value.uri}`
-  const turn = deps.queues.enter(pair, utf8Length(verdict.body.text), () =>
-    askSip(deps, pair, request.value, route).catch((error: unknown) => bounced(brokeDown(error))),
-  )
+  const pair = `${story.from} ${story.to}`
+  const send = (one: SipRequest): Promise<Outcome> => askSip(deps, pair, one, route)
+  const way =
+    extras === undefined && request.ok
+      ? () => send(request.value)
+      : otherWays(deps, { message: addressed, body, extras, call, route, plain: request }, send)
+  if (typeof way !== 'function') return bounced(way)
+  return inTurn(deps, pair, utf8Length(body.text), way)
+}
+
+/** No MESSAGE leaves for somebody while one is pending. @see RFC 3428 §8 */
+function inTurn(
+  deps: DeliverToSipDeps,
+  pair: string,
+  bytes: number,
+  way: () => Promise<Outcome>,
+): Promise<Outcome> | Outcome {
+  const turn = deps.queues.enter(pair, bytes, () => way().catch((error: unknown) => bounced(brokeDown(error))))
   return turn ?? bounced(tooManyWaiting)
+}
+
+const reportDeps = (deps: DeliverToSipDeps): ReportDeps => ({
+  ...deps,
+  route: (domain) => chooseRoute(deps.index(), domain, deps.gruu),
+  send: async (request, parties, route) => {
+    const pair = `${formatBareJid(parties.from)} ${formatBareJid(parties.to)}`
+    return inTurn(deps, pair, request.body.length, () => askSip(deps, pair, request, route))
+  },
+})
+
+/** That somebody types, or does no more, for a SIP user who wrote to him lately and has not refused to know. @see mapping C.8 */
+async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state: ChatState): Promise<Outcome> {
+  const { from } = message
+  const to = bareJid(message.to)
+  const index = deps.index()
+  if (refusalFor(deps, index, message) !== undefined || !passesTyping(index, to.domain, from.domain))
+    return absorbed('no-content')
+  deps.conversations.noteState(from, to)
+  const route = chooseRoute(index, to.domain, deps.gruu)
+  if (
+    route === undefined ||
+    !deps.conversations.isAnswering(from, to) ||
+    !deps.abilities.takes(to, 'composing', 'always')
+  )
+    return absorbed('no-content')
+  const composing = deps.typing.fromXmpp(to, from, state)
+  if (composing === undefined) return absorbed('no-content')
+  const request = composingToSip({ from, to }, composing, deps.conversations.freshCall(), route.rules)
+  if (!request.ok) return absorbed('no-content')
+  const pair = `${formatBareJid(from)} ${formatBareJid(to)}`
+  const outcome = await inTurn(deps, pair, request.value.body.length, async () =>
+    // Words that wait behind it say more. @see mapping C.7
+    deps.queues.hasWaiting(pair) ? absorbed('no-content') : askSip(deps, pair, request.value, route),
+  )
+  if (outcome.kind !== 'bounced') return outcome
+  if (outcome.failure.status === 415) deps.abilities.note(to, 'composing', false)
+  return absorbed('no-content')
 }
 
 /** The transaction, and what its end means. */

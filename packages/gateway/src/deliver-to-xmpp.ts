@@ -1,4 +1,3 @@
-import { RecentMap } from '@stox/kernel'
 import type { Clock, Hashes, Ids, Outcome } from '@stox/kernel'
 import { decideOutbound, refusalOf } from '@stox/federation'
 import type { FederationIndex } from '@stox/federation'
@@ -7,13 +6,19 @@ import { newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid, formatStanza, parseDomain } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
-import { failureToSip, messageToXmpp, partiesOfRequest, textOfMessage } from '@stox/translate'
+import { extensionsFor, failureToSip, messageToXmpp, partiesOfRequest, textOfMessage } from '@stox/translate'
 import type { SipFailure, SipParties } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, misaddressed } from './bounce.ts'
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
+import { passesReports, reportFromSip } from './pass-reports.ts'
+import type { AskedOfSip } from './pass-reports.ts'
+import { passesTyping } from './pass-typing.ts'
+import type { Typing } from './pass-typing.ts'
+import type { Repeats } from './repeats.ts'
+import type { SipAbilities } from './sip-abilities.ts'
 
 export interface DeliverToXmppDeps extends EndDeps {
   readonly clock: Clock
@@ -26,31 +31,13 @@ export interface DeliverToXmppDeps extends EndDeps {
   readonly giveUpMs: number
   readonly conversations: Conversations
   readonly repeats: Repeats
+  readonly typing: Typing
+  readonly asked: AskedOfSip
+  readonly abilities: SipAbilities
+  /** Whether P-Asserted-Identity says who writes. @see RFC 3325 */
+  readonly believesAsserted: boolean
   /** The one resource of this SIP user that this contact is shown, if it is one. @see mapping C.13 */
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined
-}
-
-/** A copy that came another way gets the same answer, not a second stanza: 64·T1 + 5 s. @see mapping C.3 */
-const REPEAT_MS = 37_000
-const MOST_REPEATS = 120_000
-
-/** What became of requests lately, by the id of the stanza they are. */
-export class Repeats {
-  readonly #clock: Clock
-  readonly #known = new RecentMap<string, { readonly atMs: number; readonly outcome: Promise<Outcome> }>(MOST_REPEATS)
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  outcomeOf(id: string): Promise<Outcome> | undefined {
-    const known = this.#known.get(id)
-    return known !== undefined && this.#clock.monotonicMs() - known.atMs < REPEAT_MS ? known.outcome : undefined
-  }
-
-  note(id: string, outcome: Promise<Outcome>): void {
-    this.#known.set(id, { atMs: this.#clock.monotonicMs(), outcome })
-  }
 }
 
 /** The journey of a MESSAGE to an XMPP user: its final response waits for the edge's outcome. Never rejects. */
@@ -69,25 +56,23 @@ export async function deliverToXmpp(deps: DeliverToXmppDeps, incoming: IncomingS
     stanzaId: null,
     callId: request.core.callId,
   }
-  const end = await journeyToXmpp(deps, request, story).catch((error: unknown) => ({
-    outcome: bounced(brokeDown(error)),
-    repeat: false,
-  }))
+  const end = await journeyToXmpp(deps, request, story).catch((error: unknown) => ends(bounced(brokeDown(error))))
   const status = respond(deps, incoming, end.outcome)
   const told = end.outcome.kind === 'delivered' ? delivered(status) : end.outcome
-  endMessage(deps, story, end.repeat ? absorbed('duplicate') : told)
+  // That somebody types is no message: the journal would hold little else.
+  if (end.kind !== 'state') endMessage(deps, story, end.kind === 'repeat' ? absorbed('duplicate') : told)
   return told
 }
 
 interface JourneyEnd {
   readonly outcome: Outcome
-  /** The outcome is that of an earlier copy. */
-  readonly repeat: boolean
+  /** A repeat ends as the copy before it. */
+  readonly kind: 'message' | 'repeat' | 'state'
 }
-const ends = (outcome: Outcome): JourneyEnd => ({ outcome, repeat: false })
+const ends = (outcome: Outcome, kind: JourneyEnd['kind'] = 'message'): JourneyEnd => ({ outcome, kind })
 
 async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story: MessageStory): Promise<JourneyEnd> {
-  const parties = partiesOfRequest(request)
+  const parties = partiesOfRequest(request, deps.believesAsserted)
   if (!parties.ok) return ends(bounced(parties.failure))
   const { from, to } = parties.value
   story.from = formatBareJid(from)
@@ -98,22 +83,54 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   const refusal = refuseRequest(index, request, parties.value)
   if (refusal !== undefined) return ends(bounced(refusal))
 
-  const limit = index.localDomain(from.domain)?.maxMessageBytes ?? 0
+  const rules = index.localDomain(from.domain)
+  if (rules === undefined) return ends(bounced(misaddressed(`${from.domain} is not ours`)))
+  const limit = rules.maxMessageBytes
   if (request.body.length > limit) return ends(bounced(tooLarge(request.body.length, limit)))
-  const verdict = textOfMessage(request, deps.hashes, deps.clock.wallMs())
+  const verdict = textOfMessage(request, from, deps.hashes, deps.clock.wallMs())
   if (!verdict.ok) return ends(bounced(verdict.failure))
   if (verdict.value.kind === 'absorb') return ends(absorbed(verdict.value.reason))
 
   const decision = decideOutbound(index, { fromDomain: from.domain, toDomain: to.domain, kind: 'message' })
   if (!decision.allowed) return ends(bounced(refusalOf(decision)))
 
-  const content = { ...verdict.value.content, thread: deps.conversations.threadOf(verdict.value.content.thread) }
+  const view = sendersView(deps, parties.value)
+  if (verdict.value.kind === 'composing') {
+    deps.abilities.note(from, 'composing', true)
+    const passes = passesTyping(index, from.domain, to.domain)
+    return ends(passes ? await deps.typing.fromSip(view, verdict.value.composing) : absorbed('no-content'), 'state')
+  }
+  if (verdict.value.kind === 'report') {
+    deps.abilities.note(from, 'cpim', true)
+    const envelope = reportFromSip(deps, parties.value, verdict.value.report, deps.giveUpMs)
+    return ends(envelope === undefined ? absorbed('no-content') : await deps.link.send(envelope))
+  }
+
+  const { content } = verdict.value
   story.stanzaId = content.id
   const repeated = deps.repeats.outcomeOf(content.id)
-  if (repeated !== undefined) return { outcome: await repeated, repeat: true }
+  if (repeated !== undefined) return ends(await repeated, 'repeat')
 
-  const type = deps.conversations.typeFor(from, to)
-  const message = messageToXmpp(sendersView(deps, parties.value), content, type, domainOf(from))
+  if (content.html !== undefined) deps.abilities.note(from, 'html', true)
+  if (content.cpim) deps.abilities.note(from, 'cpim', true)
+  deps.typing.wordsFromSip(from, to)
+  const { stanzaType, stickyThread } = rules.messages
+  const pair = deps.conversations.noteFromSip(from, to)
+  const type = stanzaType === 'chat' || (stanzaType === 'mirror' && pair.chats) ? 'chat' : 'normal'
+  const thread =
+    (stickyThread ? deps.conversations.threadOfPair(from, to) : undefined) ??
+    deps.conversations.threadOf(content.thread)
+  const message = messageToXmpp(
+    view,
+    { ...content, thread },
+    type,
+    domainOf(from),
+    extensionsFor(content, {
+      // Also with the first words of a chat, to show that states are understood. @see XEP-0085 §5.1
+      state: type === 'chat' && pair.tellsStates !== false && passesTyping(index, from.domain, to.domain),
+      reports: content.asks !== undefined && passesReports(index, to.domain),
+    }),
+  )
   // A `gr` in From is a resource that this SIP domain has taught us.
   deps.conversations.noteResource(from)
   const outcome = deps.link.send({
@@ -125,7 +142,7 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
     stanzaXml: formatStanza(message),
     expiresInMs: deps.giveUpMs,
   })
-  deps.repeats.note(content.id, outcome)
+  deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })
   return ends(await outcome)
 }
 

@@ -24,12 +24,16 @@ import type { GatewayConfig } from './config.ts'
 import { Conversations } from './conversations.ts'
 import { deliverToSip } from './deliver-to-sip.ts'
 import type { DeliverToSipDeps } from './deliver-to-sip.ts'
-import { Repeats, deliverToXmpp } from './deliver-to-xmpp.ts'
+import { deliverToXmpp } from './deliver-to-xmpp.ts'
 import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
 import { PresenceKeeper } from './keep-presence.ts'
 import { PairQueues } from './pair-queues.ts'
+import { AskedOfSip } from './pass-reports.ts'
+import { Typing } from './pass-typing.ts'
+import { Repeats } from './repeats.ts'
 import { seedModel } from './seed-model.ts'
 import { CountingSender, FailoverSender } from './send-sip.ts'
+import { SipAbilities } from './sip-abilities.ts'
 import { takeRequest } from './take-request.ts'
 import { takeStanza } from './take-stanza.ts'
 import { trustedPeers } from './trusted-peers.ts'
@@ -163,7 +167,22 @@ export async function startGateway(
       notifyIntervalMs: config.presence.notifyIntervalMs,
     })
     presence = keeper
-    const common = { clock, log, metrics, journal: store.journal, index: () => index, conversations }
+    const giveUpMs = config.messages.giveUpS * 1000
+    const typing = new Typing({ clock, timers, ids, link, giveUpMs, conversations })
+    undo.push(() => typing.close())
+    const common = {
+      clock,
+      ids,
+      log,
+      metrics,
+      journal: store.journal,
+      index: () => index,
+      conversations,
+      typing,
+      abilities: new SipAbilities(clock),
+      repeats: new Repeats(clock),
+      asked: new AskedOfSip(),
+    }
     const toSip: DeliverToSipDeps = {
       ...common,
       gruu: config.sip.gruu,
@@ -173,11 +192,10 @@ export async function startGateway(
     }
     const toXmpp: DeliverToXmppDeps = {
       ...common,
-      ids,
       hashes,
       link,
-      giveUpMs: config.messages.giveUpS * 1000,
-      repeats: new Repeats(clock),
+      giveUpMs,
+      believesAsserted: config.sip.trustAssertedIdentity,
       shownResource: (sipUser, xmppUser) => keeper.shownResource(sipUser, xmppUser),
     }
     const counted = async <T>(work: Promise<T>): Promise<T> => {

@@ -37,6 +37,11 @@ export class PairQueues<T> {
     return this.#waiting
   }
 
+  /** Whether somebody waits behind the one whose turn it is. */
+  hasWaiting(pair: string): boolean {
+    return (this.#lines.get(pair)?.waiting.length ?? 0) > 0
+  }
+
   /** Undefined, and nothing taken, when the line is full. `run` never rejects. */
   enter(pair: string, bytes: number, run: () => Promise<T>): Promise<T> | undefined {
     const line = this.#lines.get(pair)

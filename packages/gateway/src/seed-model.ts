@@ -81,4 +81,5 @@ const sameFields = (a: LocalDomain, b: LocalDomain): boolean =>
   a.route === b.route &&
   a.congestionSafe === b.congestionSafe &&
   a.maxMessageBytes === b.maxMessageBytes &&
-  a.acceptedStatus === b.acceptedStatus
+  a.acceptedStatus === b.acceptedStatus &&
+  sameJson(a.messages, b.messages)

@@ -77,6 +77,15 @@ describe('gateway.yaml', () => {
     expect(config.sip.domains).toEqual([
       {
         domain: 'capulet.example',
+        messages: {
+          typing: true,
+          reports: 'learned',
+          html: 'never',
+          stanzaType: 'mirror',
+          stickyThread: false,
+          split: false,
+          lateErrors: 'message',
+        },
         route: 'sip:127.0.0.1:5060;transport=udp',
         congestionSafe: false,
         maxMessageBytes: 16_384,

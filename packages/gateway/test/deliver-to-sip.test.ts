@@ -7,7 +7,7 @@ import { Conversations } from '../src/conversations.ts'
 import { deliverToSip } from '../src/deliver-to-sip.ts'
 import { PairQueues } from '../src/pair-queues.ts'
 import { takeStanza } from '../src/take-stanza.ts'
-import { envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle } from './stage.ts'
+import { besidesOf, envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 interface World extends Stage {
@@ -18,7 +18,9 @@ function world(partnerType: PartnerType = 'federated', more: Partial<FederationM
   const index = indexFor(partnerType, more)
   const conversations = new Conversations({ clock: stage.time, ids: stage.ids, hashes })
   const deps = {
+    ...besidesOf(stage, conversations),
     clock: stage.time,
+    ids: stage.ids,
     log: silentLog,
     metrics,
     journal: stage.store.journal,

@@ -5,8 +5,19 @@ import { localDomainSchema } from '@stox/federation'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
 import { Conversations } from '../src/conversations.ts'
-import { Repeats, deliverToXmpp } from '../src/deliver-to-xmpp.ts'
-import { bounceWith, hashes, incomingOf, indexFor, messageOf, metrics, newStage, settle, sipMessage } from './stage.ts'
+import { deliverToXmpp } from '../src/deliver-to-xmpp.ts'
+import {
+  besidesOf,
+  bounceWith,
+  hashes,
+  incomingOf,
+  indexFor,
+  messageOf,
+  metrics,
+  newStage,
+  settle,
+  sipMessage,
+} from './stage.ts'
 import type { Stage } from './stage.ts'
 
 interface World extends Stage {
@@ -32,6 +43,7 @@ function world(more: Partial<FederationModel> = {}): World {
     },
   }
   const deps = {
+    ...besidesOf(stage, conversations),
     clock: stage.time,
     ids: stage.ids,
     hashes,
@@ -42,7 +54,7 @@ function world(more: Partial<FederationModel> = {}): World {
     link: stage.link,
     giveUpMs: 12_000,
     conversations,
-    repeats: new Repeats(stage.time),
+    believesAsserted: false,
     shownResource: () => at.shown,
   }
   return at
@@ -128,7 +140,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     ['a domain of our own', { uri: 'sip:x@capulet.example' }, 403],
     ['A.6 sips', { uri: 'sips:romeo@montague.example' }, 480],
     ['A.2 an address that cannot be', { uri: 'sip:%00@montague.example' }, 400],
-    ['C.5 html', { contentType: 'text/html', body: '<b>x</b>' }, 415],
+    ['C.5 a picture', { contentType: 'image/png', body: 'x' }, 415],
     ['C.5 not UTF-8', { body: new Uint8Array([0xff]) }, 400],
     ['C.6 too large', { body: 'x'.repeat(16_385) }, 513],
     ['G.8 the last hop', { maxForwards: 1 }, 483],
@@ -139,7 +151,9 @@ describe('a MESSAGE from SIP to XMPP', () => {
   })
 
   test('C.5: 415 says what is taken', async () =>
-    expect((await world().deliver(sipMessage({ contentType: 'image/png' }))).headers.get('Accept')).toBe('text/plain'))
+    expect((await world().deliver(sipMessage({ contentType: 'image/png' }))).headers.get('Accept')).toContain(
+      'text/plain, text/html, message/cpim',
+    ))
 
   test('nothing to say is accepted, and not passed on', async () => {
     const at = world()
@@ -170,7 +184,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     const chat = messageOf(
       "<message xmlns='jabber:server' type='chat' from='romeo@montague.example/orchard' to='juliet@capulet.example'><body>x</body></message>",
     )
-    at.conversations.noteFromXmpp(chat.from, chat.to, chat.type)
+    at.conversations.noteFromXmpp(chat.from, chat.to, chat, false)
     await at.deliver(sipMessage({}))
     expect(messageOf(at.link.sent[0]?.stanzaXml ?? '').type).toBe('chat')
   })
@@ -181,7 +195,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     const chat = messageOf(
       "<message xmlns='jabber:server' from='romeo@montague.example/orchard' to='juliet@capulet.example'><body>x</body></message>",
     )
-    at.conversations.noteFromXmpp(chat.from, chat.to, chat.type)
+    at.conversations.noteFromXmpp(chat.from, chat.to, chat, false)
     await at.deliver(sipMessage({ uri: 'sip:romeo@montague.example;gr=orchard' }))
     const fresh = messageOf(at.link.sent[0]?.stanzaXml ?? '')
     expect([formatJid(fresh.from), formatJid(fresh.to)]).toEqual([

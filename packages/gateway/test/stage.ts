@@ -10,6 +10,11 @@ import { openMemoryStore } from '@stox/store'
 import type { IncomingSipRequest, SipReply } from '@stox/transport'
 import { parseStanzaText } from '@stox/xmpp'
 import type { MessageStanza, PresenceStanza, Stanza } from '@stox/xmpp'
+import type { Conversations } from '../src/conversations.ts'
+import { AskedOfSip } from '../src/pass-reports.ts'
+import { Typing } from '../src/pass-typing.ts'
+import { Repeats } from '../src/repeats.ts'
+import { SipAbilities } from '../src/sip-abilities.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 export const hashes: Hashes = { sha256Hex: sha256, hmacSha256Hex: (key, text) => sha256(key + text) }
@@ -188,3 +193,18 @@ export function newStage(): Stage {
     store: openMemoryStore({ clock: time, timers: time, log: silentLog }),
   }
 }
+
+/** What the two journeys share beside the words. */
+export const besidesOf = (stage: Stage, conversations: Conversations) => ({
+  typing: new Typing({
+    clock: stage.time,
+    timers: stage.time,
+    ids: stage.ids,
+    link: stage.link,
+    giveUpMs: 12_000,
+    conversations,
+  }),
+  abilities: new SipAbilities(stage.time),
+  repeats: new Repeats(stage.time),
+  asked: new AskedOfSip(),
+})

@@ -18,10 +18,25 @@ export {
   streamTroubleToFailure,
 } from './failure-to-xmpp.ts'
 export type { SipAnswerHints, SipTrouble, StreamTrouble } from './failure-to-xmpp.ts'
-export { PAGER_LIMIT_BYTES, callIdForThread, isLanguageTag, judgeMessage, messageToSip } from './message-to-sip.ts'
-export type { MessageVerdict, SipCall, SipRouteRules } from './message-to-sip.ts'
-export { ACCEPTED_TYPES, messageToXmpp, partiesOfRequest, textOfMessage } from './message-to-xmpp.ts'
+export {
+  PAGER_LIMIT_BYTES,
+  callIdForThread,
+  htmlBody,
+  isLanguageTag,
+  judgeMessage,
+  messageToSip,
+  messageToSipParts,
+  plainBody,
+} from './message-to-sip.ts'
+export type { MessageExtras, MessageVerdict, PagerParties, SipBody, SipCall, SipRouteRules } from './message-to-sip.ts'
+export { extensionsFor, messageToXmpp, partiesOfRequest, textOfMessage } from './message-to-xmpp.ts'
 export type { SipParties, SipText, SipTextVerdict } from './message-to-xmpp.ts'
+export { ACCEPTED_TYPES } from './sip-content.ts'
+export type { ReportsAsked } from './sip-content.ts'
+export { CHAT_STATE_FOR, COMPOSING_FOR, chatStateStanza, composingToSip } from './typing.ts'
+export { cpimBody, dispositionsFor, lateErrorToSip, reportToSip, reportToXmpp } from './reports.ts'
+export type { ReportedMessage } from './reports.ts'
+export { splitText } from './split-text.ts'
 export { ACTIVITY_FOR_SHOW, SHOW_FOR_ACTIVITY, contactToPriority, priorityToContact } from './presence-tables.ts'
 export { presenceToPidf, resourceOfPresence, tupleIdOf } from './presence-to-sip.ts'
 export type { PresenceDocument, ResourcePresence } from './presence-to-sip.ts'

@@ -2,12 +2,26 @@ import { fail, ok, utf8Length } from '@stox/kernel'
 import type { AbsorbedReason, Failure, Hashes, Result } from '@stox/kernel'
 import { formatSipUri, nameAddr, newSipRequest, sipMessageLength } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
-import { bareJid, formatJid, ns, parseDelay, parseNick } from '@stox/xmpp'
-import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
-import { childOf, childrenOf, namespaceOf } from '@stox/xml'
+import {
+  asksForReceipt,
+  bareJid,
+  formatJid,
+  isMarkable,
+  ns,
+  parseChatMarker,
+  parseChatState,
+  parseDelay,
+  parseNick,
+  parseReceipt,
+} from '@stox/xmpp'
+import type { ChatState, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
+import { xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
+import { childOf, namespaceOf } from '@stox/xml'
+import type { XmlElement } from '@stox/xml'
 import { jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
 import { shortHeaderText } from './failure-to-sip.ts'
+import { splitText } from './split-text.ts'
 
 /** What the road to a SIP domain takes. */
 export interface SipRouteRules {
@@ -25,8 +39,20 @@ export interface SipCall {
   readonly cseq: number
 }
 
+/** What a message has besides its words. */
+export interface MessageExtras {
+  readonly state: ChatState | undefined
+  readonly asksReceipt: boolean
+  readonly markable: boolean
+  readonly formatted: boolean
+}
+
 export type MessageVerdict =
-  | { readonly kind: 'send'; readonly body: LangText }
+  | { readonly kind: 'send'; readonly body: LangText; readonly extras: MessageExtras | undefined }
+  | { readonly kind: 'state'; readonly state: ChatState }
+  /** Of the message with this id. */
+  | { readonly kind: 'report'; readonly disposition: 'delivery' | 'display'; readonly id: string }
+  | { readonly kind: 'late-error'; readonly error: StanzaErrorInfo }
   | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
   | { readonly kind: 'bounce'; readonly failure: Failure }
 
@@ -36,6 +62,8 @@ const NS_MAM = 'urn:xmpp:mam:2'
 const NS_RETRACT = 'urn:xmpp:message-retract:1'
 const NS_FALLBACK = 'urn:xmpp:fallback:0'
 const NS_NICK = ns.NS_NICK
+const NS_CORRECT = 'urn:xmpp:message-correct:0'
+const NS_FEATURE_NEG = 'http://jabber.org/protocol/feature-neg'
 
 const refuse = (
   condition: Failure['condition'],
@@ -49,17 +77,25 @@ const refuse = (
 
 /** What becomes of a message stanza, in the order of mapping C.1. */
 export function judgeMessage(message: MessageStanza): MessageVerdict {
-  // An error never answers an error, and is never a MESSAGE. @see RFC 6120 §8.3.1
-  if (message.type === 'error') return { kind: 'absorb', reason: 'error-stanza' }
+  // An error never answers an error, and is never a MESSAGE of its own. @see RFC 6120 §8.3.1
+  if (message.type === 'error')
+    return message.error === undefined
+      ? { kind: 'absorb', reason: 'error-stanza' }
+      : { kind: 'late-error', error: message.error }
   // A person cannot take part in a room by himself. @see RFC 6121 §8.5.2
   if (message.type === 'groupchat')
     return refuse('service-unavailable', 'cancel', 403, 'Group chat is not available to this user')
 
+  let others = 0
   let encrypted = false
   let retracted = false
   let fallback = false
-  for (const child of childrenOf(message.element)) {
+  let corrected = false
+  for (const child of message.element.children) {
+    if (typeof child === 'string') continue
     const space = namespaceOf(child)
+    if (space === ns.NS_SERVER) continue
+    others += 1
     // Copies of one's own messages come from one's own server: over a server-to-server stream they are forged. @see XEP-0280 §11
     if (space === ns.NS_CARBONS || space === ns.NS_FORWARD || space === NS_MAM)
       return { kind: 'absorb', reason: 'forged-carbon' }
@@ -67,6 +103,10 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
     if (space === NS_ENCRYPTION_HINT || NS_OMEMO.includes(space)) encrypted = true
     if (space === NS_RETRACT) retracted = true
     if (space === NS_FALLBACK) fallback = true
+    if (space === NS_CORRECT) corrected = true
+    // Sessions are not negotiated here. @see XEP-0155 §4
+    if (space === NS_FEATURE_NEG)
+      return refuse('feature-not-implemented', 'cancel', 405, 'Sessions are not negotiated with this user')
   }
   // "I sent you an encrypted message" is not the message.
   if (encrypted)
@@ -74,9 +114,39 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
   if (retracted && fallback) return { kind: 'absorb', reason: 'no-content' }
 
   const body = chooseBody(message)
-  // Chat states, receipts and subjects alone: never an empty MESSAGE.
-  if (body === undefined || body.text.trim() === '') return { kind: 'absorb', reason: 'no-content' }
-  return { kind: 'send', body }
+  // Subjects and what nobody knows, alone: never an empty MESSAGE.
+  if (body === undefined || body.text.trim() === '')
+    return others === 0 ? { kind: 'absorb', reason: 'no-content' } : judgeWordless(message)
+  if (others === 0) return { kind: 'send', body, extras: undefined }
+  return {
+    kind: 'send',
+    // What was corrected comes a second time, and is marked as such. @see XEP-0308
+    body: corrected ? { ...body, text: `* ${body.text}` } : body,
+    extras: extrasOf(message.element),
+  }
+}
+
+/** A receipt, a marker, or a state of the chat, without words. @see XEP-0184 §5, XEP-0333, XEP-0085 §5 */
+function judgeWordless({ element }: MessageStanza): MessageVerdict {
+  const received = parseReceipt(element)
+  if (received !== undefined) return { kind: 'report', disposition: 'delivery', id: received }
+  const marker = parseChatMarker(element)
+  if (marker !== undefined)
+    return { kind: 'report', disposition: marker.kind === 'received' ? 'delivery' : 'display', id: marker.id }
+  const state = parseChatState(element)
+  return state === undefined ? { kind: 'absorb', reason: 'no-content' } : { kind: 'state', state }
+}
+
+function extrasOf(element: XmlElement): MessageExtras | undefined {
+  const state = parseChatState(element)
+  // Of what comes from an archive nobody wants a report. @see mapping C.9
+  const isLate = childOf(element, 'delay', ns.NS_DELAY) !== undefined
+  const asksReceipt = !isLate && asksForReceipt(element)
+  const markable = !isLate && isMarkable(element)
+  const formatted = childOf(element, 'html', ns.NS_XHTML_IM) !== undefined
+  return state !== undefined || asksReceipt || markable || formatted
+    ? { state, asksReceipt, markable, formatted }
+    : undefined
 }
 
 /** The body without a language of its own, else the first. @see mapping C.2 */
@@ -160,21 +230,63 @@ const LANGUAGE_TAG = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*$/
 const LONGEST_LANGUAGE_TAG = 35
 export const isLanguageTag = (text: string): boolean => text.length <= LONGEST_LANGUAGE_TAG && LANGUAGE_TAG.test(text)
 
+/** Who writes to whom in a request of ours. */
+export interface PagerParties {
+  readonly from: Jid
+  readonly to: Jid
+}
+
+/** What a MESSAGE carries in place of the plain words. */
+export interface SipBody {
+  readonly contentType: string
+  readonly body: string | Uint8Array
+}
+
+export const plainBody = (text: string): SipBody => ({ contentType: 'text/plain;charset=UTF-8', body: toCrlf(text) })
+
+/** The looks of a message as a document of its own; undefined when it has none. @see mapping C.10 */
+export function htmlBody(message: MessageStanza): SipBody | undefined {
+  const html = xhtmlImToHtml(message.element)
+  return html === undefined ? undefined : { contentType: 'text/html;charset=UTF-8', body: html }
+}
+
+/** One MESSAGE, or the reason why it is too long for its road. No Contact: it makes no dialog. @see RFC 3428 §4, §8 */
+export function pagerMessage(
+  parties: PagerParties,
+  content: SipBody,
+  call: SipCall,
+  rules: SipRouteRules,
+  headers: readonly SipHeaderEntry[] = [],
+  displayName?: string,
+): Result<SipRequest, Failure> {
+  const to = nameAddr(jidToSipUri(parties.to, rules.gruu))
+  const request = newSipRequest({
+    method: 'MESSAGE',
+    uri: formatSipUri(to.uri),
+    from: nameAddr(jidToSipUri(parties.from, rules.gruu), displayName, call.fromTag),
+    to,
+    callId: call.callId,
+    cseq: call.cseq,
+    maxForwards: 70,
+    headers: [...headers, ['User-Agent', 'stox']],
+    contentType: content.contentType,
+    body: content.body,
+  })
+  const limit = rules.congestionSafe ? Math.max(PAGER_LIMIT_BYTES, rules.maxMessageBytes) : PAGER_LIMIT_BYTES
+  const bytes = bytesOf(request)
+  return bytes > limit ? fail(tooLongForSip(bytes, limit)) : ok(request)
+}
+
 /** One stanza as one MESSAGE; `to` may carry a resource only when the SIP side taught us it. @see RFC 7572 §4 */
 export function messageToSip(
   message: MessageStanza,
   body: LangText,
   call: SipCall,
   rules: SipRouteRules,
+  content: SipBody = plainBody(body.text),
 ): Result<SipRequest, Failure> {
   const nick = childOf(message.element, 'nick', NS_NICK) === undefined ? undefined : parseNick(message.element)
   const displayName = nick === undefined ? undefined : shortHeaderText(withoutBidi(nick), 64)
-  const from = nameAddr(
-    jidToSipUri(message.from, rules.gruu),
-    displayName === '' ? undefined : displayName,
-    call.fromTag,
-  )
-  const to = nameAddr(jidToSipUri(message.to, rules.gruu))
 
   const headers: SipHeaderEntry[] = []
   const subject =
@@ -184,26 +296,32 @@ export function messageToSip(
   if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])
   const delay = childOf(message.element, 'delay', ns.NS_DELAY) === undefined ? undefined : parseDelay(message.element)
   if (delay !== undefined) headers.push(['Date', new Date(delay.stampMs).toUTCString()])
-  // No Contact: MESSAGE makes no dialog. @see RFC 3428 §4
-  headers.push(['User-Agent', 'stox'])
-
-  const request = newSipRequest({
-    method: 'MESSAGE',
-    uri: formatSipUri(to.uri),
-    from,
-    to,
-    callId: call.callId,
-    cseq: call.cseq,
-    maxForwards: 70,
-    headers,
-    contentType: 'text/plain;charset=UTF-8',
-    body: toCrlf(body.text),
-  })
-
-  const limit = rules.congestionSafe ? Math.max(PAGER_LIMIT_BYTES, rules.maxMessageBytes) : PAGER_LIMIT_BYTES
-  const bytes = bytesOf(request)
-  return bytes > limit ? fail(tooLongForSip(bytes, limit)) : ok(request)
+  return pagerMessage(message, content, call, rules, headers, displayName === '' ? undefined : displayName)
 }
+
+/** The same as several, numbered: their words together are the text. Undefined when that does not help. @see mapping C.6 */
+export function messageToSipParts(
+  message: MessageStanza,
+  body: LangText,
+  nextCall: () => SipCall,
+  rules: SipRouteRules,
+): readonly SipRequest[] | undefined {
+  const first = nextCall()
+  const empty = messageToSip(message, { ...body, text: '' }, first, { ...rules, congestionSafe: true })
+  const limit = rules.congestionSafe ? Math.max(PAGER_LIMIT_BYTES, rules.maxMessageBytes) : PAGER_LIMIT_BYTES
+  const room = empty.ok ? limit - bytesOf(empty.value) - LENGTH_DIGITS : 0
+  const pieces = splitText(body.text.replace(/\r\n|\r|\n/g, '\r\n'), room)
+  const requests: SipRequest[] = []
+  for (const [index, text] of pieces?.entries() ?? []) {
+    const one = messageToSip(message, { ...body, text }, index === 0 ? first : nextCall(), rules)
+    if (!one.ok) return undefined
+    requests.push(one.value)
+  }
+  return requests.length === 0 ? undefined : requests
+}
+
+/** Content-Length and CSeq grow with the text. */
+const LENGTH_DIGITS = 16
 
 /** As it will be on the wire. */
 const bytesOf = (request: SipRequest): number => sipMessageLength(request) + VIA_BYTES

@@ -14,6 +14,12 @@ import {
   textOfMessage,
 } from '@stox/translate'
 
+const jidOf = (text: string) => {
+  const jid = parseJid(text)
+  if (!jid.ok) throw new Error(`not a JID: ${text}`)
+  return jid.value
+}
+const romeo = jidOf('romeo@example.net')
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 const hashes: Hashes = { sha256Hex: sha256, hmacSha256Hex: (key, text) => sha256(key + text) }
 const NOW = Date.UTC(2026, 0, 1, 12)
@@ -43,17 +49,10 @@ const sent = (message: MessageStanza): SipRequest => {
 describe('mapping C.1: what becomes of a message', () => {
   const body = '<body>hello</body>'
   test.each([
-    [
-      '1 an error',
-      '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>',
-      "type='error'",
-      'error-stanza',
-    ],
+    ['1 an error that says nothing', '', "type='error'", 'error-stanza'],
     ['3 a carbon', `${body}<received xmlns='urn:xmpp:carbons:2'/>`, '', 'forged-carbon'],
     ['3 a forwarded message', `${body}<forwarded xmlns='urn:xmpp:forward:0'/>`, '', 'forged-carbon'],
     ['4 a pubsub event', `<event xmlns='http://jabber.org/protocol/pubsub#event'/>`, "type='headline'", 'pubsub-event'],
-    ['5 a chat state', `<composing xmlns='http://jabber.org/protocol/chatstates'/>`, "type='chat'", 'no-content'],
-    ['5 a receipt', `<received xmlns='urn:xmpp:receipts' id='x'/>`, '', 'no-content'],
     ['7 a subject alone', '<subject>x</subject>', '', 'no-content'],
     ['7 nothing', '', '', 'no-content'],
     [
@@ -65,7 +64,84 @@ describe('mapping C.1: what becomes of a message', () => {
   ])('%s is absorbed', (_clause, content, attributes, reason) =>
     expect(judgeMessage(stanza(content, attributes))).toEqual({ kind: 'absorb', reason }),
   )
+  const states = 'http://jabber.org/protocol/chatstates'
   test.each([
+    [
+      '1 an error',
+      '<error type="cancel"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error>',
+      "type='error'",
+      { kind: 'late-error', error: { condition: 'item-not-found' } },
+    ],
+    ['5 a chat state', `<composing xmlns='${states}'/>`, "type='chat'", { kind: 'state', state: 'composing' }],
+    [
+      '5 a receipt',
+      `<received xmlns='urn:xmpp:receipts' id='x'/>`,
+      '',
+      { kind: 'report', disposition: 'delivery', id: 'x' },
+    ],
+    [
+      '5 a marker',
+      `<displayed xmlns='urn:xmpp:chat-markers:0' id='x'/>`,
+      '',
+      { kind: 'report', disposition: 'display' },
+    ],
+    [
+      '5 a receipt beside a state',
+      `<active xmlns='${states}'/><received xmlns='urn:xmpp:receipts' id='x'/>`,
+      '',
+      { kind: 'report' },
+    ],
+    [
+      'C.11 a correction',
+      `${body}<replace xmlns='urn:xmpp:message-correct:0' id='x'/>`,
+      '',
+      { kind: 'send', body: { text: '* hello' } },
+    ],
+    [
+      'C.11 a reaction alone is not in the list of states',
+      `<reactions xmlns='urn:xmpp:reactions:0' id='x'/>`,
+      '',
+      { kind: 'absorb' },
+    ],
+    [
+      'C.11 a reply keeps its words',
+      `${body}<reply xmlns='urn:xmpp:reply:0' id='x'/>`,
+      '',
+      { kind: 'send', body: { text: 'hello' }, extras: undefined },
+    ],
+    [
+      'C.11 a link out of band keeps its words',
+      `${body}<x xmlns='jabber:x:oob'><url>https://a.example</url></x>`,
+      '',
+      { kind: 'send' },
+    ],
+    ['C.11 an invitation alone', `<x xmlns='jabber:x:conference' jid='room@rooms.example'/>`, '', { kind: 'absorb' }],
+    [
+      'C.9 a wish for a receipt',
+      `${body}<request xmlns='urn:xmpp:receipts'/>`,
+      '',
+      { kind: 'send', extras: { asksReceipt: true } },
+    ],
+    [
+      'C.9 none for what comes late',
+      `${body}<request xmlns='urn:xmpp:receipts'/><delay xmlns='urn:xmpp:delay' stamp='2026-01-01T10:00:00Z'/>`,
+      '',
+      { kind: 'send', extras: undefined },
+    ],
+  ])('%s', (_clause, content, attributes, verdict) =>
+    expect(judgeMessage(stanza(content, attributes))).toMatchObject(verdict),
+  )
+  test.each([
+    [
+      'C.11 XEP-0155, a negotiation',
+      `<feature xmlns='http://jabber.org/protocol/feature-neg'/>`,
+      '',
+      'feature-not-implemented',
+      'cancel',
+    ],
+    ['6 OpenPGP', `${body}<openpgp xmlns='urn:xmpp:openpgp:0'/>`, '', 'not-acceptable', 'modify'],
+    ['6 legacy PGP', `${body}<x xmlns='jabber:x:encrypted'/>`, '', 'not-acceptable', 'modify'],
+    ['6 OMEMO 2', `${body}<encrypted xmlns='urn:xmpp:omemo:2'/>`, '', 'not-acceptable', 'modify'],
     ['2 RFC 6121 §8.5.2, groupchat', body, "type='groupchat'", 'service-unavailable', 'cancel'],
     ['6 OMEMO', `${body}<encrypted xmlns='eu.siacs.conversations.axolotl'/>`, '', 'not-acceptable', 'modify'],
     ['6 an encryption hint', `${body}<encryption xmlns='urn:xmpp:eme:0'/>`, '', 'not-acceptable', 'modify'],
@@ -189,16 +265,12 @@ const sip = (head: readonly string[], body: Uint8Array | string): SipRequest => 
   return parsed.value
 }
 const contentOf = (request: SipRequest) => {
-  const verdict = textOfMessage(request, hashes, NOW)
+  const verdict = textOfMessage(request, romeo, hashes, NOW)
   if (!verdict.ok) throw new Error(verdict.failure.detail)
-  if (verdict.value.kind !== 'text') throw new Error(verdict.value.reason)
+  if (verdict.value.kind !== 'text') throw new Error(verdict.value.kind)
   return verdict.value.content
 }
-const gateway = (() => {
-  const jid = parseJid('example.net')
-  if (!jid.ok) throw new Error('no')
-  return jid.value
-})()
+const gateway = jidOf('example.net')
 
 describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
   const plain = 'Content-Type: text/plain'
@@ -233,12 +305,12 @@ describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
   test.each([
     ['not UTF-8', [plain], new Uint8Array([0xff]), 400, undefined],
     ['no type', [], utf8Bytes('x'), 400, undefined],
-    ['C.5 html', ['Content-Type: text/html'], utf8Bytes('<b>x</b>'), 415, 'Accept'],
-    ['C.5 CPIM', ['Content-Type: message/cpim'], utf8Bytes('x'), 415, 'Accept'],
+    ['C.5 a picture', ['Content-Type: image/png'], utf8Bytes('x'), 415, 'Accept'],
+    ['C.5 CPIM that is none', ['Content-Type: message/cpim'], utf8Bytes('x'), 400, undefined],
     ['C.5 an encoding', [plain, 'Content-Encoding: gzip'], utf8Bytes('x'), 415, 'Accept-Encoding'],
     ['C.5 a charset', [`${plain};charset=utf-16`], utf8Bytes('x'), 415, 'Accept'],
   ])('%s is refused', (_clause, head, body, status, header) => {
-    const verdict = textOfMessage(sip(head, body), hashes, NOW)
+    const verdict = textOfMessage(sip(head, body), romeo, hashes, NOW)
     expect(verdict).toMatchObject({ ok: false, failure: { status } })
     if (header !== undefined && !verdict.ok) expect(verdict.failure.headers?.map(([name]) => name)).toContain(header)
   })
@@ -246,7 +318,7 @@ describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
     ['G.11 one space', [plain], ' ', 'no-content'],
     ['RFC 3428 §7 expired', [plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT', 'Expires: 60'], 'x', 'expired'],
   ])('%s is absorbed', (_clause, head, body, reason) =>
-    expect(textOfMessage(sip(head, body), hashes, NOW)).toEqual({ ok: true, value: { kind: 'absorb', reason } }),
+    expect(textOfMessage(sip(head, body), romeo, hashes, NOW)).toEqual({ ok: true, value: { kind: 'absorb', reason } }),
   )
   test('C.3: an old Date is shown as a delay', () => {
     const request = sip([plain, 'Date: Thu, 01 Jan 2026 11:00:00 GMT'], 'x')

@@ -1,0 +1,94 @@
+import { lossyUtf8Text, silentLog } from '@stox/kernel'
+import type { Outcome } from '@stox/kernel'
+import { FederationIndex, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
+import type { SipRequest, SipResponse } from '@stox/sip'
+import { Conversations } from '../src/conversations.ts'
+import { deliverToSip } from '../src/deliver-to-sip.ts'
+import { deliverToXmpp } from '../src/deliver-to-xmpp.ts'
+import { PairQueues } from '../src/pair-queues.ts'
+import { takeStanza } from '../src/take-stanza.ts'
+import { besidesOf, envelopeFor, hashes, incomingOf, metrics, modelFor, newStage } from './stage.ts'
+import type { Stage } from './stage.ts'
+
+/** Both journeys over what they share. */
+export interface BothWays extends Stage {
+  readonly besides: ReturnType<typeof besidesOf>
+  /** A stanza of romeo@montague.example/orchard to juliet@capulet.example; `attributes` may say otherwise. */
+  stanza(content: string, attributes?: string, from?: string): Promise<Outcome>
+  request(request: SipRequest): Promise<SipResponse>
+  bodies(): readonly string[]
+}
+
+let stanzas = 0
+
+export function bothWays(
+  messages: Readonly<Record<string, unknown>> = {},
+  partner: Readonly<Record<string, unknown>> = {},
+  more: Readonly<Record<string, unknown>> = {},
+): BothWays {
+  const stage = newStage()
+  const index = new FederationIndex(
+    modelFor('federated', {
+      partners: [xmppPartnerSchema.parse({ domain: 'montague.example', partnerType: 'federated', ...partner })],
+      localDomains: [
+        localDomainSchema.parse({
+          domain: 'capulet.example',
+          route: 'sip:127.0.0.1:5060;transport=tcp',
+          congestionSafe: true,
+          messages,
+          ...more,
+        }),
+      ],
+    }),
+  )
+  const conversations = new Conversations({ clock: stage.time, ids: stage.ids, hashes })
+  const besides = besidesOf(stage, conversations)
+  const shared = {
+    ...besides,
+    clock: stage.time,
+    ids: stage.ids,
+    log: silentLog,
+    metrics,
+    journal: stage.store.journal,
+    index: () => index,
+    conversations,
+  }
+  const toSip = {
+    ...shared,
+    gruu: 'raw' as const,
+    sip: stage.sip,
+    queues: new PairQueues<Outcome>(),
+    isAuthorizedBy: () => false,
+  }
+  const toXmpp = {
+    ...shared,
+    hashes,
+    link: stage.link,
+    giveUpMs: 12_000,
+    believesAsserted: false,
+    shownResource: () => undefined,
+  }
+  return {
+    ...stage,
+    besides,
+    stanza: (content, attributes = "type='chat' id='m1'", from = 'romeo@montague.example/orchard') =>
+      takeStanza(
+        {
+          message: (envelope, message) => deliverToSip(toSip, envelope, message),
+          presence: () => Promise.resolve({ kind: 'absorbed', reason: 'presence-kept' }),
+        },
+        envelopeFor(
+          `<message xmlns='jabber:server' from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`,
+          { correlationId: `c-${(stanzas += 1)}` },
+        ),
+      ),
+    request: async (request) => {
+      const { incoming, responses } = incomingOf(request)
+      await deliverToXmpp(toXmpp, incoming)
+      const [response] = responses
+      if (response === undefined || responses.length > 1) throw new Error(`${responses.length} responses`)
+      return response
+    },
+    bodies: () => stage.sip.sent.map(({ request }) => lossyUtf8Text(request.body)),
+  }
+}

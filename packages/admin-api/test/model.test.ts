@@ -304,6 +304,15 @@ describe('/v1/local-domains', () => {
         congestionSafe: false,
         maxMessageBytes: 16_384,
         acceptedStatus: 202,
+        messages: {
+          typing: true,
+          reports: 'learned',
+          html: 'never',
+          stanzaType: 'mirror',
+          stickyThread: false,
+          split: false,
+          lateErrors: 'message',
+        },
         revision: 1,
       },
     ])

@@ -23,4 +23,6 @@ export {
   utf8Length,
   concatBytes,
   bytesOfBase64,
+  roomFor,
+  writeUtf8,
 } from './text-codec.ts'

@@ -5,11 +5,13 @@
 interface HostBytes extends Uint8Array {
   latin1Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
+  utf8Write(text: string, at: number): number
 }
 interface Host {
   readonly Buffer: {
     from(buffer: ArrayBufferLike, byteOffset: number, length: number): HostBytes
     from(text: string, encoding: 'latin1' | 'utf8' | 'base64'): Uint8Array
+    allocUnsafeSlow(length: number): HostBytes
     byteLength(text: string): number
     concat(parts: readonly Uint8Array[]): Uint8Array
   }
@@ -30,9 +32,12 @@ export const latin1Text = (bytes: Uint8Array, start = 0, end = bytes.length): st
   view(bytes).latin1Slice(start, end)
 
 /** Strict UTF-8; undefined when the bytes are not (overlong, surrogate, truncated). A BOM is kept as U+FEFF. */
-export function utf8Text(bytes: Uint8Array): string | undefined {
+export function utf8Text(bytes: Uint8Array, start = 0, end = bytes.length): string | undefined {
+  const text = view(bytes).utf8Slice(start, end)
+  // What is not UTF-8 has become U+FFFD. A text without that character is what stood there.
+  if (!text.includes('\ufffd')) return text
   try {
-    return strict.decode(bytes)
+    return strict.decode(bytes.subarray(start, end))
   } catch {
     return undefined
   }
@@ -40,6 +45,12 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
 
 /** UTF-8 with U+FFFD for what is not: for logs and display only. */
 export const lossyUtf8Text = (bytes: Uint8Array): string => view(bytes).utf8Slice(0, bytes.length)
+
+/** Room for bytes to be written, with whatever stands in it. */
+export const roomFor = (length: number): Uint8Array => host.Buffer.allocUnsafeSlow(length)
+
+/** Writes the text as UTF-8; how many bytes that took. There must be room for three bytes a character. */
+export const writeUtf8 = (text: string, into: Uint8Array, at: number): number => view(into).utf8Write(text, at)
 
 export const utf8Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'utf8')
 export const latin1Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'latin1')

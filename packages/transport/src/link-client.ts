@@ -4,9 +4,11 @@ import { utf8Length, type Outcome, type Timer } from '@stox/kernel'
 import {
   GatewaySession,
   Link,
+  ProtoWriter,
+  edgeBatchCodec,
+  gatewayBatchCodec,
   sessionRowFromWire,
   type EndReason,
-  type GatewayBatch,
   type GatewayEvent,
   type InboundEnvelope,
   type OutboundEnvelope,
@@ -15,7 +17,7 @@ import {
   type StreamNotice,
 } from '@stox/link'
 import { LinkDispatch, bounced, brokenHandler, type DispatchEntry, type LinkPeer } from './link-dispatch.ts'
-import { LinkOutbox } from './link-outbox.ts'
+import { ATTACH_PATH, CONNECTION_WINDOW_BYTES, LinkStream, STREAM_TYPE, STREAM_WINDOW_BYTES } from './link-stream.ts'
 import {
   DEFAULT_LINK_LIMITS,
   type EdgeInfo,
@@ -129,9 +131,10 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
   readonly #options: EdgeLinkOptions
   #replica: Replica
   #session: GatewaySession<Entry> | undefined
-  #outbox: LinkOutbox<GatewayBatch> | undefined
+  #stream: LinkStream | undefined
   #client: Client<typeof Link> | undefined
-  #abort: AbortController | undefined
+  #connection: Http2SessionManager | undefined
+  readonly #writer = new ProtoWriter()
   #node = ''
   #attachedAtMs: number | undefined
   #lastedMs = 0
@@ -174,7 +177,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
   give(entry: Entry): void {
     const leftMs = entry.deadlineMs - this.#nowMs() - EDGE_AHEAD_MS
     this.#session?.offer(entry, entry.envelope, entry.bytes, leftMs)
-    this.#outbox?.poke()
+    this.#stream?.poke()
   }
 
   start(): void {
@@ -184,7 +187,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
   publish(replica: Replica): void {
     this.#replica = replica
     this.#session?.publish(replica)
-    this.#outbox?.poke()
+    this.#stream?.poke()
   }
 
   info(): EdgeInfo {
@@ -215,7 +218,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
     this.#pause?.timer.cancel()
     this.#pause?.over()
     this.#end('shutdown', `${this.#options.node} stops`)
-    const force = this.#options.timers.arm(CLOSE_MS, () => this.#abort?.abort())
+    const force = this.#options.timers.arm(CLOSE_MS, () => this.#connection?.abort())
     await this.#running
     force.cancel()
   }
@@ -248,7 +251,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
     const connection = new Http2SessionManager(
       url,
       { idleConnectionTimeoutMs: 0x7fff_ffff },
-      { ...tls, minVersion: 'TLSv1.3', settings: { initialWindowSize: 4_194_304 } },
+      { ...tls, minVersion: 'TLSv1.3', settings: { initialWindowSize: STREAM_WINDOW_BYTES } },
     )
     const transport = createConnectTransport({
       httpVersion: '2',
@@ -269,34 +272,55 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
       },
       this.#nowMs(),
     )
-    const outbox = new LinkOutbox(
-      () => {
-        const batch = session.takeBatch(this.#nowMs())
-        if (batch !== undefined) this.#options.on.traffic?.('sent', batch.stanzas.length, batch.outcomes.length)
-        return batch
-      },
-      () => session.ended !== undefined,
-    )
-    const abort = new AbortController()
     this.#lastedMs = 0
     this.#session = session
-    this.#outbox = outbox
-    this.#abort = abort
+    this.#connection = connection
     this.#client = createClient(Link, transport)
     this.#tick()
-    try {
-      for await (const batch of this.#client.attach(outbox, { signal: abort.signal })) {
-        this.#options.on.traffic?.('received', batch.stanzas.length, batch.outcomes.length)
-        this.#hear(session.receive(batch, this.#nowMs()))
-      }
-      this.#end('transport', 'the edge has closed the stream')
-    } catch (error) {
-      this.#end('transport', problemOf(error))
-    }
+    this.#end('transport', await this.#converse(session, connection))
     this.#ticker?.cancel()
-    abort.abort()
+    this.#stream = undefined
     connection.abort()
     return this.#lastedMs
+  }
+
+  /** Why it is over, when it is. */
+  async #converse(session: GatewaySession<Entry>, connection: Http2SessionManager): Promise<string> {
+    try {
+      const headers = { 'content-type': STREAM_TYPE, 'connect-protocol-version': '1' }
+      const stream = await connection.request('POST', ATTACH_PATH, headers, {})
+      stream.session?.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+      return await new Promise((ended) => {
+        stream.once('response', ({ ':status': status }) => {
+          if (status !== 200) ended(`the edge answers with the status ${status}`)
+        })
+        this.#stream = new LinkStream({
+          stream,
+          readMaxBytes: READ_MAX_BYTES,
+          take: () => this.#batchOf(session),
+          isOver: () => session.ended !== undefined,
+          heard: (message) => this.#read(session, message),
+          ended,
+        })
+        this.#stream.poke()
+      })
+    } catch (error) {
+      return problemOf(error)
+    }
+  }
+
+  #batchOf(session: GatewaySession<Entry>): Uint8Array | undefined {
+    const batch = session.takeBatch(this.#nowMs())
+    if (batch === undefined) return undefined
+    this.#options.on.traffic?.('sent', batch.stanzas.length, batch.outcomes.length)
+    return gatewayBatchCodec.write(this.#writer, batch)
+  }
+
+  #read(session: GatewaySession<Entry>, message: Uint8Array): void {
+    const batch = edgeBatchCodec.read(message)
+    if (!batch.ok) return this.#end('protocol', `a batch that cannot be read: ${batch.failure}`)
+    this.#options.on.traffic?.('received', batch.value.stanzas.length, batch.value.outcomes.length)
+    this.#hear(session.receive(batch.value, this.#nowMs()))
   }
 
   #tick(): void {
@@ -312,7 +336,7 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
 
   #hear(events: readonly GatewayEvent<Entry>[]): void {
     for (const event of events) this.#heard(event)
-    this.#outbox?.poke()
+    this.#stream?.poke()
   }
 
   #heard(event: GatewayEvent<Entry>): void {
@@ -355,8 +379,8 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
     if (!wasUp && problem !== this.#lastProblem) log.warn('edge-not-reached', { url, detail: problem })
     this.#lastProblem = problem
     // The goodbye gets a moment to leave; a connection that is only silent would not end by itself.
-    const abort = this.#abort
-    timers.arm(CLOSE_MS, () => abort?.abort())
+    const connection = this.#connection
+    timers.arm(CLOSE_MS, () => connection?.abort())
     if (this.#attachedAtMs === undefined) return
     this.#lastedMs = this.#nowMs() - this.#attachedAtMs
     this.#attachedAtMs = undefined
@@ -385,9 +409,9 @@ class EdgeLink implements LinkPeer<OutboundEnvelope> {
 
   #take(seq: number, envelope: InboundEnvelope): void {
     const session = this.#session
-    const outbox = this.#outbox
+    const stream = this.#stream
     const settle = (outcome: Outcome): void => {
-      if (session?.settle(seq, outcome) === true) outbox?.poke()
+      if (session?.settle(seq, outcome) === true) stream?.poke()
     }
     this.#options.on.inbound(envelope).then(settle, (error: unknown) => {
       this.#options.log.error('inbound-handler-failed', {

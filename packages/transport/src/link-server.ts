@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import type { ServerHttp2Session } from 'node:http2'
+import type { Http2Stream, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Code, ConnectError, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect'
@@ -8,17 +8,20 @@ import { parseHostPort, utf8Length, type Outcome, type Timer } from '@stox/kerne
 import {
   EdgeSession,
   Link,
+  ProtoWriter,
   applyChange,
+  edgeBatchCodec,
+  endFrame,
+  gatewayBatchCodec,
   sameReplica,
   sessionRowToWire,
-  type EdgeBatch,
   type EdgeEvent,
   type EndReason,
-  type GatewayBatch,
   type InboundEnvelope,
   type LinkEnd,
   type OutboundEnvelope,
   type Replica,
+  type StreamError,
   type StreamNotice,
 } from '@stox/link'
 import { fastify } from 'fastify'
@@ -30,7 +33,7 @@ import {
   type DispatchEntry,
   type LinkPeer,
 } from './link-dispatch.ts'
-import { LinkOutbox } from './link-outbox.ts'
+import { ATTACH_PATH, CONNECTION_WINDOW_BYTES, LinkStream, STREAM_TYPE, STREAM_WINDOW_BYTES } from './link-stream.ts'
 import {
   DEFAULT_LINK_LIMITS,
   type LinkGauges,
@@ -82,12 +85,12 @@ export class LinkServer implements LinkServerPort {
         requestCert: true,
         handshakeTimeout: 10_000,
         rejectUnauthorized: true,
-        settings: { initialWindowSize: 4_194_304 },
+        settings: { initialWindowSize: STREAM_WINDOW_BYTES },
       },
     })
     this.#app.server.on('session', (session: ServerHttp2Session) => {
       this.#connections.add(session)
-      session.setLocalWindowSize(8_388_608)
+      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
       session.on('close', () => this.#connections.delete(session))
       // A connection that breaks: its streams tell it too.
       session.on('error', () => undefined)
@@ -100,18 +103,22 @@ export class LinkServer implements LinkServerPort {
       acceptCompression: [],
       readMaxBytes: READ_MAX_BYTES,
       contextValues: (request) => createContextValues().set(kRefusal, this.#refusalOf(request.raw.socket)),
-      routes: (router) =>
-        router.service(Link, {
-          attach: (batches, context) => this.#attach(batches, context),
-          listSessions: (_request, context) => {
-            this.#admit(context)
-            return { sessions: options.on.sessions().map(sessionRowToWire) }
-          },
-          closeSession: (request, context) => {
-            this.#admit(context)
-            return { found: options.on.closeSession(request.id) }
-          },
-        }),
+      routes: (router) => {
+        router.rpc(Link.method.listSessions, (_request, context) => {
+          this.#admit(context)
+          return { sessions: options.on.sessions().map(sessionRowToWire) }
+        })
+        router.rpc(Link.method.closeSession, (request, context) => {
+          this.#admit(context)
+          return { found: options.on.closeSession(request.id) }
+        })
+      },
+    })
+    // The one stream that carries the load goes past the layers that are made for calls.
+    this.#app.addContentTypeParser(STREAM_TYPE, (_request, _payload, done) => done(null, undefined))
+    this.#app.post(ATTACH_PATH, (request, reply) => {
+      reply.hijack()
+      this.#admitStream(request.raw.stream, request.raw.socket)
     })
   }
 
@@ -188,12 +195,23 @@ export class LinkServer implements LinkServerPort {
     throw new ConnectError(refusal, Code.PermissionDenied)
   }
 
-  #attach(batches: AsyncIterable<GatewayBatch>, context: HandlerContext): AsyncIterable<EdgeBatch> {
-    this.#admit(context)
-    if (this.#closed) throw new ConnectError('this edge stops', Code.Unavailable)
+  #admitStream(stream: ServerHttp2Stream, socket: Socket): void {
+    stream.respond({ ':status': 200, 'content-type': STREAM_TYPE })
+    const refusal = this.#refusalOf(socket)
+    if (refusal !== '') {
+      this.#options.on.refused?.('link-peer', refusal)
+      return refuse(stream, { code: 'permission_denied', message: refusal })
+    }
+    if (this.#closed) return refuse(stream, { code: 'unavailable', message: 'this edge stops' })
+    this.#attach(stream)
+  }
+
+  #attach(stream: Http2Stream): void {
     const { clock, timers } = this.#options
-    const attachment = new Attachment({
+    const attachment: Attachment = new Attachment({
+      stream,
       nowMs: () => clock.monotonicMs(),
+      arm: (afterMs, fire) => timers.arm(afterMs, fire),
       session: new EdgeSession(
         {
           node: this.#options.node,
@@ -210,12 +228,6 @@ export class LinkServer implements LinkServerPort {
       traffic: (way, stanzas, outcomes) => this.#options.on.traffic?.(way, stanzas, outcomes),
     })
     this.#attachments.add(attachment)
-    attachment.tickEvery(TICK_MS, (afterMs, fire) => timers.arm(afterMs, fire))
-    context.signal.addEventListener('abort', () => attachment.end('transport', 'the connection is gone'), {
-      once: true,
-    })
-    void attachment.listen(batches)
-    return attachment.outbox
   }
 
   #heard(attachment: Attachment, event: EdgeEvent<Entry>): void {
@@ -301,8 +313,10 @@ export class LinkServer implements LinkServerPort {
 }
 
 interface AttachmentOptions {
+  readonly stream: Http2Stream
   readonly session: EdgeSession<Entry>
   readonly nowMs: () => number
+  arm(afterMs: number, fire: () => void): Timer
   heard(event: EdgeEvent<Entry>): void
   traffic(way: 'sent' | 'received', stanzas: number, outcomes: number): void
 }
@@ -311,20 +325,23 @@ interface AttachmentOptions {
 class Attachment implements LinkPeer<InboundEnvelope> {
   readonly #options: AttachmentOptions
   readonly session: EdgeSession<Entry>
-  readonly outbox: LinkOutbox<EdgeBatch>
-  #timer: Timer | undefined
+  readonly #writer = new ProtoWriter()
+  readonly #stream: LinkStream
+  #timer: Timer
 
   constructor(options: AttachmentOptions) {
     this.#options = options
     this.session = options.session
-    this.outbox = new LinkOutbox(
-      () => {
-        const batch = this.session.takeBatch(options.nowMs())
-        if (batch !== undefined) options.traffic('sent', batch.stanzas.length, batch.outcomes.length)
-        return batch
-      },
-      () => this.session.ended !== undefined,
-    )
+    this.#stream = new LinkStream({
+      stream: options.stream,
+      readMaxBytes: READ_MAX_BYTES,
+      farewell: endFrame(),
+      take: () => this.#take(),
+      isOver: () => this.session.ended !== undefined,
+      heard: (message) => this.#read(message),
+      ended: (problem) => this.end('transport', problem),
+    })
+    this.#timer = this.#tickLater()
   }
 
   /** Empty until its hello was good. */
@@ -342,52 +359,68 @@ class Attachment implements LinkPeer<InboundEnvelope> {
 
   give(entry: Entry): void {
     this.session.offer(entry, entry.envelope, entry.bytes)
-    this.outbox.poke()
+    this.#stream.poke()
   }
 
   settle(seq: number, outcome: Outcome): void {
-    if (this.session.settle(seq, outcome)) this.outbox.poke()
+    if (this.session.settle(seq, outcome)) this.#stream.poke()
   }
 
   acknowledge(revision: number, problem?: string): void {
     this.session.acknowledge(revision, problem)
-    this.outbox.poke()
+    this.#stream.poke()
   }
 
   tell(notice: StreamNotice, up: boolean): void {
     this.session.streamChanged(notice, up)
-    this.outbox.poke()
+    this.#stream.poke()
   }
 
   end(reason: EndReason, detail: string): void {
     this.#hear(this.session.end(reason, detail))
   }
 
-  tickEvery(ms: number, arm: (afterMs: number, fire: () => void) => Timer): void {
-    this.#timer = arm(ms, () => {
+  #tickLater(): Timer {
+    return this.#options.arm(TICK_MS, () => {
+      this.#timer = this.#tickLater()
       this.#hear(this.session.tick(this.#options.nowMs()))
-      if (this.session.ended === undefined) this.tickEvery(ms, arm)
     })
   }
 
-  async listen(batches: AsyncIterable<GatewayBatch>): Promise<void> {
-    try {
-      for await (const batch of batches) {
-        this.#options.traffic('received', batch.stanzas.length, batch.outcomes.length)
-        this.#hear(this.session.receive(batch, this.#options.nowMs()))
-        if (this.session.ended !== undefined) return
-      }
-      this.end('transport', 'the gateway has closed the stream')
-    } catch (error) {
-      this.end('transport', ConnectError.from(error).message)
-    }
+  #take(): Uint8Array | undefined {
+    const batch = this.session.takeBatch(this.#options.nowMs())
+    if (batch === undefined) return undefined
+    this.#options.traffic('sent', batch.stanzas.length, batch.outcomes.length)
+    return edgeBatchCodec.write(this.#writer, batch)
+  }
+
+  #read(message: Uint8Array): void {
+    if (this.session.ended !== undefined) return
+    const batch = gatewayBatchCodec.read(message)
+    if (!batch.ok) return this.end('protocol', `a batch that cannot be read: ${batch.failure}`)
+    this.#options.traffic('received', batch.value.stanzas.length, batch.value.outcomes.length)
+    this.#hear(this.session.receive(batch.value, this.#options.nowMs()))
   }
 
   #hear(events: readonly EdgeEvent<Entry>[]): void {
-    for (const event of events) this.#options.heard(event)
-    if (this.session.ended !== undefined) this.#timer?.cancel()
-    this.outbox.poke()
+    for (const event of events) {
+      this.#options.heard(event)
+      if (event.kind === 'ended') this.#closeSoon()
+    }
+    this.#stream.poke()
   }
+
+  /** The goodbye gets a moment to leave; a gateway that is only silent would not end by itself. */
+  #closeSoon(): void {
+    this.#timer.cancel()
+    this.#options.arm(CLOSE_MS, () => this.#stream.close())
+  }
+}
+
+/** An error of a stream comes in its last frame, the status is 200. @see https://connectrpc.com/docs/protocol#error-end-stream */
+function refuse(stream: ServerHttp2Stream, error: StreamError): void {
+  stream.on('error', () => undefined)
+  stream.end(endFrame(error))
 }
 
 /** Behind the proxy of an HTTP/2 session a TLS socket is no instance of its class, but has all that it has. */

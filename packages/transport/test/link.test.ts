@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEFAULT_SETTINGS, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
-import { createClient } from '@connectrpc/connect'
+import { Code, ConnectError, createClient } from '@connectrpc/connect'
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify'
 import { Http2SessionManager, createConnectTransport } from '@connectrpc/connect-node'
 import { silentLog, type Outcome } from '@stox/kernel'
 import {
   Link,
+  type GatewayBatch,
   type InboundEnvelope,
   type OutboundEnvelope,
   type Replica,
@@ -22,6 +24,7 @@ import {
   type LinkTls,
 } from '@stox/transport'
 import { makeAuthority, makeCertificate, type Authority } from '@stox/testkit'
+import { fastify } from 'fastify'
 
 const common = { clock: systemClock, timers: systemTimers, ids: cryptoIds, log: silentLog }
 
@@ -437,6 +440,98 @@ const row = (edge: string): SessionRow => ({
           sha256: 'AB:CD',
         }
       : undefined,
+})
+
+const latch = () => {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { open, opened }
+}
+
+/** The protocol is Connect's: whoever speaks it may stand at either end. */
+describe('with the stock library at the other end', () => {
+  const stockClient = (edge: Edge, tls: LinkTls) => {
+    const sessionManager = new Http2SessionManager(edge.url, {}, tls)
+    open.push({ close: async () => sessionManager.abort() })
+    return createClient(Link, createConnectTransport({ httpVersion: '2', baseUrl: edge.url, sessionManager }))
+  }
+
+  test('a client attaches, takes a stanza and gives its outcome', async () => {
+    const edge = await edgeUp()
+    const taken = latch()
+    const over = latch()
+    async function* say() {
+      yield { hello: { versions: [1], node: 'stock', window: { stanzas: 9, bytes: 9999 } } }
+      await taken.opened
+      yield {
+        outcomes: [{ seq: 1, end: { case: 'delivered' as const, value: 200 } }],
+        stanzas: [{ seq: 1, correlationId: 'out-1', xml: '<message/>', expiresInMs: 1000 }],
+      }
+      await over.opened
+    }
+    const heard = stockClient(edge, gatewayTls).attach(say())[Symbol.asyncIterator]()
+    expect((await heard.next()).value).toMatchObject({ hello: { version: 1, node: 'edge-1' } })
+    const outcome = edge.server.offer(inbound(1))
+    const { value } = await heard.next()
+    expect(value).toMatchObject({ stanzas: [{ seq: 1, correlationId: 'in-1', xml: inbound(1).stanzaXml }] })
+    taken.open()
+    expect(await outcome).toEqual(delivered)
+    expect((await heard.next()).value).toMatchObject({
+      outcomes: [{ seq: 1, end: { case: 'delivered', value: 200 } }],
+      credit: { stanzas: 1, bytes: 10 },
+    })
+    const closed = edge.server.close()
+    expect((await heard.next()).value).toMatchObject({ goodbye: { reason: 'shutdown' } })
+    expect(await heard.next()).toMatchObject({ done: true })
+    over.open()
+    await closed
+  })
+
+  test('a client that may not attach hears it as an error of the protocol', async () => {
+    const edge = await edgeUp()
+    const client = stockClient(edge, await issue(ca, 'stranger.inside'))
+    async function* say() {
+      yield { hello: { versions: [1], node: 'stock', window: { stanzas: 9, bytes: 9999 } } }
+    }
+    const heard = client.attach(say())[Symbol.asyncIterator]()
+    await expect(heard.next()).rejects.toMatchObject({
+      code: Code.PermissionDenied,
+      rawMessage: expect.stringContaining('stranger.inside') as string,
+    })
+  })
+
+  test('a server is attached to', async () => {
+    const app = fastify({ http2: true, https: { ...edgeTls, requestCert: true } })
+    open.push(app)
+    async function* attach(batches: AsyncIterable<GatewayBatch>) {
+      for await (const batch of batches) {
+        if (batch.hello !== undefined) {
+          yield { hello: { version: 1, node: 'stock', window: { stanzas: 9, bytes: 9999 } } }
+          yield { stanzas: [{ seq: 1, provenBy: 'sasl-external', correlationId: 'in-1', xml: '<message/>' }] }
+        }
+        for (const { seq } of batch.stanzas)
+          yield { outcomes: [{ seq, end: { case: 'delivered' as const, value: 200 } }] }
+        if (batch.outcomes.length > 0) throw new ConnectError('that was all', Code.ResourceExhausted)
+      }
+    }
+    await app.register(fastifyConnectPlugin, { routes: (router) => router.service(Link, { attach }) })
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const taken: InboundEnvelope[] = []
+    let settle: (outcome: Outcome) => void = () => undefined
+    const client = gatewayFor([url], {
+      on: {
+        inbound: (envelope) => {
+          taken.push(envelope)
+          return new Promise((resolve) => (settle = resolve))
+        },
+      },
+    })
+    await until('a stanza', () => taken.length > 0)
+    expect(taken[0]).toMatchObject({ correlationId: 'in-1', stanzaXml: '<message/>' })
+    expect(await client.send(outbound(1))).toEqual(delivered)
+    settle(delivered)
+    await until('the end', () => client.edges()[0]?.lastProblem === 'transport: that was all')
+  })
 })
 
 describe('several edges', () => {

@@ -71,7 +71,7 @@ export async function dialStream(
     return dialed
   }
   const socket = dialed.value
-  const world: Omit<InitiatingWorld, 'judgeCertificate'> = {
+  const world: Omit<InitiatingWorld, 'judgeCertificate' | 'counts'> = {
     local,
     remote,
     purpose,
@@ -81,8 +81,8 @@ export async function dialStream(
     judge: (ours, theirs) => deps.judge(ours, theirs),
     holdsCertificate: () => tls.contextFor(local) !== undefined,
   }
-  const machineFor: MachineFor = (judgeCertificate) => {
-    const mine = { ...world, judgeCertificate: () => judgeCertificate(remote) }
+  const machineFor: MachineFor = (judgeCertificate, counts) => {
+    const mine = { ...world, counts, judgeCertificate: () => judgeCertificate(remote) }
     return machineOf(
       () => startInitiating(mine, socket instanceof TLSSocket),
       (state, input) => advanceInitiating(state, input, mine),

@@ -3,7 +3,7 @@ import { BoundedQueue, utf8Length } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
 import type { StreamFailure } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
-import type { XmppConnection } from './xmpp-connection.ts'
+import type { OutboundStanza, StanzaCarrier } from './outbound-stanza.ts'
 import type { SendOutcome } from './xmpp-endpoint-types.ts'
 
 export interface OutboundPairOptions {
@@ -20,39 +20,35 @@ export interface OutboundPairOptions {
   dial(pair: OutboundPair): void
 }
 
-interface Waiting {
-  readonly xml: string
-  readonly untilMs: number
-  readonly settle: (outcome: SendOutcome) => void
-}
-
 type PairState =
   | { readonly name: 'idle' }
   | { readonly name: 'dialing' }
-  | {
-      readonly name: 'up'
-      readonly connection: XmppConnection
-      readonly streamId: string
-      readonly sinceMs: number
-      readonly maxBytes: number
-    }
+  | { readonly name: 'up'; readonly stream: StanzaCarrier; readonly sinceMs: number }
+  /** The stream takes no more, and the peer may still acknowledge what it has taken. */
+  | { readonly name: 'ending'; readonly stream: StanzaCarrier; readonly because: StreamFailure | undefined }
   | { readonly name: 'backing-off'; readonly untilMs: number; readonly because: StreamFailure; readonly timer: Timer }
-  | { readonly name: 'closed'; readonly because: StreamFailure }
+  | { readonly name: 'closed'; readonly because: StreamFailure; readonly stream: StanzaCarrier | undefined }
 
 /** A stream that lived so long was a good one: the next failure is a first one. */
 const GOOD_AFTER_MS = 10_000
+/** What a broken stream may not have brought is sent again so long after it was first written, and once. @see mapping F.7 */
+const REPEATED_WITHIN_MS = 30_000
+const UNCONFIRMED: StreamFailure = { kind: 'closed', detail: 'the stream ended before the peer had acknowledged it' }
 
 /**
  * What goes from one of our domains to one of a partner's: one stream, re-used, and before it a queue with bounds on
  * entries, bytes and age. A failed attempt is told to all who wait; the next ones wait for the next attempt or, when it
- * comes too late for them, hear at once why the last one failed.
+ * comes too late for them, hear at once why the last one failed. What a stream with stream management had taken when it
+ * broke, and the peer had not acknowledged, goes first on the next one: it may arrive twice, and is not lost.
  */
 export class OutboundPair {
   readonly local: DomainName
   readonly remote: DomainName
   readonly #options: OutboundPairOptions
   #state: PairState = { name: 'idle' }
-  readonly #queue: BoundedQueue<Waiting>
+  readonly #queue: BoundedQueue<OutboundStanza>
+  /** Before the queue: as many as one stream keeps, at most. */
+  #again: OutboundStanza[] = []
   #expiry: { readonly atMs: number; readonly timer: Timer } | undefined
   #failedAttempts = 0
 
@@ -64,7 +60,13 @@ export class OutboundPair {
   }
 
   get waiting(): number {
-    return this.#queue.length
+    return this.#again.length + this.#queue.length
+  }
+
+  /** Nothing waits, neither for a stream nor for the peer's word. */
+  get isIdle(): boolean {
+    const state = this.#state
+    return this.waiting === 0 && (!('stream' in state) || (state.stream?.open ?? 0) === 0)
   }
 
   send(xml: string, maxWaitMs: number): Promise<SendOutcome> {
@@ -73,39 +75,54 @@ export class OutboundPair {
       const untilMs = this.#nowMs() + maxWaitMs
       if (state.name === 'closed') settle(this.#failed(state.because))
       else if (state.name === 'backing-off' && untilMs <= state.untilMs) settle(this.#failed(state.because))
-      else if (state.name === 'up' && this.#queue.length === 0 && !state.connection.isFull)
-        this.#write(state, xml, settle)
-      else this.#enqueue({ xml, untilMs, settle })
+      else {
+        const stanza: OutboundStanza = { xml, untilMs, writtenAtMs: Number.NaN, isRepeat: false, settle }
+        if (state.name === 'up' && this.waiting === 0 && !state.stream.isFull) this.#write(state.stream, stanza)
+        else this.#enqueue(stanza)
+      }
     })
   }
 
-  /** The stream may carry stanzas; `maxBytes`: the longest that the peer takes. @see XEP-0478 §3 */
-  onReady(connection: XmppConnection, streamId: string, maxBytes = Number.POSITIVE_INFINITY): void {
+  /** The stream may carry stanzas. */
+  onReady(stream: StanzaCarrier): void {
     if (this.#state.name !== 'dialing') return
-    this.#state = { name: 'up', connection, streamId, sinceMs: this.#nowMs(), maxBytes }
+    this.#state = { name: 'up', stream, sinceMs: this.#nowMs() }
     this.onRoom()
   }
 
-  /** There is room on the stream. */
+  /** There is room on the stream, or the peer has acknowledged something. */
   onRoom(): void {
-    while (this.#state.name === 'up' && !this.#state.connection.isFull) {
-      const next = this.#queue.shift()
+    if (this.#state.name === 'ending' && this.#state.stream.open === 0) this.#goOn(this.#state.because)
+    while (this.#state.name === 'up' && !this.#state.stream.isFull) {
+      const next = this.#again.shift() ?? this.#queue.shift()
       if (next === undefined) break
-      this.#write(this.#state, next.xml, next.settle)
+      this.#write(this.#state.stream, next)
     }
   }
 
-  /** The stream, or the attempt to have one, is over. */
+  /** The stream, or the attempt to have one, is over: it takes no more. */
   onEnded(failure: StreamFailure | undefined): void {
     const state = this.#state
-    if (state.name !== 'dialing' && state.name !== 'up') return
-    if (state.name === 'up' && this.#nowMs() - state.sinceMs >= GOOD_AFTER_MS) this.#failedAttempts = 0
-    this.#state = { name: 'idle' }
-    if (failure !== undefined) {
+    if (state.name === 'dialing') {
+      if (failure !== undefined) this.#failAll(failure)
+      this.#goOn(failure)
+    } else if (state.name === 'up') {
+      if (this.#nowMs() - state.sinceMs >= GOOD_AFTER_MS) this.#failedAttempts = 0
       // A stream that stood and broke is worth another attempt to those who wait. @see mapping B.3
-      if (state.name === 'dialing') this.#failAll(failure)
-      this.#backOff(failure)
-    } else if (this.#queue.length > 0) this.#dial()
+      if (state.stream.open === 0) this.#goOn(failure)
+      else this.#state = { name: 'ending', stream: state.stream, because: failure }
+    }
+  }
+
+  /** Nothing comes from the stream any more. */
+  onGone(): void {
+    const state = this.#state
+    if (state.name === 'closed') {
+      for (const { settle } of state.stream?.leftovers() ?? []) settle(this.#failed(state.because))
+    } else if (state.name === 'ending') {
+      this.#repeat(state.stream.leftovers(), state.because ?? UNCONFIRMED)
+      this.#goOn(state.because)
+    }
   }
 
   /** What failed may work now: the rules have changed, or the peer has come to us. */
@@ -114,16 +131,36 @@ export class OutboundPair {
     this.#state.timer.cancel()
     this.#failedAttempts = 0
     this.#state = { name: 'idle' }
-    if (this.#queue.length > 0) this.#dial()
+    if (this.waiting > 0) this.#dial()
   }
 
   close(because: StreamFailure): void {
-    if (this.#state.name === 'backing-off') this.#state.timer.cancel()
-    this.#state = { name: 'closed', because }
+    const state = this.#state
+    if (state.name === 'backing-off') state.timer.cancel()
+    this.#state = { name: 'closed', because, stream: 'stream' in state ? state.stream : undefined }
     this.#failAll(because)
   }
 
-  #enqueue(entry: Waiting): void {
+  /** The next stream: at once, or after a while where the last one failed. */
+  #goOn(failure: StreamFailure | undefined): void {
+    this.#state = { name: 'idle' }
+    if (failure !== undefined) this.#backOff(failure)
+    else if (this.waiting > 0) this.#dial()
+  }
+
+  #repeat(stanzas: readonly OutboundStanza[], because: StreamFailure): void {
+    for (const stanza of stanzas) {
+      const untilMs = Math.min(stanza.untilMs, stanza.writtenAtMs + REPEATED_WITHIN_MS)
+      if (stanza.isRepeat || untilMs <= this.#nowMs()) stanza.settle(this.#failed(because))
+      else {
+        Object.assign(stanza, { isRepeat: true, untilMs })
+        this.#again.push(stanza)
+        this.#expireBy(untilMs)
+      }
+    }
+  }
+
+  #enqueue(entry: OutboundStanza): void {
     if (!this.#queue.push(entry, utf8Length(entry.xml))) {
       const detail = `${this.#queue.length} stanzas wait for ${this.remote}`
       entry.settle(this.#failed({ kind: 'queue-full', detail }))
@@ -138,17 +175,16 @@ export class OutboundPair {
     this.#options.dial(this)
   }
 
-  #write(state: Extract<PairState, { name: 'up' }>, xml: string, settle: (outcome: SendOutcome) => void): void {
-    const { streamId, maxBytes } = state
+  #write(stream: StanzaCarrier, stanza: OutboundStanza): void {
+    const { xml } = stanza
+    const { maxBytes } = stream
     // The length in bytes is asked for only where it can matter.
     if (xml.length * 3 > maxBytes && utf8Length(xml) > maxBytes) {
-      settle(this.#failed({ kind: 'too-big', detail: `${this.remote} takes no more than ${maxBytes} bytes` }))
+      stanza.settle(this.#failed({ kind: 'too-big', detail: `${this.remote} takes no more than ${maxBytes} bytes` }))
       return
     }
-    state.connection.writeStanza(xml, (error) => {
-      if (error === null || error === undefined) settle({ kind: 'sent', streamId })
-      else settle(this.#failed({ kind: 'closed', detail: `lost on the way to the socket: ${error.message}` }))
-    })
+    stanza.writtenAtMs = this.#nowMs()
+    stream.write(stanza)
   }
 
   /** Twice as long each time, up to a cap, and never the same for all. @see RFC 6120 §3.3 */
@@ -159,8 +195,7 @@ export class OutboundPair {
     this.#failedAttempts += 1
     const timer = this.#options.timers.arm(afterMs, () => {
       if (this.#state.name !== 'backing-off') return
-      this.#state = { name: 'idle' }
-      if (this.#queue.length > 0) this.#dial()
+      this.#goOn(undefined)
     })
     this.#state = { name: 'backing-off', untilMs: this.#nowMs() + afterMs, because: failure, timer }
   }
@@ -179,21 +214,20 @@ export class OutboundPair {
     const because: StreamFailure =
       state.name === 'backing-off' ? state.because : { kind: 'expired', detail: `no stream in time (${state.name})` }
     let nextMs = Number.POSITIVE_INFINITY
-    const entries = this.#queue.drain()
-    for (const entry of entries) {
-      if (entry.untilMs <= nowMs) entry.settle(this.#failed(because))
-      else {
-        this.#queue.push(entry, utf8Length(entry.xml))
-        nextMs = Math.min(nextMs, entry.untilMs)
-      }
+    const isInTime = (stanza: OutboundStanza): boolean => {
+      if (stanza.untilMs <= nowMs) stanza.settle(this.#failed(because))
+      else nextMs = Math.min(nextMs, stanza.untilMs)
+      return stanza.untilMs > nowMs
     }
+    this.#again = this.#again.filter(isInTime)
+    for (const stanza of this.#queue.drain().filter(isInTime)) this.#queue.push(stanza, utf8Length(stanza.xml))
     if (nextMs !== Number.POSITIVE_INFINITY) this.#expireBy(nextMs)
   }
 
   #failAll(failure: StreamFailure): void {
     this.#expiry?.timer.cancel()
     this.#expiry = undefined
-    for (const entry of this.#queue.drain()) entry.settle(this.#failed(failure))
+    for (const { settle } of [...this.#again.splice(0), ...this.#queue.drain()]) settle(this.#failed(failure))
   }
 
   #failed(failure: StreamFailure): SendOutcome {

@@ -1,15 +1,15 @@
-import type { Clock, Timer, Timers } from '@stox/kernel'
+import type { Timer } from '@stox/kernel'
 import type { StanzaCounts } from '@stox/xmpp-engine'
 import { HandledRun } from '@stox/xmpp-engine'
+import { SentLedger } from './sent-ledger.ts'
+import type { SentLedgerOptions } from './sent-ledger.ts'
 
 /** A peer that waits hears of our progress no more often than this. */
 const ANSWER_EVERY_MS = 20
 /** The place of a stanza that nobody counts. */
 const NOT_COUNTED = -1
 
-export interface StreamLedgerOptions {
-  readonly clock: Clock
-  readonly timers: Timers
+export interface StreamLedgerOptions extends SentLedgerOptions {
   /** Tell the peer how far we are. */
   acknowledge(): void
 }
@@ -17,6 +17,7 @@ export interface StreamLedgerOptions {
 /** What stream management knows of one stream. @see XEP-0198 */
 export class StreamLedger implements StanzaCounts {
   readonly #options: StreamLedgerOptions
+  readonly ours: SentLedger
   #theirs: HandledRun | undefined
   /** The count that the peer was told last, and the one that it would like to hear. */
   #told = 0
@@ -26,6 +27,7 @@ export class StreamLedger implements StanzaCounts {
 
   constructor(options: StreamLedgerOptions) {
     this.#options = options
+    this.ours = new SentLedger(options)
   }
 
   get handled(): number {
@@ -33,11 +35,11 @@ export class StreamLedger implements StanzaCounts {
   }
 
   get sent(): number {
-    return 0
+    return this.ours.sent
   }
 
   get acknowledged(): number {
-    return 0
+    return this.ours.acknowledged
   }
 
   get isManaged(): boolean {
@@ -69,6 +71,7 @@ export class StreamLedger implements StanzaCounts {
   }
 
   close(): void {
+    this.ours.close()
     this.#telling?.cancel()
   }
 

@@ -37,6 +37,8 @@ export interface XmppConnectionOptions {
   onEffect(effect: StreamEffect): void
   /** A piece of so many bytes has been read, and what was in it has been told. */
   onRead(bytes: number): void
+  /** What else is to be written behind what is written now. */
+  beforeFlush(): string
   /** There is room for writing again. */
   onDrain(): void
   /** The socket is gone; nothing comes after it. */
@@ -159,7 +161,7 @@ export class XmppConnection {
   }
 
   /** A stanza of ours. `written` is called once: when the socket has taken it, or with why it has not. */
-  writeStanza(xml: string, written: Written): void {
+  writeStanza(xml: string, written?: Written): void {
     this.stanzasOut += 1
     this.#lastStanzaMs = this.#options.clock.monotonicMs()
     this.#write(xml, written)
@@ -273,6 +275,7 @@ export class XmppConnection {
           break
         case 'hang-up':
           this.#hangUp()
+          this.#options.onEffect(effect)
           break
         case 'stanza':
           this.stanzasIn += 1
@@ -314,9 +317,16 @@ export class XmppConnection {
     this.#flushing ??= setImmediate(() => this.#flush())
   }
 
+  /** `beforeFlush` has something to say. */
+  flushSoon(): void {
+    if (this.#mode === 'reading') this.#flushing ??= setImmediate(() => this.#flush())
+  }
+
   #flush(): void {
     clearImmediate(this.#flushing)
     this.#flushing = undefined
+    const last = this.#mode === 'reading' ? this.#options.beforeFlush() : ''
+    if (last !== '') this.#pieces.push(last)
     if (this.#pieces.length === 0) return
     const bytes = Buffer.from(this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join(''), 'utf8')
     const waiting = this.#written

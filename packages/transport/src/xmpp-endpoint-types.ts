@@ -79,6 +79,11 @@ export interface XmppEndpointLimits {
   /** Waiting for one outbound stream. */
   readonly queueEntries: number
   readonly queueBytes: number
+  /** Sent on one stream with stream management, and not acknowledged. */
+  readonly unacknowledgedEntries: number
+  readonly unacknowledgedBytes: number
+  /** Then a stanza counts as sent all the same. */
+  readonly acknowledgeWithinMs: number
   /** Handed to one socket and not yet taken by it. */
   readonly writeBufferBytes: number
   readonly unauthenticated: number

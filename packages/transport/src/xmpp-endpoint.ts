@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
-import type { DomainName } from '@stox/xmpp'
+import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
   Judgement,
@@ -34,13 +34,16 @@ import type {
 } from './xmpp-endpoint-types.ts'
 import { XmppListener } from './xmpp-listener.ts'
 import type { MachineFor, Stream } from './xmpp-stream.ts'
-import { infoOf, machineOf } from './xmpp-stream.ts'
+import { carrierOf, infoOf, machineOf } from './xmpp-stream.ts'
 
 const DEFAULT_LIMITS: XmppEndpointLimits = {
   stanzasInHand: 2_048,
   bytesInHand: 8 * 1024 * 1024,
   queueEntries: 2_000,
   queueBytes: 4 * 1024 * 1024,
+  unacknowledgedEntries: 4_096,
+  unacknowledgedBytes: 4 * 1024 * 1024,
+  acknowledgeWithinMs: 5_000,
   writeBufferBytes: 512 * 1024,
   unauthenticated: 200,
   unauthenticatedPerAddress: 20,
@@ -237,10 +240,18 @@ export class XmppEndpoint {
     onRoom: () => void = () => {},
   ): Stream {
     const { clock, timers, tls, policy, judgeCertificate = NONE_PROVES } = this.#options
+    const id = this.#options.ids.token()
     const ledger = new StreamLedger({
       clock,
       timers,
+      arrived: { kind: 'sent', streamId: id },
+      maxEntries: this.#limits.unacknowledgedEntries,
+      maxBytes: this.#limits.unacknowledgedBytes,
+      acknowledgeWithinMs: this.#limits.acknowledgeWithinMs,
       acknowledge: () => connection.input({ kind: 'acknowledge' }),
+      ask: () => connection.flushSoon(),
+      onProgress: onRoom,
+      onSilence: () => connection.input({ kind: 'close', error: SILENT }),
     })
     const machine = machineFor((domain) => judgeCertificate(connection.presented, domain), ledger)
     const { writeBufferBytes, stallTimeoutMs, closeTimeoutMs } = this.#limits
@@ -258,11 +269,12 @@ export class XmppEndpoint {
       closeTimeoutMs,
       onEffect: (effect) => onEffect(stream, effect),
       onRead: (bytes) => this.#onRead(stream, bytes),
+      beforeFlush: () => ledger.ours.request(),
       onDrain: onRoom,
       onClosed: () => this.#forget(stream),
     })
     const stream: Stream = {
-      id: this.#options.ids.token(),
+      id,
       direction,
       purpose: place.purpose,
       connection,
@@ -322,10 +334,15 @@ export class XmppEndpoint {
   #onAny(stream: Stream, effect: StreamEffect): void {
     if (effect.kind === 'refused') {
       this.#options.on.refused(effect.refusal, effect.detail, stream.connection.remoteAddress)
-    } else if (effect.kind === 'managed') stream.ledger.beginTheirs()
+    } else if (effect.kind === 'managed') {
+      if (effect.theirs) stream.ledger.beginTheirs()
+      if (effect.ours) stream.ledger.ours.begin()
+    } else if (effect.kind === 'unmanaged') stream.ledger.ours.stop()
+    else if (effect.kind === 'acknowledged') stream.ledger.ours.acknowledge(effect.count)
     else if (effect.kind === 'asked') stream.ledger.wasAsked()
     else if (effect.kind === 'handled') stream.ledger.settle(stream.ledger.take())
     else if (effect.kind === 'ended') {
+      stream.ledger.ours.finish()
       if (effect.failure !== undefined) this.#noteFailure(stream, effect.failure)
       this.#down(stream, effect.failure === undefined ? 'closed' : detailOf(effect.failure))
     }
@@ -420,8 +437,9 @@ export class XmppEndpoint {
         this.#onAny(stream, effect)
         if (effect.kind === 'ready') {
           this.#up(stream, local, remote, effect.provenBy)
-          pair.onReady(stream.connection, stream.id, effect.limits?.maxBytes)
+          pair.onReady(carrierOf(stream, remote, effect.limits?.maxBytes))
         } else if (effect.kind === 'ended') pair.onEnded(effect.failure)
+        else if (effect.kind === 'hang-up') pair.onGone()
       }
       this.#open(dialed.value, pair, onEffect, () => pair.onRoom())
     })
@@ -478,5 +496,7 @@ export class XmppEndpoint {
 const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
 
 const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
+
+const SILENT: StreamErrorInfo = { condition: 'connection-timeout', text: 'our request for your count was not answered' }
 
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }

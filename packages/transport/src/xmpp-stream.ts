@@ -1,6 +1,8 @@
 import type { DomainName } from '@stox/xmpp'
 import type { CertificateVerdict, StanzaCounts, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
+import { failureOf } from '@stox/xmpp-engine'
 import type { Place } from './admission.ts'
+import type { StanzaCarrier } from './outbound-stanza.ts'
 import type { StreamLedger } from './stream-ledger.ts'
 import type { StreamMachine, XmppConnection } from './xmpp-connection.ts'
 import type { StreamInfo, StreamUp } from './xmpp-endpoint-types.ts'
@@ -50,6 +52,38 @@ export function machineOf<State extends { readonly name: string }>(
       if (state === undefined) throw new Error('the stream has not been started')
       return after(advance(state, input))
     },
+  }
+}
+
+/** As the pair sees it whose stanzas it carries. */
+export function carrierOf(
+  { id: streamId, connection, ledger: { ours } }: Stream,
+  remote: DomainName,
+  maxBytes = Number.POSITIVE_INFINITY,
+): StanzaCarrier {
+  return {
+    maxBytes,
+    get isFull() {
+      return connection.isFull || ours.isFull
+    },
+    get open() {
+      return ours.open
+    },
+    write(stanza) {
+      if (ours.isOn) {
+        ours.push(stanza)
+        connection.writeStanza(stanza.xml)
+        return
+      }
+      connection.writeStanza(stanza.xml, (error) => {
+        if (error === null || error === undefined) stanza.settle({ kind: 'sent', streamId })
+        else {
+          const detail = `lost on the way to the socket: ${error.message}`
+          stanza.settle({ kind: 'failed', failure: failureOf({ kind: 'closed', detail }, remote) })
+        }
+      })
+    },
+    leftovers: () => ours.leftovers(),
   }
 }
 

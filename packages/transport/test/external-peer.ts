@@ -71,6 +71,10 @@ export class Realm {
     return peer
   }
 
+  onClose(close: () => Promise<unknown>): void {
+    this.#closing.push(close)
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#closing.splice(0).map((close) => close()))
   }

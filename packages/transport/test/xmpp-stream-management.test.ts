@@ -1,4 +1,7 @@
 import { Realm } from './external-peer.ts'
+import { connect, createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { once } from 'node:events'
 import type { RawPeer, TestServer } from './xmpp-support.ts'
 import { TableResolver } from './xmpp-support.ts'
 
@@ -89,4 +92,114 @@ describe('inbound', () => {
     juliet.endpoint.closeStream(juliet.ups[0]?.streamId ?? '')
     await romeo.hears(/<a [^>]*h='1'\/><\/stream:stream>/)
   })
+})
+
+/** What is between two servers, and can be cut. */
+class Wire {
+  readonly #server: Server
+  readonly #sockets: Socket[] = []
+  port = 0
+
+  constructor(to: number) {
+    this.#server = createServer((near) => {
+      const far = connect({ host: '127.0.0.1', port: to })
+      for (const socket of [near, far]) socket.on('error', () => {})
+      near.pipe(far).pipe(near)
+      this.#sockets.push(near, far)
+    })
+  }
+
+  async open(): Promise<this> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    const address = this.#server.address()
+    this.port = typeof address === 'object' && address !== null ? address.port : 0
+    return this
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets.splice(0)) socket.destroy()
+  }
+
+  close(): Promise<unknown> {
+    this.cut()
+    return new Promise((resolve) => this.#server.close(resolve))
+  }
+}
+
+describe('outbound', () => {
+  const scene = async (limits = {}) => {
+    const resolver = new TableResolver()
+    const juliet = await realm.server(JULIET, resolver, ROMEO)
+    const romeo = await realm.server(ROMEO, resolver, JULIET, { limits: { backOffFirstMs: 50, ...limits } })
+    const wire = await new Wire(juliet.port).open()
+    realm.onClose(() => wire.close())
+    resolver.srvRecords.set(`_xmpp-server._tcp.${JULIET}`, [
+      { priority: 10, weight: 0, port: wire.port, target: `x.${JULIET}` },
+    ])
+    const outcomes = new Map<string, () => void>()
+    juliet.onStanza = ({ stanza }) => new Promise<void>((resolve) => outcomes.set(stanza.id ?? '', resolve))
+    return { romeo, juliet, wire, end: (id: string) => outcomes.get(id)?.() }
+  }
+  const idsOf = (server: TestServer) => server.arrived.map(({ stanza: { id } }) => id)
+
+  test('XEP-0198 §4: sent is what has come to its end over there', async () => {
+    const { romeo, juliet, end } = await scene()
+    const settled: string[] = []
+    for (const id of ['m1', 'm2']) void romeo.send(juliet.domain, id).then(() => settled.push(id))
+    await juliet.until(() => juliet.arrived.length === 2)
+    end('m2')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(settled).toEqual([])
+    end('m1')
+    await romeo.until(() => settled.length === 2)
+    expect(romeo.endpoint.streams()).toMatchObject([{ direction: 'out', streamManagement: true, stanzasOut: 2 }])
+  })
+
+  test('not acknowledged in time: it counts as sent', async () => {
+    const { romeo, juliet } = await scene({ acknowledgeWithinMs: 200 })
+    expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
+    expect(idsOf(juliet)).toEqual(['m1'])
+  })
+
+  test('the connection breaks: what was not acknowledged comes again, once, before what is new', async () => {
+    const { romeo, juliet, wire, end } = await scene()
+    const first = [romeo.send(juliet.domain, 'm1'), romeo.send(juliet.domain, 'm2'), romeo.send(juliet.domain, 'm3')]
+    await juliet.until(() => juliet.arrived.length === 3)
+    end('m1')
+    await first[0]
+    wire.cut()
+    await romeo.until(() => romeo.downs.length > 0)
+    first.push(romeo.send(juliet.domain, 'm4'))
+    await juliet.until(() => juliet.arrived.length === 6)
+    for (const id of ['m2', 'm3', 'm4']) end(id)
+    expect((await Promise.all(first)).map(({ kind }) => kind)).toEqual(['sent', 'sent', 'sent', 'sent'])
+    expect(idsOf(juliet)).toEqual(['m1', 'm2', 'm3', 'm2', 'm3', 'm4'])
+  })
+
+  test('we close the stream politely under load: each comes once, and nobody waits in vain', async () => {
+    const { romeo, juliet } = await scene()
+    juliet.onStanza = () => {}
+    const ids = Array.from({ length: 300 }, (_, count) => `m${count}`)
+    const sending = ids.map((id) => romeo.send(juliet.domain, id))
+    await romeo.until(() => romeo.ups.length === 1)
+    romeo.endpoint.closeStream(romeo.ups[0]?.streamId ?? '')
+    sending.push(romeo.send(juliet.domain, 'last'))
+    expect((await Promise.all(sending)).every(({ kind }) => kind === 'sent')).toBe(true)
+    expect(idsOf(juliet)).toEqual([...ids, 'last'])
+    expect(romeo.endpoint.failures()).toEqual([])
+  })
+
+  test('a flood is acknowledged in few words', async () => {
+    const { romeo, juliet } = await scene()
+    juliet.onStanza = () => {}
+    await romeo.send(juliet.domain, 'first')
+    const before = bytesOf(romeo)
+    const sending = Array.from({ length: 2_000 }, (_, count) => romeo.send(juliet.domain, `m${count}`, 'x'))
+    expect((await Promise.all(sending)).every(({ kind }) => kind === 'sent')).toBe(true)
+    // One request and one answer for a hundred stanzas would be many.
+    expect(bytesOf(romeo) - before).toBeLessThan(2_000)
+  })
+
+  const bytesOf = (server: TestServer) => server.endpoint.streams()[0]?.bytesIn ?? 0
 })

@@ -54,8 +54,12 @@ export type StreamEffect =
   | { readonly kind: 'handled' }
   /** Stream management: what comes behind this is counted. */
   | { readonly kind: 'managed'; readonly theirs: boolean; readonly ours: boolean }
+  /** The peer will not do it after all: nothing of ours is acknowledged. */
+  | { readonly kind: 'unmanaged' }
   /** The peer has asked for our count, and was told. */
   | { readonly kind: 'asked' }
+  /** The peer has told its count: so many more of ours are its own to care for. */
+  | { readonly kind: 'acknowledged'; readonly count: number }
   /** An error stanza for a stanza that cannot be passed on: to be sent on a stream of ours. */
   | { readonly kind: 'answer'; readonly stanza: Stanza }
   /** Ask the authoritative server of `remote`, on another connection. */

@@ -2,17 +2,28 @@ import type { Hashes } from '@stox/kernel'
 import { unreachable } from '@stox/kernel'
 import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
-import type { DialbackVerdict, DomainName, SaslElement, StreamCondition, StreamFeatures } from '@stox/xmpp'
+import type {
+  DialbackVerdict,
+  DomainName,
+  SaslElement,
+  StreamCondition,
+  StreamErrorInfo,
+  StreamFeatures,
+} from '@stox/xmpp'
 import {
+  SM_ENABLE,
+  SM_REQUEST,
   STREAM_END,
   formatDialback,
   formatSaslAuth,
+  formatSmAnswer,
   formatStartTls,
   formatStreamError,
   formatStreamHeader,
   isDialback,
   isFeatures,
   isSasl,
+  isStreamManagement,
   ns,
   parseDialback,
   parseFeatures,
@@ -31,6 +42,8 @@ import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
 import type { CertificateVerdict, Judgement } from './rules.ts'
 import type { StreamFailure } from './stream-failure.ts'
+import type { StanzaCounts } from './stream-management.ts'
+import { lastAnswer, onManagementAnswered } from './stream-management.ts'
 
 /** What the stream is for: to carry our stanzas, or to have one dialback key verified. */
 export type StreamPurpose =
@@ -44,6 +57,7 @@ export interface InitiatingWorld {
   readonly purpose: StreamPurpose
   readonly hashes: Hashes
   readonly times: StreamTimes
+  readonly counts: StanzaCounts
   dialbackSecret(): string
   judge(local: DomainName, remote: DomainName): Judgement
   /** Of what the peer has shown in its TLS handshake, for `remote`. */
@@ -74,9 +88,15 @@ export type InitiatingState =
     }
   /** `db:verify` is sent. */
   | { readonly name: 'verifying'; readonly encrypted: boolean }
-  | { readonly name: 'established'; readonly provenBy: Proof; readonly idleMs: number }
+  | {
+      readonly name: 'established'
+      readonly provenBy: Proof
+      readonly idleMs: number
+      /** `asked`: our `<enable/>` is on its way; what we send counts from there on. @see XEP-0198 §3 */
+      readonly management: 'none' | 'asked' | 'on'
+    }
   /** We have closed our side and wait for the peer to close its own. @see RFC 6120 §4.4 */
-  | { readonly name: 'closing' }
+  | { readonly name: 'closing'; readonly isManaged: boolean }
   | { readonly name: 'closed' }
 
 type Stepped = Step<InitiatingState>
@@ -97,7 +117,7 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
   if (state.name === 'closed') return stay(state)
   switch (input.kind) {
     case 'xml':
-      return state.name === 'closing' ? onXmlWhileClosing(state, input.event) : onXml(state, input.event, world)
+      return state.name === 'closing' ? onXmlWhileClosing(state, input.event, world) : onXml(state, input.event, world)
     case 'tls-done':
       if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
       return to(
@@ -126,8 +146,10 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
     case 'gone':
       if (state.name === 'closing') return to(CLOSED, { kind: 'hang-up' })
       return to(CLOSED, { kind: 'ended', failure: brokenIn(state, input.failure) }, { kind: 'hang-up' })
-    case 'dialback-verdict':
     case 'acknowledge':
+      if (state.name !== 'established' || state.management !== 'on') return stay(state)
+      return to(state, { kind: 'write', text: formatSmAnswer(world.counts.handled) })
+    case 'dialback-verdict':
     case 'drain':
       return stay(state)
     default:
@@ -153,8 +175,18 @@ function brokenIn(state: InitiatingState, failure: StreamFailure): StreamFailure
   return failure
 }
 
-function onXmlWhileClosing(state: InitiatingState, event: XmlEvent): Stepped {
-  return event.kind === 'element' || event.kind === 'stream-start' ? stay(state) : to(CLOSED, { kind: 'hang-up' })
+/** What the peer says of our stanzas still counts. */
+function onXmlWhileClosing(
+  state: Extract<InitiatingState, { name: 'closing' }>,
+  event: XmlEvent,
+  world: InitiatingWorld,
+): Stepped {
+  if (event.kind === 'stream-end' || event.kind === 'failure') return to(CLOSED, { kind: 'hang-up' })
+  if (event.kind !== 'element' || !state.isManaged) return stay(state)
+  const managed = onManagementAnswered(event.element, { isOn: true, isAnswered: true }, world.counts)
+  return managed.kind === 'go-on'
+    ? to(state, ...managed.effects.filter(({ kind }) => kind === 'acknowledged'))
+    : stay(state)
 }
 
 function onXml(state: InitiatingState, event: XmlEvent, world: InitiatingWorld): Stepped {
@@ -306,6 +338,7 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     )
   }
   if (isDialback(element)) return onDialback(state, element, world)
+  if (state.name === 'established' && isStreamManagement(element)) return onManagement(state, element, world)
   const namespace = namespaceOf(element)
   const name = localNameOf(element)
   if (namespace === ns.NS_SERVER && (name === 'message' || name === 'presence' || name === 'iq')) {
@@ -336,6 +369,22 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     `<${name} xmlns='${namespace}'/> in ${state.name}`,
     'unsupported-stanza-type',
   )
+}
+
+function onManagement(
+  state: Extract<InitiatingState, { name: 'established' }>,
+  element: XmlElement,
+  world: InitiatingWorld,
+): Stepped {
+  const { management } = state
+  const isOn = management !== 'none'
+  const managed = onManagementAnswered(element, { isOn, isAnswered: management === 'on' }, world.counts)
+  if (managed.kind === 'stream-error') {
+    const { condition } = managed.error
+    return endWith(state, condition, managed.detail, 'stream-management', managed.error)
+  }
+  if (managed.turns === undefined) return to(state, ...managed.effects)
+  return to({ ...state, management: managed.turns === 'on' ? 'on' : 'none' }, ...managed.effects)
 }
 
 /** Answers count only for what was asked on this stream. @see XEP-0220 §2.1, mapping F.5 */
@@ -398,8 +447,11 @@ function establish(provenBy: Proof, features: StreamFeatures | undefined, world:
   if (judgement.allowed && judgement.rules.keepAlive) {
     effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs })
   }
+  // Not waited for: what is behind our <enable/> counts, and a refusal only means that nothing does.
+  const isManaged = features?.streamManagement === true
+  if (isManaged) effects.push({ kind: 'write', text: SM_ENABLE }, { kind: 'managed', theirs: false, ours: true })
   effects.push({ kind: 'ready', provenBy, limits })
-  return { state: { name: 'established', provenBy, idleMs }, effects }
+  return { state: { name: 'established', provenBy, idleMs, management: isManaged ? 'asked' : 'none' }, effects }
 }
 
 function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
@@ -445,12 +497,19 @@ function quit(state: InitiatingState, world: InitiatingWorld, failure: StreamFai
   // While TLS starts nothing can be said.
   if (state.name === 'starting-tls') return to(CLOSED, { kind: 'ended', failure }, { kind: 'hang-up' })
   return to(
-    { name: 'closing' },
-    { kind: 'write', text: STREAM_END },
+    { name: 'closing', isManaged: state.name === 'established' && state.management !== 'none' },
+    { kind: 'write', text: lastWords(state, world) + STREAM_END },
     { kind: 'cancel-timer', timer: 'establishment' },
     { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
     { kind: 'ended', failure },
   )
+}
+
+/** How far we are, and the wish to hear the same of the peer: the last that is said before the end. @see XEP-0198 §7 */
+function lastWords(state: InitiatingState, { counts }: InitiatingWorld): string {
+  if (state.name !== 'established' || state.management === 'none') return ''
+  const request = counts.sent > counts.acknowledged ? SM_REQUEST : ''
+  return lastAnswer(state.management === 'on', counts) + request
 }
 
 /** A stream error ends the stream. @see RFC 6120 §4.9.1.1 */
@@ -459,12 +518,13 @@ function endWith(
   condition: StreamCondition,
   detail: string,
   refusal?: RefusalKind,
+  error: StreamErrorInfo = { condition, text: undefined },
 ): Stepped {
   const effects: StreamEffect[] = []
   if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail })
   // While TLS starts nothing can be said.
   if (state?.name !== 'starting-tls') {
-    effects.push({ kind: 'write', text: formatStreamError({ condition, text: undefined }) + STREAM_END })
+    effects.push({ kind: 'write', text: formatStreamError(error) + STREAM_END })
   }
   effects.push({ kind: 'ended', failure: { kind: 'protocol', condition, detail } }, { kind: 'hang-up' })
   return { state: CLOSED, effects }

@@ -404,7 +404,7 @@ function onManagement(
   if (managed.kind === 'stream-error') {
     return endWith(state, managed.error, world, 'stream-management', managed.detail)
   }
-  return to(managed.turnsOn === true ? { ...state, isManaged: true } : state, ...managed.effects)
+  return to(managed.turns === 'on' ? { ...state, isManaged: true } : state, ...managed.effects)
 }
 
 /** @see RFC 6120 §5.4.2 */

@@ -1,7 +1,7 @@
 import { unreachable } from '@stox/kernel'
 import type { XmlElement } from '@stox/xml'
 import { localNameOf } from '@stox/xml'
-import type { StreamErrorInfo } from '@stox/xmpp'
+import type { StreamErrorInfo, StreamManagement } from '@stox/xmpp'
 import {
   SM_ENABLED,
   SM_MODULUS,
@@ -22,9 +22,9 @@ export interface StanzaCounts {
   readonly acknowledged: number
 }
 
-/** What a `<… xmlns='urn:xmpp:sm:3'/>` of the peer does. `turnsOn`: stream management stands from here on. */
+/** What a `<… xmlns='urn:xmpp:sm:3'/>` of the peer does. */
 export type Managed =
-  | { readonly kind: 'go-on'; readonly effects: readonly StreamEffect[]; readonly turnsOn?: true }
+  | { readonly kind: 'go-on'; readonly effects: readonly StreamEffect[]; readonly turns?: 'on' | 'off' }
   | { readonly kind: 'stream-error'; readonly error: StreamErrorInfo; readonly detail: string }
 
 const goOn = (...effects: readonly StreamEffect[]): Managed => ({ kind: 'go-on', effects })
@@ -48,15 +48,14 @@ export function onManagementAsked(
       // To keep a dead stream's stanzas for it would cost memory at the whim of whoever breaks connections.
       return {
         kind: 'go-on',
-        turnsOn: true,
+        turns: 'on',
         effects: [write(SM_ENABLED), { kind: 'managed', theirs: true, ours: true }],
       }
     case 'resume':
       return goOn(write(formatSmFailed('feature-not-implemented')))
     case 'request':
-      return isOn ? goOn(write(formatSmAnswer(counts.handled)), { kind: 'asked' }) : outOfPlace(element)
     case 'answer':
-      return isOn ? onAnswer(asked.h, counts) : outOfPlace(element)
+      return isOn ? onCounting(asked, counts) : outOfPlace(element)
     case 'enabled':
     case 'resumed':
     case 'failed':
@@ -67,11 +66,43 @@ export function onManagementAsked(
   }
 }
 
+/** The side that has asked for it. `isOn` from our `<enable/>` on: what we send behind it counts. @see XEP-0198 §3, §4 */
+export function onManagementAnswered(
+  element: XmlElement,
+  { isOn, isAnswered }: { readonly isOn: boolean; readonly isAnswered: boolean },
+  counts: StanzaCounts,
+): Managed {
+  const answer = parseStreamManagement(element)
+  switch (answer?.kind) {
+    case 'enabled':
+      if (!isOn || isAnswered) return outOfPlace(element)
+      return { kind: 'go-on', turns: 'on', effects: [{ kind: 'managed', theirs: true, ours: false }] }
+    case 'failed':
+      if (!isOn || isAnswered) return outOfPlace(element)
+      return { kind: 'go-on', turns: 'off', effects: [{ kind: 'unmanaged' }] }
+    case 'request':
+    case 'answer':
+      return isOn ? onCounting(answer, counts) : outOfPlace(element)
+    case 'enable':
+    case 'resume':
+    case 'resumed':
+    case undefined:
+      return outOfPlace(element)
+    default:
+      return unreachable(answer)
+  }
+}
+
+function onCounting(said: Extract<StreamManagement, { kind: 'request' | 'answer' }>, counts: StanzaCounts): Managed {
+  if (said.kind === 'answer') return onAnswer(said.h, counts)
+  return goOn(write(formatSmAnswer(counts.handled)), { kind: 'asked' })
+}
+
 /** Our stanzas that the peer has handled: more than before, or as many, and never more than there are. @see XEP-0198 §4, §6 */
 function onAnswer(h: number | undefined, { sent, acknowledged }: StanzaCounts): Managed {
   if (h === undefined) return breach('invalid-xml', '<a/> without a count')
   const news = (h - (acknowledged % SM_MODULUS) + SM_MODULUS) % SM_MODULUS
-  if (news <= sent - acknowledged) return goOn()
+  if (news <= sent - acknowledged) return goOn({ kind: 'acknowledged', count: news })
   return {
     kind: 'stream-error',
     error: { condition: 'undefined-condition', text: undefined, application: handledTooHighElement(h, sent) },

@@ -75,6 +75,7 @@ class Network {
       purpose,
       hashes,
       times: TIMES,
+      counts: { handled: 0, sent: 0, acknowledged: 0 },
       dialbackSecret: secret(local),
       judge: judgeAs(local),
       judgeCertificate: () => this.certificates,

@@ -1,6 +1,18 @@
-import type { StanzaCounts } from '@stox/xmpp-engine'
-import type { ReceivingWorld, StreamEffect } from '@stox/xmpp-engine'
-import { CERTIFIED, RULES, THEM, US, header, kindsOf, ofKind, receiver, receivingWorld, writtenIn } from './support.ts'
+import type { ReceivingWorld, StanzaCounts, StreamEffect, StreamRules } from '@stox/xmpp-engine'
+import {
+  CERTIFIED,
+  RULES,
+  THEM,
+  US,
+  header,
+  initiator,
+  initiatingWorld,
+  kindsOf,
+  ofKind,
+  receiver,
+  receivingWorld,
+  writtenIn,
+} from './support.ts'
 
 const SM = `xmlns='urn:xmpp:sm:3'`
 const ENABLE = `<enable ${SM}/>`
@@ -209,5 +221,102 @@ describe('XEP-0198 §7: at the end we say how far we are', () => {
     expect(writtenIn(stream.receive(`<r ${SM}/>`))).toBe(LAST)
     expect(writtenIn(stream.input({ kind: 'close' }))).toBe(`${LAST}</stream:stream>`)
     expect(writtenIn(proven().input({ kind: 'drain' }))).toBe('</stream:stream>')
+  })
+})
+
+describe('outbound', () => {
+  const FEATURES = `<stream:features><dialback xmlns='urn:xmpp:features:dialback'/><sm ${SM}/></stream:features>`
+  const dialed = (features = FEATURES, rules: StreamRules = RULES.tlsNotSupported) => {
+    const stream = initiator(initiatingWorld(rules, { counts }))
+    stream.receive(header({ from: THEM, to: US, id: 'x' }) + features)
+    return stream
+  }
+  const ready = (features = FEATURES) => {
+    const stream = dialed(features)
+    return { stream, effects: stream.receive(`<db:result from='${THEM}' to='${US}' type='valid'/>`) }
+  }
+  const on = () => {
+    const { stream } = ready()
+    stream.receive(`<enabled ${SM}/>`)
+    return stream
+  }
+
+  test('§3: offered before dialback, asked for after it, and what we send behind it counts', () => {
+    const { effects } = ready()
+    const kinds = kindsOf(effects)
+    expect(writtenIn(effects)).toBe(ENABLE)
+    expect(effects).toContainEqual({ kind: 'managed', theirs: false, ours: true })
+    expect(kinds.indexOf('write')).toBeLessThan(kinds.indexOf('ready'))
+  })
+
+  test('§3: offered after SASL', () => {
+    const world = initiatingWorld(RULES.saslOnly, { counts, judgeCertificate: () => CERTIFIED })
+    const stream = initiator(world)
+    stream.receive(
+      `${header({ from: THEM, to: US, id: 'x' })}<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>`,
+    )
+    stream.receive(`<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`)
+    stream.secure()
+    const SASL = `xmlns='urn:ietf:params:xml:ns:xmpp-sasl'`
+    stream.receive(
+      `${header({ from: THEM, to: US, id: 'y' })}<stream:features><mechanisms ${SASL}><mechanism>EXTERNAL</mechanism></mechanisms></stream:features>`,
+    )
+    stream.receive(`<success ${SASL}/>`)
+    const opening = header({ from: THEM, to: US, id: 'z' })
+    expect(writtenIn(stream.receive(`${opening}<stream:features><sm ${SM}/></stream:features>`))).toBe(ENABLE)
+  })
+
+  test('not offered: not asked for', () => {
+    expect(writtenIn(ready('<stream:features/>').effects)).toBe('')
+  })
+
+  test('§3: the answer', () => {
+    const { stream } = ready()
+    expect(stream.receive(`<enabled ${SM}/>`)).toEqual([{ kind: 'managed', theirs: true, ours: false }])
+  })
+
+  test('§3: refused, and the stream goes on without it', () => {
+    const { stream } = ready()
+    expect(stream.receive(`<failed ${SM}/>`)).toEqual([{ kind: 'unmanaged' }])
+    expect(writtenIn(stream.input({ kind: 'close' }))).toBe('</stream:stream>')
+  })
+
+  test('§4: the count of the peer', () => {
+    const stream = on()
+    Object.assign(counts, { sent: 5, acknowledged: 2 })
+    expect(stream.receive(`<a ${SM} h='4'/>`)).toEqual([{ kind: 'acknowledged', count: 2 }])
+    const effects = stream.receive(`<a ${SM} h='6'/>`)
+    expect(writtenIn(effects)).toMatch(
+      /<handled-count-too-high [^>]*h='6' send-count='5'\/><\/stream:error><\/stream:stream>$/,
+    )
+    expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: 'stream-management' }])
+  })
+
+  test('§4: our count is nothing, as we take nothing on a stream of ours', () => {
+    expect(writtenIn(on().receive(`<r ${SM}/>`))).toBe(`<a ${SM} h='0'/>`)
+  })
+
+  test.each([
+    ['an answer to nothing', () => ready('<stream:features/>').stream, `<enabled ${SM}/>`],
+    ['a second answer', on, `<enabled ${SM}/>`],
+    ['a wish that is ours alone', on, `<enable ${SM}/>`],
+    ['a count where none was asked for', () => ready('<stream:features/>').stream, `<a ${SM} h='0'/>`],
+    ['before authentication', dialed, `<enabled ${SM}/>`],
+  ] as const)('%s is a stream error', (_name, stream, said) => {
+    expect(streamErrorIn(stream().receive(said))).toBe('unsupported-stanza-type')
+  })
+
+  test('§7: at the end we ask, and the answer behind our end still counts', () => {
+    const stream = on()
+    Object.assign(counts, { sent: 5, acknowledged: 2 })
+    expect(writtenIn(stream.input({ kind: 'close' }))).toBe(`<a ${SM} h='0'/><r ${SM}/></stream:stream>`)
+    expect(stream.receive(`<a ${SM} h='4'/>`)).toEqual([{ kind: 'acknowledged', count: 2 }])
+    expect(stream.receive(`<a ${SM} h='9'/>`)).toEqual([])
+    expect(kindsOf(stream.receive('</stream:stream>'))).toEqual(['hang-up'])
+  })
+
+  test('§7: nothing to ask about', () => {
+    Object.assign(counts, { sent: 5, acknowledged: 5 })
+    expect(writtenIn(on().input({ kind: 'close' }))).toBe(`<a ${SM} h='0'/></stream:stream>`)
   })
 })

@@ -90,6 +90,7 @@ export const initiatingWorld = (
   purpose: { kind: 'stanzas' },
   hashes,
   times: TIMES,
+  counts: { handled: 0, sent: 0, acknowledged: 0 },
   dialbackSecret: () => SECRET,
   judge: judgeBy(partnerRules),
   judgeCertificate: () => SELF_SIGNED,

@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { citationsIn, compliancePage } from './compliance.ts'
 import { configurationPage } from './generated-docs.ts'
 
-writeFileSync(join(import.meta.dirname, '../docs/configuration.md'), configurationPage())
+const root = join(import.meta.dirname, '..')
+writeFileSync(join(root, 'docs/configuration.md'), configurationPage())
+writeFileSync(join(root, 'docs/compliance.md'), compliancePage(citationsIn(root)))

@@ -48,7 +48,7 @@ const message = (content: string, attributes = "id='m1'", from = 'romeo@montague
 const hello = message('<body>hello</body>')
 
 describe('a message from XMPP to SIP', () => {
-  test('is a MESSAGE by the route of its domain, and its 200 is the end', async () => {
+  test('is a MESSAGE by the route of its domain, and its 200 is the end [7247-7.0.3]', async () => {
     const at = world()
     expect(await at.deliver(message('<body>a\n&lt;&amp;🎈</body><thread>t1</thread>', "id='m1' type='chat'"))).toEqual({
       kind: 'delivered',
@@ -82,7 +82,7 @@ describe('a message from XMPP to SIP', () => {
     [480, 'recipient-unavailable'],
     [603, 'recipient-unavailable'],
     [503, 'internal-server-error'],
-  ])('%d comes back as %s', async (status, condition) => {
+  ])('%d comes back as %s [7572-9.1]', async (status, condition) => {
     const at = world()
     at.sip.answer = (request) => respondTo(request, status)
     expect(await at.deliver(hello)).toMatchObject({ kind: 'bounced', failure: { condition, status } })
@@ -170,7 +170,7 @@ describe('a message from XMPP to SIP', () => {
     expect(await world('federated', { localDomains: [safe] }).deliver(long)).toMatchObject({ kind: 'delivered' })
   })
 
-  test('C.2: one thread is one call with a growing CSeq; without a thread each is a call of its own', async () => {
+  test('C.2: one thread is one call with a growing CSeq; without a thread each is a call of its own [7572-4t.cseq 7572-4t.id]', async () => {
     const at = world()
     for (const id of ['a', 'b']) await at.deliver(message('<body>x</body><thread>t1</thread>', `id='${id}'`))
     for (const id of ['c', 'd']) await at.deliver(message('<body>x</body>', `id='${id}'`), id)

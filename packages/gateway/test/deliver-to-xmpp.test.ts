@@ -61,7 +61,7 @@ function world(more: Partial<FederationModel> = {}): World {
 }
 
 describe('a MESSAGE from SIP to XMPP', () => {
-  test('is a stanza for an edge, and 202 once it is on a stream', async () => {
+  test('is a stanza for an edge, and 202 once it is on a stream [7572-5.4]', async () => {
     const at = world()
     const response = await at.deliver(sipMessage({ body: 'a\r\n<&🎈', headers: [['Subject', 'Balcony']] }))
     expect(response.status).toBe(202)
@@ -137,13 +137,13 @@ describe('a MESSAGE from SIP to XMPP', () => {
     ['C.3 a sender that is not ours', { from: '<sip:x@elsewhere.example>' }, 403],
     ['C.3 a sender without a user', { from: '<sip:capulet.example>' }, 403],
     ['a domain that is no partner', { uri: 'sip:x@stranger.example' }, 403],
-    ['a domain of our own', { uri: 'sip:x@capulet.example' }, 403],
-    ['A.6 sips', { uri: 'sips:romeo@montague.example' }, 480],
+    ['a domain of our own [7247-5.1]', { uri: 'sip:x@capulet.example' }, 403],
+    ['A.6 sips [7247-8.2]', { uri: 'sips:romeo@montague.example' }, 480],
     ['A.2 an address that cannot be', { uri: 'sip:%00@montague.example' }, 400],
     ['C.5 a picture', { contentType: 'image/png', body: 'x' }, 415],
     ['C.5 not UTF-8', { body: new Uint8Array([0xff]) }, 400],
     ['C.6 too large', { body: 'x'.repeat(16_385) }, 513],
-    ['G.8 the last hop', { maxForwards: 1 }, 483],
+    ['G.8 the last hop [7247-8.3]', { maxForwards: 1 }, 483],
   ])('%s', async (_case, some, status) => {
     const at = world()
     expect((await at.deliver(sipMessage(some))).status).toBe(status)
@@ -164,7 +164,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     ])
   })
 
-  test('C.3: a copy that came another way gets the same answer and makes no second stanza', async () => {
+  test('C.3: a copy that came another way gets the same answer and makes no second stanza [7572-5t.cseq]', async () => {
     const at = world()
     at.link.outcome = bounceWith({ status: 504 })
     expect((await at.deliver(sipMessage({}))).status).toBe(504)

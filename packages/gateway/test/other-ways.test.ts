@@ -95,7 +95,7 @@ describe('mapping C.3, C.4', () => {
     ['mirror', 'normal', 'normal'],
     ['rfc', 'chat', 'normal'],
     ['chat', 'normal', 'chat'],
-  ])('%s after %s is %s', async (stanzaType, before, type) => {
+  ])('%s after %s is %s [7572-5.2]', async (stanzaType, before, type) => {
     const at = bothWays({ stanzaType })
     await at.stanza('<body>x</body>', `type='${before}'`)
     await at.request(sipMessage({}))

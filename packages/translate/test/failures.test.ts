@@ -13,7 +13,7 @@ import {
 
 const base = { fault: 'recipient', retry: 'never', condition: 'item-not-found', status: 404, detail: '' } as const
 
-describe('RFC 7247 §7.1, table 2: a condition as a status', () => {
+describe('RFC 7247 §7.1, table 2: a condition as a status [7247-7.0.1 7247-7.1.*]', () => {
   const rows: [StanzaCondition, number, number, number, number][] = [
     // condition, printed for a full and a bare JID, sent for a full and a bare JID
     ['bad-request', 400, 400, 400, 400],
@@ -53,7 +53,7 @@ describe('RFC 7247 §7.1, table 2: a condition as a status', () => {
     ['gone', 'xmpp:n%C3%A9w@example.com?message', 301],
     ['gone', 'mailto:new@example.com', 410],
     ['redirect', 'xmpp:', 480],
-  ] as const)('%s with %s', (condition, alternate, status) => {
+  ] as const)('%s with %s: passed on where SIP can go there [7247-7.1n.1]', (condition, alternate, status) => {
     const answer = failureToSip(
       stanzaErrorToFailure({ type: 'cancel', condition, text: undefined, alternate }, 'bareJid'),
     )
@@ -83,7 +83,7 @@ describe('RFC 7247 §7.1, table 2: a condition as a status', () => {
     ]))
   test('Retry-After in whole seconds', () =>
     expect(failureToSip({ ...base, status: 480, retryAfterS: 1.2 }).headers).toContainEqual(['Retry-After', '2']))
-  test('mapping B.0: words for people cannot inject a header', () => {
+  test('mapping B.0: words for people cannot inject a header [7247-7.0.2]', () => {
     const answer = failureToSip({ ...base, text: 'no "such"\r\nEvil: header\u0000 user' })
     const warning = answer.headers.find(([name]) => name === 'Warning')?.[1] ?? ''
     expect(warning).toMatch(/^399 stox "/)
@@ -92,7 +92,7 @@ describe('RFC 7247 §7.1, table 2: a condition as a status', () => {
   })
 })
 
-describe('RFC 7247 §7.2, table 3: a status as a condition', () => {
+describe('RFC 7247 §7.2, table 3: a status as a condition [7247-7.0.1 7247-7.2.*]', () => {
   const rows: [number, StanzaCondition, StanzaErrorType][] = [
     [300, 'redirect', 'modify'],
     [302, 'redirect', 'modify'],
@@ -155,14 +155,14 @@ describe('RFC 7247 §7.2, table 3: a status as a condition', () => {
     const special = ['301', '433', '470', '608', '3xx', '4xx', '5xx', '6xx']
     expect(Object.keys(CONDITION_FOR_STATUS).filter((key) => !tried.has(key) && !special.includes(key))).toEqual([])
   })
-  test('301 with its address is gone; without, it is read as 302', () => {
+  test('301 with its address is gone; without, it is read as 302 [7247-7.2n.1]', () => {
     expect(sipStatusToFailure(301, { alternate: 'xmpp:new@example.com' })).toMatchObject({
       condition: 'gone',
       alternate: 'xmpp:new@example.com',
     })
     expect(sipStatusToFailure(301).condition).toBe('redirect')
   })
-  test('410 must not carry an address', () =>
+  test('410 must not carry an address [7247-7.2n.2]', () =>
     expect(sipStatusToFailure(410, { alternate: 'xmpp:new@example.com' }).alternate).toBeUndefined())
   test('Retry-After makes it a wait, and is said in words', () => {
     const failure = sipStatusToFailure(500, { reason: 'Server Error', retryAfterS: 30 })
@@ -195,6 +195,6 @@ describe('mapping B.3', () => {
     expect(streamTroubleToFailure(cause, 'x')).toMatchObject({ condition, status })
     expect(failureToSip(streamTroubleToFailure(cause, 'x')).status).toBe(status)
   })
-  test('no trouble with one partner looks as if we were down', () =>
+  test('no trouble with one partner looks as if we were down [7247-7.1n.2]', () =>
     expect(Object.values(STREAM_TROUBLE).every((row) => (row.status as number) !== 503)).toBe(true))
 })

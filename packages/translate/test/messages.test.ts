@@ -139,7 +139,7 @@ describe('mapping C.1: what becomes of a message', () => {
       'feature-not-implemented',
       'cancel',
     ],
-    ['6 OpenPGP', `${body}<openpgp xmlns='urn:xmpp:openpgp:0'/>`, '', 'not-acceptable', 'modify'],
+    ['6 OpenPGP [7572-9.2]', `${body}<openpgp xmlns='urn:xmpp:openpgp:0'/>`, '', 'not-acceptable', 'modify'],
     ['6 legacy PGP', `${body}<x xmlns='jabber:x:encrypted'/>`, '', 'not-acceptable', 'modify'],
     ['6 OMEMO 2', `${body}<encrypted xmlns='urn:xmpp:omemo:2'/>`, '', 'not-acceptable', 'modify'],
     ['2 RFC 6121 §8.5.2, groupchat', body, "type='groupchat'", 'service-unavailable', 'cancel'],
@@ -151,8 +151,9 @@ describe('mapping C.1: what becomes of a message', () => {
       failure: { condition, errorType },
     }),
   )
-  test.each(["type='chat'", "type='headline'", "type='normal'", ''])('8 a body with %s is sent', (attributes) =>
-    expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'),
+  test.each(["type='chat'", "type='headline'", "type='normal'", ''])(
+    '8 a body with %s is sent [7572-4.3 7572-4t.type]',
+    (attributes) => expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'),
   )
   test('C.2: the body in the stanza’s own language is chosen', () => {
     const verdict = judgeMessage(stanza("<body xml:lang='de'>Hallo</body><body>hello</body>", "xml:lang='en'"))
@@ -160,8 +161,8 @@ describe('mapping C.1: what becomes of a message', () => {
   })
 })
 
-describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
-  test('example 1 and 2', () => {
+describe('RFC 7572 §4, table 1: a stanza as a MESSAGE [7572-4.1]', () => {
+  test('example 1 and 2 [7572-4t.body 7572-4t.from 7572-4t.to 7572-4.2]', () => {
     const request = sent(
       messageOf(
         `<message xmlns='jabber:server' from='juliet@example.com/yn0cl4bnw0yr3vym' to='romeo@example.net'><body>Art thou not Romeo, and a Montague?</body></message>`,
@@ -176,10 +177,11 @@ describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
     expect(request.core).toMatchObject({ callId: 'c1', cseq: { number: 7, method: 'MESSAGE' } })
     expect(lossyUtf8Text(request.body)).toBe('Art thou not Romeo, and a Montague?')
   })
-  test('RFC 3428 §4: no Contact', () => expect(sent(stanza('<body>x</body>')).headers.has('Contact')).toBe(false))
-  test('RFC 7572 §8: xml:lang', () =>
+  test('RFC 3428 §4: no Contact [7572-4.4]', () =>
+    expect(sent(stanza('<body>x</body>')).headers.has('Contact')).toBe(false))
+  test('RFC 7572 §8: xml:lang [7572-4t.lang 7572-8.1]', () =>
     expect(sent(stanza('<body>ahoj</body>', "xml:lang='cs'")).headers.get('Content-Language')).toBe('cs'))
-  test('a subject is one line without controls', () =>
+  test('a subject is one line without controls [7572-4t.subject]', () =>
     expect(sent(stanza('<subject>one\ntwo\tthree&#13;\nEvil: x</subject><body>x</body>')).headers.get('Subject')).toBe(
       'one two three Evil: x',
     ))
@@ -191,7 +193,7 @@ describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
     expect(
       sent(stanza("<body>x</body><delay xmlns='urn:xmpp:delay' stamp='2026-01-01T10:00:00Z'/>")).headers.get('Date'),
     ).toBe('Thu, 01 Jan 2026 10:00:00 GMT'))
-  test('line ends become CRLF; Unicode and markup stay', () => {
+  test('line ends become CRLF; Unicode and markup stay [7572-8.3]', () => {
     const request = sent(stanza('<body>a\nb &lt;&amp;&gt; 🎈 žluťoučký</body>'))
     const bytes = formatSipMessage({
       ...request,
@@ -209,7 +211,7 @@ describe('RFC 7572 §4, table 1: a stanza as a MESSAGE', () => {
 
 describe('mapping C.6: size', () => {
   const long = stanza(`<body>${'x'.repeat(4000)}</body>`)
-  test('RFC 7572 §6: over 1300 bytes is a policy-violation', () =>
+  test('RFC 7572 §6: over 1300 bytes is a policy-violation [7572-6.1]', () =>
     expect(requestFor(long)).toMatchObject({ ok: false, failure: { condition: 'policy-violation', status: 513 } }))
   test('RFC 3428 §8: a congestion-safe road takes more', () =>
     expect(requestFor(long, { congestionSafe: true }).ok).toBe(true))
@@ -224,7 +226,7 @@ describe('mapping C.6: size', () => {
   })
 })
 
-describe('mapping C.2: thread as Call-ID', () => {
+describe('mapping C.2: thread as Call-ID [7572-4t.thread]', () => {
   const from = stanza('').from
   const to = stanza('').to
   const id = (thread: string | undefined) => callIdForThread(thread, from, to, hashes, () => 'fresh')
@@ -272,9 +274,9 @@ const contentOf = (request: SipRequest) => {
 }
 const gateway = jidOf('example.net')
 
-describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
+describe('RFC 7572 §5, table 2: a MESSAGE as a stanza [7572-5.1 7572-5t.body]', () => {
   const plain = 'Content-Type: text/plain'
-  test('example 4 and 5', () => {
+  test('example 4 and 5 [7572-5t.call-id 7572-5t.from 7572-5t.to 7572-7.1]', () => {
     const request = sip([plain], 'Neither, fair saint, if either thee dislike.')
     const parties = partiesOfRequest(request)
     if (!parties.ok) throw new Error(parties.failure.detail)
@@ -287,13 +289,14 @@ describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
     expect(again.type).toBe('normal')
     expect(again.id).toMatch(/^[0-9a-f]{32}$/)
   })
-  test('example 6 and 7: Content-Language', () => {
+  test('example 6 and 7: Content-Language [7572-5t.lang 7572-8.2]', () => {
     const content = contentOf(sip([`${plain};charset=UTF-8`, 'Content-Language: cs'], 'Nic z obého, má děvo spanilá'))
     expect(content).toMatchObject({ lang: 'cs', text: 'Nic z obého, má děvo spanilá' })
   })
   test('an impossible language tag is left out', () =>
     expect(contentOf(sip([plain, `Content-Language: ${'a'.repeat(40)}`], 'x')).lang).toBeUndefined())
-  test('Subject', () => expect(contentOf(sip([plain, 'Subject: Hi there'], 'x')).subject).toBe('Hi there'))
+  test('Subject is the subject [7572-5t.subject]', () =>
+    expect(contentOf(sip([plain, 'Subject: Hi there'], 'x')).subject).toBe('Hi there'))
   test('CRLF becomes LF', () => expect(contentOf(sip([plain], 'a\r\nb')).text).toBe('a\nb'))
   test.each([
     ['RFC 3261 §7.4.1: UTF-8 when nothing is said', plain, utf8Bytes('é'), 'é'],
@@ -328,7 +331,7 @@ describe('RFC 7572 §5, table 2: a MESSAGE as a stanza', () => {
     expect(xml).toMatch(/<delay[^>]*stamp=['"]2026-01-01T11:00:00/)
     expect(contentOf(sip([plain, 'Date: Thu, 01 Jan 2026 11:59:30 GMT'], 'x')).sentAtMs).toBeUndefined()
   })
-  test('C.3: the id is the same for a copy that came another way', () => {
+  test('C.3: the id is the same for a copy that came another way [7572-5t.id]', () => {
     const one = sip([plain], 'x')
     expect(contentOf(one).id).toBe(contentOf(sip([plain], 'x')).id)
     expect(contentOf({ ...one, core: { ...one.core, cseq: { number: 2, method: 'MESSAGE' } } }).id).not.toBe(

@@ -37,7 +37,7 @@ const IMDN = lines(
   `<imdn xmlns='urn:ietf:params:xml:ns:imdn'><message-id>m1</message-id><datetime>2026-01-01T10:00:00Z</datetime><delivery-notification><status><delivered/></status></delivery-notification></imdn>`,
 )
 
-describe('mapping C.5: what a body means', () => {
+describe('mapping C.5: what a body means [7572-7.4]', () => {
   test.each<[string, string, string, object]>([
     ['text/plain', 'text/plain', 'hi', { kind: 'words', text: 'hi', html: undefined }],
     ['alternative, plain words best', 'multipart/alternative;boundary=b', multipart(PLAIN, HTML), { text: 'hi' }],
@@ -132,7 +132,7 @@ describe('mapping C.5: what a body means', () => {
     expect(got.ok ? got.value : got.failure).toMatchObject(content)
   })
 
-  test('text/html is XHTML-IM, and plain words', () => {
+  test('text/html is XHTML-IM, and plain words [7572-7.2 7572-7.3]', () => {
     const got = read(
       'text/html',
       `<p onclick="evil()">Art <b>thou</b> <script>alert(1)</script><a href="javascript:x">here</a>?</p>`,

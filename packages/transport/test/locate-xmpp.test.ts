@@ -56,7 +56,7 @@ describe('mapping F.6', () => {
     expect(resolver.asked).toBe(0)
   })
 
-  test('3: `.` beside a target is no target', async () => {
+  test('3: `.` beside a target is no target [7247-5.2]', async () => {
     const resolver = new TableResolver()
     resolver.srvRecords.set(SRV, [record('', 1, 0), record('x.a.example', 2, 0)])
     expect(await locate(resolver)).toMatchObject({ ok: true, value: [{ host: 'x.a.example' }] })

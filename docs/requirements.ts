@@ -1,0 +1,13 @@
+import type { Requirement } from './requirements/requirement.ts'
+import { RFC_7247 } from './requirements/rfc7247.ts'
+import { RFC_7572 } from './requirements/rfc7572.ts'
+
+/** By RFC: each MUST, each SHOULD, each row of a table. A standard more is a file more, and a line here. */
+export const REQUIREMENTS: readonly {
+  readonly rfc: number
+  readonly title: string
+  readonly rows: readonly Requirement[]
+}[] = [
+  { rfc: 7247, title: 'Architecture, addresses, and error handling', rows: RFC_7247 },
+  { rfc: 7572, title: 'Instant messaging', rows: RFC_7572 },
+]

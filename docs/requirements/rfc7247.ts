@@ -1,0 +1,183 @@
+import { deviates, met, notApplicable, section } from './requirement.ts'
+import type { Requirement, Status } from './requirement.ts'
+
+const FORKS = deviates('a 6xx ends every fork and tells a watcher "for ever"; a stanza error never proves that much')
+const CHALLENGE = deviates(
+  '401 and 407 must carry a challenge (RFC 3261 §22.2, §22.3), and we have none for an XMPP domain',
+)
+
+/** Table 2: condition, what is printed, and what is done where that differs. */
+const TABLE_2: readonly (readonly [condition: string, status: string, done?: Status])[] = [
+  ['bad-request', '400'],
+  ['conflict', '400'],
+  ['feature-not-implemented', '405 about a full JID, 501 about a bare one'],
+  ['forbidden', '403 about a full JID, 603 about a bare one', FORKS],
+  ['gone', '301 with the new address, 410 without'],
+  ['internal-server-error', '500'],
+  ['item-not-found', '404 about a full JID, 604 about a bare one', FORKS],
+  ['jid-malformed', '400'],
+  ['not-acceptable', '406 about a full JID, 606 about a bare one', FORKS],
+  ['not-allowed', '403'],
+  ['not-authorized', '401', CHALLENGE],
+  ['policy-violation', '403'],
+  ['recipient-unavailable', '480 about a full JID, 600 about a bare one', FORKS],
+  ['redirect', '302', deviates('302 only with an address that SIP can reach; without one it would say nothing: 480')],
+  ['registration-required', '407', CHALLENGE],
+  ['remote-server-not-found', '404 (408 when it cannot be resolved)'],
+  ['remote-server-timeout', '408', deviates('408 must not answer a non-INVITE request (RFC 4320 §4.2): 504')],
+  ['resource-constraint', '500'],
+  [
+    'service-unavailable',
+    '403 or 405 as the closest, 503 not recommended',
+    deviates('403 for devices too: a 405 would teach the client never to try again'),
+  ],
+  ['subscription-required', '400'],
+  ['undefined-condition', '400', deviates('500 where the error is of type wait: the request was in order')],
+  ['unexpected-request', '491 or 400'],
+]
+
+/** Table 3, all of it. */
+const TABLE_3: readonly (readonly [status: string, condition: string, done?: Status])[] = [
+  ['3xx', 'redirect'],
+  ['300', 'redirect'],
+  ['301', 'gone, with the new address; without one read as 302'],
+  ['302', 'redirect'],
+  ['305', 'redirect'],
+  ['380', 'not-acceptable'],
+  ['4xx', 'bad-request'],
+  ['400', 'bad-request'],
+  ['401', 'not-authorized'],
+  ['402', 'bad-request'],
+  ['403', 'forbidden'],
+  ['404', 'item-not-found'],
+  ['405', 'feature-not-implemented'],
+  ['406', 'not-acceptable'],
+  ['407', 'registration-required'],
+  ['408', 'remote-server-timeout'],
+  ['410', 'gone, never with an address'],
+  ['413', 'policy-violation'],
+  ['414', 'policy-violation'],
+  ['415', 'not-acceptable'],
+  ['416', 'not-acceptable'],
+  ['420', 'feature-not-implemented'],
+  ['421', 'not-acceptable'],
+  ['423', 'resource-constraint'],
+  ['430', 'recipient-unavailable'],
+  ['439', 'feature-not-implemented'],
+  ['440', 'policy-violation'],
+  ['480', 'recipient-unavailable'],
+  ['481', 'item-not-found'],
+  ['482', 'not-acceptable'],
+  ['483', 'not-acceptable'],
+  ['484', 'item-not-found'],
+  ['485', 'item-not-found'],
+  ['486', 'recipient-unavailable'],
+  ['487', 'recipient-unavailable'],
+  ['488', 'not-acceptable'],
+  ['489', 'policy-violation'],
+  ['491', 'unexpected-request'],
+  ['493', 'bad-request'],
+  ['5xx', 'internal-server-error'],
+  ['500', 'internal-server-error'],
+  ['501', 'feature-not-implemented'],
+  ['502', 'remote-server-not-found'],
+  ['503', 'internal-server-error'],
+  ['504', 'remote-server-timeout'],
+  ['505', 'not-acceptable'],
+  ['513', 'policy-violation'],
+  ['6xx', 'recipient-unavailable'],
+  ['600', 'recipient-unavailable'],
+  ['603', 'recipient-unavailable'],
+  ['604', 'item-not-found'],
+  ['606', 'not-acceptable'],
+]
+
+export const RFC_7247: readonly Requirement[] = [
+  ...section('7247-5', 'RFC 7247 §5', [
+    [
+      1,
+      'should',
+      'Find out by DNS which protocol a foreign domain speaks, the own one first.',
+      deviates(
+        'a domain is on one side by configuration: local domains speak SIP, partners XMPP, and none can be both',
+      ),
+    ],
+    [2, 'must', 'XMPP servers of a domain are found by the _xmpp-server SRV records.'],
+  ]),
+  ...section('7247-6.2', 'RFC 7247 §6.2', [
+    [1, 'must', 'Characters that a SIP user part cannot have are percent-encoded.'],
+    [2, 'must', 'Characters that a localpart cannot have are escaped by XEP-0106.'],
+    [3, 'must', 'Characters outside of ASCII pass as UTF-8, percent-encoded in SIP.'],
+  ]),
+  ...section('7247-6.4', 'RFC 7247 §6.4, SIP to XMPP', [
+    [1, 'must', 'Step 1: the scheme is taken off.'],
+    [2, 'must', 'Step 2: user part and domain are split at the first @.'],
+    [3, 'must', 'Step 3: the user part is percent-decoded, once.'],
+    [4, 'must', 'Step 4: the result is UTF-8; what is not is refused.'],
+    [
+      5,
+      'must',
+      "Step 5: & ' / are escaped by XEP-0106.",
+      deviates('all ten characters of XEP-0106 are: after step 3 any of them can be there'),
+    ],
+    [6, 'should', 'Step 6: the localpart is prepared (case, width, NFC).'],
+    [7, 'must', 'Step 7: domain names in A-labels become U-labels.'],
+    [8, 'must', 'Step 8: a gr parameter becomes the resource.'],
+  ]),
+  ...section('7247-6.5', 'RFC 7247 §6.5, XMPP to SIP', [
+    [1, 'must', 'Step 1: the resource is taken off, and kept.'],
+    [2, 'must', 'Step 2: localpart and domainpart are split at the first @.'],
+    [
+      3,
+      'must',
+      '\\26 \\27 \\2f are unescaped.',
+      deviates('all ten escapes of XEP-0106 are, as the general rule of §6.2 asks'),
+    ],
+    [4, 'must', 'Step 4: the localpart is UTF-8.'],
+    [5, 'must', 'Step 5: what a user part cannot have is percent-encoded.'],
+    [6, 'must', 'Step 6: U-labels become A-labels.'],
+    [7, 'must', 'Step 7: the scheme is sip, or im and pres where that is agreed.'],
+    [
+      8,
+      'must',
+      'Step 8: the resource is added, percent-encoded.',
+      deviates(
+        'as the gr parameter that the example prints, not after a slash as the prose says; other characters than those outside of ASCII are encoded too, since the grammar asks for it',
+      ),
+    ],
+  ]),
+  ...section('7247-7.0', 'RFC 7247 §7', [
+    [1, 'should', 'Errors are mapped by the two tables, unless there is reason for another choice.'],
+    [2, 'may', 'A reason phrase or text may be carried over.'],
+    [3, 'must', 'Provisional and successful responses have no counterpart.'],
+  ]),
+  ...section(
+    '7247-7.1',
+    'RFC 7247 §7.1, table 2',
+    TABLE_2.map(([name, text, done = met]) => [name, 'table', text, done] as const),
+  ),
+  ...section('7247-7.1n', 'RFC 7247 §7.1, notes', [
+    [1, 'must', 'gone with a new address is 301, without one 410.'],
+    [2, 'should', 'service-unavailable is not 503, which says that the whole server is down.'],
+  ]),
+  ...section(
+    '7247-7.2',
+    'RFC 7247 §7.2, table 3',
+    TABLE_3.map(([name, text, done = met]) => [name, 'table', text, done] as const),
+  ),
+  ...section('7247-7.2n', 'RFC 7247 §7.2, notes', [
+    [1, 'must', 'gone for 301 carries the new address; without one it is handled as 302.'],
+    [2, 'must', 'gone for 410 carries no address.'],
+  ]),
+  ...section('7247-8', 'RFC 7247 §8', [
+    [1, 'must', 'A sips URI is not translated: XMPP cannot promise TLS on every hop.'],
+    [2, 'must', 'A request to a sips URI is not routed onward.'],
+    [3, 'should', 'Loops that pass through the gateway are broken.'],
+    [
+      4,
+      'should',
+      'Security of one side is not to be promised on the other.',
+      notApplicable('nothing that we write says how a message was protected before'),
+    ],
+  ]),
+]

@@ -1,5 +1,5 @@
 import { decideInbound, refusalOf, type FederationIndex } from '@stox/federation'
-import type { Failure, Ids, Outcome } from '@stox/kernel'
+import type { Failure, Ids, Log, Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
 import type { SendOutcome, StanzaContext } from '@stox/transport'
 import { errorReply, formatBareJid, formatJid, formatStanza, type DomainName, type Stanza } from '@stox/xmpp'
@@ -7,6 +7,8 @@ import { replyToIq } from '@stox/xmpp-engine'
 import { noteEnd, type EndDeps } from './stanza-end.ts'
 
 export interface InboundDeps extends EndDeps {
+  /** For what a partner can cause without end. */
+  readonly sparing: Log
   readonly node: string
   readonly ids: Ids
   /** As of now: a new replica counts at once. */
@@ -94,7 +96,7 @@ async function sendAnswer(deps: InboundDeps, reply: Stanza): Promise<void> {
   const { from, to } = reply
   const sent = await deps.send(from.domain, to.domain, formatStanza(reply), { maxWaitMs: ANSWER_MAX_WAIT_MS })
   if (sent.kind === 'sent') return
-  deps.log.warn('answer-not-sent', { from: formatJid(from), to: formatJid(to), detail: sent.failure.detail })
+  deps.sparing.warn('answer-not-sent', { from: formatJid(from), to: formatJid(to), detail: sent.failure.detail })
 }
 
 const bounced = (failure: Failure): Outcome => ({ kind: 'bounced', failure })

@@ -37,6 +37,7 @@ function worldOf(model: FederationModel = modelOf()) {
       node: 'edge-1',
       clock: time,
       log: logOf(lines),
+      sparing: logOf(lines),
       ids: { token: () => 'token-1', fraction: () => 0.5 },
       metrics: {
         messageEnded: (direction: string, outcome: string) => void counted.push(`message ${direction} ${outcome}`),

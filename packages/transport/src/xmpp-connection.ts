@@ -55,6 +55,9 @@ function described(der: Uint8Array | undefined): CertificateDescription | undefi
   return read?.ok === true ? describeCertificate(read.value) : undefined
 }
 
+/** What a peer may still say that was hung up on, before the connection is cut. */
+const MOST_TO_THE_FLOOR = 1_048_576
+
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
 type Written = (error: Error | null | undefined) => void
@@ -90,6 +93,9 @@ export class XmppConnection {
 
   #heldForCredit = false
   #heldForRate = false
+  /** The peer makes us write and does not read it: it has to, before it may say more. */
+  #heldForWrites = false
+  #toTheFloor = 0
   #lastReadMs: number
   #lastWriteMs: number
   #lastStanzaMs: number
@@ -202,9 +208,16 @@ export class XmppConnection {
   #onData(chunk: Buffer): void {
     this.bytesIn += chunk.length
     this.#lastReadMs = this.#options.clock.monotonicMs()
+    if (this.#mode === 'hung-up') this.#drop(chunk.length)
     if (this.#mode !== 'reading') return
     this.#consume(chunk)
     this.#options.onRead(chunk.length)
+  }
+
+  /** Read to the floor, lest a reset overtakes our last words; but not without end. */
+  #drop(bytes: number): void {
+    this.#toTheFloor += bytes
+    if (this.#toTheFloor > MOST_TO_THE_FLOOR) this.#socket.destroy()
   }
 
   #consume(chunk: Buffer): void {
@@ -256,6 +269,7 @@ export class XmppConnection {
       switch (effect.kind) {
         case 'write':
           this.#write(effect.text)
+          this.#holdWhileUnread()
           break
         case 'start-tls':
           this.#startTls(effect.role, effect.local, effect.remote)
@@ -362,15 +376,24 @@ export class XmppConnection {
     this.destroy()
   }
 
+  /** Answers have room beyond that of stanzas, so that two who send much to each other still hear each other. */
+  #holdWhileUnread(): void {
+    if (this.#heldForWrites || this.waitingBytes < 2 * this.#options.writeBufferBytes) return
+    this.#heldForWrites = true
+    this.#holdOrRead()
+  }
+
   #tellRoom(): void {
     if (!this.#wasFull || this.isFull) return
     this.#wasFull = false
+    this.#heldForWrites = false
+    this.#holdOrRead()
     this.#options.onDrain()
   }
 
   #holdOrRead(): void {
     if (this.#mode !== 'reading') return
-    if (this.#heldForCredit || this.#heldForRate) this.#socket.pause()
+    if (this.#heldForCredit || this.#heldForRate || this.#heldForWrites) this.#socket.pause()
     else this.#socket.resume()
   }
 

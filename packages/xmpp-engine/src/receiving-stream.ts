@@ -85,6 +85,8 @@ interface OpenStream {
   readonly pairs: ReadonlyMap<string, Pair>
   /** Somebody had a key verified here: such a connection need not authenticate. @see XEP-0220 §2.4 */
   readonly hasAnswered: boolean
+  /** Dialback elements that came before any pair was proven. */
+  readonly questions: number
   /** Stanzas are acknowledged. @see XEP-0198 */
   readonly isManaged: boolean
   /** What comes now is left to the peer, which will not find it acknowledged. */
@@ -112,6 +114,8 @@ type Stepped = Step<ReceivingState>
 
 /** More pairs than this on one stream are refused. */
 export const MAX_PAIRS = 100
+/** Before a pair has proven itself; each question costs us a key or a connection. @see mapping F.5 */
+const MAX_QUESTIONS = 200
 /** @see mapping F.3, RFC 6120 §6.4.5 */
 const MAX_SASL_FAILURES = 3
 /** A peer with the same interval as ours is not cut off for being a moment late. */
@@ -324,6 +328,7 @@ function onHeader(
     sasl: { failures: 0, isAwaitingResponse: false },
     pairs: new Map(),
     hasAnswered: false,
+    questions: 0,
     isManaged: false,
     isDraining: false,
   }
@@ -555,11 +560,16 @@ function onDialback(
     return endWith(state, errorOf(condition), world, condition, detail)
   }
   const dialback = parsed.value
+  const asked = hasProven(state) ? state : { ...state, questions: state.questions + 1 }
+  if (asked.questions > MAX_QUESTIONS) {
+    const error: StreamErrorInfo = { condition: 'policy-violation', text: 'too many keys before authentication' }
+    return endWith(state, error, world, 'dialback-refused')
+  }
   switch (dialback.kind) {
     case 'result-request':
-      return onResultRequest(state, dialback, world)
+      return onResultRequest(asked, dialback, world)
     case 'verify-request':
-      return onVerifyRequest(state, dialback, world)
+      return onVerifyRequest(asked, dialback, world)
     case 'result-answer':
     case 'verify-answer':
       // We ask nothing on a stream that others opened, so nothing can be answered. @see XEP-0220 §2.1

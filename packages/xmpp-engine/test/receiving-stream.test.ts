@@ -409,6 +409,15 @@ describe('dialback as the receiving server', () => {
     expect(writtenIn(stream.receive(result('one-more.example', US)))).toMatch(/resource-constraint/)
   })
 
+  test('so many dialback elements before authentication, and no more', () => {
+    const stream = opened()
+    for (let count = 0; count < 200; count += 1) stream.receive(result(THEM, 'nobody.example'))
+    expect(stream.state.name).toBe('open')
+    const effects = stream.receive(result(THEM, US))
+    expect(refusalIn(effects)).toEqual({ refused: ['dialback-refused'], condition: 'policy-violation' })
+    expect(kindsOf(effects)).not.toContain('verify')
+  })
+
   test('asked twice, verified once', () => {
     const stream = opened()
     stream.receive(result(THEM, US))

@@ -1,69 +1,15 @@
 import { truncateSync } from 'node:fs'
 import { join } from 'node:path'
-import { TestCa, type KeyPair } from '../src/certificates.ts'
-import { Pair, SERVED } from '../src/pair.ts'
 import { e2ePath } from '../src/root.ts'
-import { PORTS, SIP, XMPP } from '../src/stage.ts'
+import { PORTS, SIP } from '../src/stage.ts'
+import { edgeAlone, keysFor, LOAD, RELAY, stanzasTo, type EdgeAlone, type Keys } from './edge-alone.ts'
+import { benchStreams, type StreamsSummary } from './edge-streams.ts'
 import { describeFlow, FLOW_DIGITS, FLOW_SUMS, runFlow, type Flow } from './flow.ts'
-import { PEOPLE, textOf } from './load-end.ts'
 import { interleave, round, summarise, type Bench, type Summary } from './measure.ts'
-import { NullGateway } from './null-gateway.ts'
 import { contextOf, dialProven, Firehose, PartnerSink } from './partner-streams.ts'
 
-export const LOAD = 'load.example'
-const RELAY = 'relay.example'
 /** So many stanzas of the null gateway are under way. */
 const WINDOW = 1024
-const PER_BLOCK = PEOPLE
-
-export interface Keys {
-  readonly ca: string
-  readonly served: KeyPair
-  readonly load: KeyPair
-  readonly prosody: KeyPair
-}
-
-/** One authority that all trust: the edge and Prosody take certificates and nothing else. */
-export async function keysFor({ stage }: Bench): Promise<Keys> {
-  const ca = await TestCa.create(stage.dir, 'bench-ca')
-  return {
-    ca: ca.cert,
-    served: await ca.issue('bench-served', SERVED),
-    load: await ca.issue('bench-load', [LOAD, `*.${LOAD}`]),
-    prosody: await ca.issue('bench-prosody', [XMPP, RELAY]),
-  }
-}
-
-/** An edge and a null gateway: nothing else of the product runs. */
-export async function edgeAlone(
-  bench: Bench,
-  keys: Keys,
-  domains: readonly string[],
-): Promise<{ readonly pair: Pair; readonly nullGateway: NullGateway }> {
-  const { stage } = bench
-  const pair = await Pair.prepare(stage, {
-    served: { keyPair: keys.served, trustedCas: keys.ca },
-    settings: { connectionLimit: 10 + 2 * domains.length },
-    partners: domains.map((domain) => ({
-      domain,
-      partnerType: 'federated',
-      proxy: { host: stage.at.partner, port: PORTS.s2s },
-    })),
-  })
-  await pair.start('edge')
-  const nullGateway = await NullGateway.start(pair.files)
-  stage.onEnd(() => nullGateway.close())
-  await pair.ready(['edge'])
-  return { pair, nullGateway }
-}
-
-/** Load of the firehose: between so many pairs of people, as in the other modes. */
-export const stanzasTo = (remote: string, domain = LOAD): readonly string[] =>
-  Array.from({ length: PER_BLOCK }, (_none, index) => {
-    const from = `u${index % PEOPLE}@${domain}/load`
-    const to = `s${index % PEOPLE}@${remote}`
-    return `<message from='${from}' to='${to}' id='l${index}' type='chat'><body>${textOf(index)}</body></message>`
-  })
 
 /** One edge at its limit in each direction, and Prosody relaying the same stanzas in the same runs. */
 export async function benchEdge(
@@ -90,8 +36,7 @@ export async function benchEdge(
     },
   }))
   const measured = await interleave(bench, contenders, describeFlow)
-  await alone?.nullGateway.close()
-  await alone?.pair.stop()
+  await alone?.close()
   await sink.close()
   if (sink.errors > 0) say(`${sink.errors} stanzas came back as errors`)
 
@@ -100,7 +45,10 @@ export async function benchEdge(
     return each === undefined ? undefined : summarise<keyof typeof FLOW_DIGITS, 'lost'>(each, FLOW_DIGITS, FLOW_SUMS)
   }
   const [xmppToLink, linkToXmpp, prosody] = [of('xmppToLink'), of('linkToXmpp'), of('prosody')]
-  const edge = xmppToLink === undefined || linkToXmpp === undefined ? undefined : sides(xmppToLink, linkToXmpp, sink)
+  const edge =
+    xmppToLink === undefined || linkToXmpp === undefined
+      ? undefined
+      : { ...sides(xmppToLink, linkToXmpp, sink), ...streamsOf(await benchStreams(bench, keys)) }
   if (edge === undefined || prosody === undefined)
     return { ...(edge && { edge }), ...(prosody && { peers: { prosody } }) }
   const edgeCpuRatio = round(edge.cpuMsPer1000 / prosody.cpuMsPer1000, 2)
@@ -119,7 +67,12 @@ const sides = (xmppToLink: FlowSummary, linkToXmpp: FlowSummary, { errors }: Par
   linkToXmpp,
 })
 
-type EdgeAlone = Awaited<ReturnType<typeof edgeAlone>>
+const streamsOf = (streams: StreamsSummary) => ({
+  idleStreamKiB: streams.idleStreamKiB,
+  handshakesPerSecond: streams.handshakesPerSecond,
+  streams,
+})
+
 type Context = ReturnType<typeof contextOf>
 
 /** From one TLS stream of a partner to the null gateway; outcomes as the edge counts them. */
@@ -127,7 +80,7 @@ async function intoEdge(bench: Bench, { pair, nullGateway }: EdgeAlone, context:
   const { at } = bench.stage
   const to = { host: at.edge, port: PORTS.s2s }
   const socket = await dialProven({ to, localAddress: at.partner, domain: LOAD, remote: SIP, context })
-  const hose = new Firehose(socket, stanzasTo(SIP))
+  const hose = new Firehose(socket, stanzasTo(SIP, LOAD))
   const labels = { direction: 'xmpp-to-sip', outcome: 'delivered' }
   return {
     name: 'xmppToLink',
@@ -180,7 +133,7 @@ async function throughProsody(bench: Bench, keys: Keys, context: Context, sink: 
   })
   const to = { host: stage.at.prosody, port: PORTS.s2s }
   const socket = await dialProven({ to, localAddress: stage.at.partner, domain: LOAD, remote: RELAY, context })
-  const hose = new Firehose(socket, stanzasTo(RELAY))
+  const hose = new Firehose(socket, stanzasTo(RELAY, LOAD))
   const others = { before: 0 }
   let passed = 0
   return {

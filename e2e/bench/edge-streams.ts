@@ -1,0 +1,149 @@
+import type { TLSSocket } from 'node:tls'
+import { pause, until } from '../src/heard.ts'
+import { PORTS, SIP } from '../src/stage.ts'
+import { edgeAlone, LOAD, stanzasTo, type EdgeAlone, type Keys } from './edge-alone.ts'
+import { interleave, meter, summarise, type Bench, type Summary } from './measure.ts'
+import { contextOf, dialProven } from './partner-streams.ts'
+import { residentKiBOf } from './proc.ts'
+
+/** One run: a fresh edge, then many partners, each with a domain and a stream of its own. */
+export interface StreamsRun {
+  /** New TLS streams authenticated in a second: TCP, STARTTLS, full handshake, SASL EXTERNAL. */
+  readonly handshakesPerSecond: number
+  readonly handshakeCpuMs: number
+  readonly idleStreamKiB: number
+  /** Streams that stood, all at once, with traffic on each. */
+  readonly heldStreams: number
+  readonly heldPerSecond: number
+  readonly generatorCores: number
+  readonly foreignCores: number
+  /** Of the messages on them: those that did not arrive, or had not the outcome `delivered`. */
+  readonly lost: number
+}
+
+const DIGITS = {
+  handshakesPerSecond: 0,
+  handshakeCpuMs: 2,
+  idleStreamKiB: 1,
+  heldStreams: 0,
+  heldPerSecond: 0,
+  generatorCores: 2,
+  foreignCores: 2,
+} as const
+export type StreamsSummary = Summary<keyof typeof DIGITS, 'lost'>
+
+/** What the edge allows one address before it has proven itself, and a little less. */
+const DIALED_AT_ONCE = 16
+const DRAINED_WITHIN_MS = 20_000
+/** Each stream carries so many a second. */
+const PER_STREAM_PER_S = 2
+const TICK_MS = 10
+
+const sizes = ({ isQuick }: Bench) => ({
+  streams: isQuick ? 40 : 1000,
+  /** Opened before anything is measured, and held: code is compiled, pools are filled. */
+  warmUp: isQuick ? 10 : 100,
+  /** Garbage of the handshakes is collected when nothing happens for some seconds. */
+  settleMs: isQuick ? 500 : 12_000,
+})
+
+interface PartnerStream {
+  readonly socket: TLSSocket
+  /** A message of its domain. */
+  readonly stanza: string
+}
+
+export async function benchStreams(bench: Bench, keys: Keys): Promise<StreamsSummary> {
+  const measured = await interleave(bench, [{ name: 'streams', run: () => run(bench, keys) }], describe)
+  return summarise<keyof typeof DIGITS, 'lost'>(measured.get('streams') ?? [], DIGITS, ['lost'])
+}
+
+async function run(bench: Bench, keys: Keys): Promise<StreamsRun> {
+  const { streams: wanted, warmUp, settleMs } = sizes(bench)
+  const domains = Array.from({ length: warmUp + wanted }, (_none, index) => `p${index}.${LOAD}`)
+  const alone = await edgeAlone(bench, keys, domains)
+  const streams: PartnerStream[] = []
+  try {
+    const pid = alone.pair.child('edge').pid()
+    streams.push(...(await dialAll(bench, keys, domains.slice(0, warmUp))))
+    await pause(settleMs)
+    const before = residentKiBOf(pid)
+
+    const stop = meter({ edge: pid })
+    const fresh = await dialAll(bench, keys, domains.slice(warmUp))
+    const spent = stop()
+    streams.push(...fresh)
+    await pause(settleMs)
+    const idleStreamKiB = (residentKiBOf(pid) - before) / fresh.length
+
+    const held = await traffic(bench, alone, streams)
+    return {
+      handshakesPerSecond: (fresh.length * 1000) / spent.ms,
+      handshakeCpuMs: (spent.cpuMs['edge'] ?? 0) / fresh.length,
+      idleStreamKiB,
+      generatorCores: spent.generatorCores,
+      foreignCores: spent.foreignCores,
+      ...held,
+    }
+  } finally {
+    for (const { socket } of streams) socket.destroy()
+    await alone.close()
+  }
+}
+
+async function dialAll({ stage }: Bench, keys: Keys, domains: readonly string[]): Promise<readonly PartnerStream[]> {
+  const { at } = stage
+  const context = contextOf(keys.load)
+  const to = { host: at.edge, port: PORTS.s2s }
+  const streams: PartnerStream[] = []
+  const left = domains.values()
+  const dialOn = async (): Promise<void> => {
+    for (const domain of left) {
+      const socket = await dialProven({ to, localAddress: at.partner, domain, remote: SIP, context })
+      socket.resume()
+      streams.push({ socket, stanza: stanzasTo(SIP, domain, 1).join('') })
+    }
+  }
+  await Promise.all(Array.from({ length: DIALED_AT_ONCE }, dialOn))
+  return streams
+}
+
+/** All streams in turn, at a steady pace that leaves time to spare. */
+async function traffic(
+  bench: Bench,
+  { pair, nullGateway }: EdgeAlone,
+  streams: readonly PartnerStream[],
+): Promise<Pick<StreamsRun, 'heldStreams' | 'heldPerSecond' | 'lost'>> {
+  const labels = { direction: 'xmpp-to-sip', outcome: 'delivered' }
+  const total = Math.max(streams.length, Math.floor((streams.length * PER_STREAM_PER_S * bench.phaseMs) / 1000))
+  const begunMs = performance.now()
+  let sent = 0
+  while (sent < total) {
+    const dueBy = ((performance.now() - begunMs) * streams.length * PER_STREAM_PER_S) / 1000
+    for (; sent < Math.min(total, dueBy); sent += 1) {
+      const stream = streams[sent % streams.length]
+      stream?.socket.write(stream.stanza)
+    }
+    await pause(TICK_MS)
+  }
+  const tookMs = performance.now() - begunMs
+  const passed = async (): Promise<number> => {
+    const { arrived } = await nullGateway.count()
+    return Math.min(arrived, await pair.metric('edge', 'stox_messages_total', labels))
+  }
+  await until('the last stanzas', async () => (await passed()) >= total, DRAINED_WITHIN_MS).catch(() => undefined)
+  const open = streams.filter(({ socket }) => !socket.destroyed).length
+  return {
+    heldStreams: Math.min(open, (await nullGateway.count()).domains),
+    heldPerSecond: (total * 1000) / tookMs,
+    lost: total - (await passed()),
+  }
+}
+
+function describe(one: StreamsRun): string {
+  return (
+    `${one.handshakesPerSecond.toFixed(0)} handshakes/s at ${one.handshakeCpuMs.toFixed(2)} ms CPU, ` +
+    `${one.idleStreamKiB.toFixed(1)} KiB an idle stream; ${one.heldStreams} streams with ${one.heldPerSecond.toFixed(0)} ` +
+    `messages/s on them, ${one.lost} lost; cores: generator ${one.generatorCores.toFixed(2)}, others ${one.foreignCores.toFixed(2)}`
+  )
+}

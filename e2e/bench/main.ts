@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util'
+import { BENCH_PEERS, installPeers } from '../src/peers.ts'
 import { Stage } from '../src/stage.ts'
 import { machine, type Bench } from './measure.ts'
 import { benchEdge } from './mode-edge.ts'
 import { benchMessages, generatorsAlone, type MessageOptions } from './mode-messages.ts'
 
-const MODES = ['edge', 'prosody', 'messages'] as const
+const MODES = ['edge', 'prosody', 'messages', 'kamailioProsody'] as const
 type Mode = (typeof MODES)[number]
 
 const { values: options } = parseArgs({
@@ -26,6 +27,10 @@ const { values: options } = parseArgs({
 const wanted = new Set<string>(options.only.split(','))
 const unknown = [...wanted].filter((mode) => !(MODES as readonly string[]).includes(mode))
 if (unknown.length > 0) throw new Error(`--only takes ${MODES.join(', ')}; not ${unknown.join(', ')}`)
+const needPeers = ['prosody', 'kamailioProsody'] as const satisfies readonly Mode[]
+const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`)
+if (needPeers.some((mode) => wanted.has(mode)) && installPeers(say, BENCH_PEERS).length > 0)
+  for (const mode of needPeers) wanted.delete(mode)
 const has = (mode: Mode): boolean => wanted.has(mode)
 
 const stage = await Stage.open('bench')
@@ -38,7 +43,7 @@ const bench: Bench = {
   runs: Number(options.runs ?? (options.quick ? 1 : 5)),
   phaseMs: 1000 * Number(options.seconds ?? (options.quick ? 1 : 6)),
   warmUpMs: options.quick ? 1000 : 4000,
-  say: (line) => void (options.json ? process.stderr : process.stdout).write(`${line}\n`),
+  say,
 }
 const messages: MessageOptions = {
   transport: options.transport === 'tcp' ? 'tcp' : 'udp',
@@ -50,7 +55,9 @@ async function all(): Promise<Readonly<Record<string, unknown>>> {
   if (options.generators) return generatorsAlone(bench, messages)
   return {
     ...(has('edge') || has('prosody') ? await benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) : {}),
-    ...(has('messages') ? await benchMessages(bench, messages) : {}),
+    ...(has('messages') || has('kamailioProsody')
+      ? await benchMessages(bench, messages, { messages: has('messages'), kamailioProsody: has('kamailioProsody') })
+      : {}),
     runs: bench.runs,
     phaseS: bench.phaseMs / 1000,
     machine: machine(),
@@ -60,6 +67,9 @@ async function all(): Promise<Readonly<Record<string, unknown>>> {
 try {
   const result = await all()
   if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)
+} catch (error) {
+  stage.failed()
+  throw error
 } finally {
   await stage.close()
 }

@@ -3,8 +3,9 @@ import { dialbackPartner, Pair } from '../src/pair.ts'
 import { PORTS, SIP, SIP_TCP } from '../src/stage.ts'
 import { SipLoad } from './load-sip.ts'
 import { XmppLoad } from './load-xmpp.ts'
-import { interleave, meter, summarise, type Bench, type Pids } from './measure.ts'
-import { memoryMiBOf } from './proc.ts'
+import { interleave, meter, summarise, type Bench, type Pids, type Summary } from './measure.ts'
+import { kamailioProsody } from './peer-kamailio-prosody.ts'
+import { memoryMiBOf, proportionalMiBOf, treeOf } from './proc.ts'
 import { closedLoop, openLoop, type Counted, type Path } from './run.ts'
 
 const LOAD = 'load.example'
@@ -18,60 +19,100 @@ export interface MessageOptions {
   readonly way: string | undefined
 }
 
-/** One run of one direction: capacity, then latency at half of it. */
-export interface MessageRun {
-  readonly perSecond: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-  readonly cpuMsPer1000: number
-  readonly edgeCpuMsPer1000: number
-  readonly gatewayCpuMsPer1000: number
-  readonly generatorCores: number
-  readonly foreignCores: number
-  readonly lost: number
-  readonly failed: number
-  readonly twice: number
-  readonly outOfOrder: number
+/** What is between the generators, and the ways through it. */
+export interface System {
+  readonly name: 'messages' | 'kamailioProsody'
+  readonly pids: Pids
+  readonly paths: readonly Path[]
 }
 
-const DIGITS = {
+const DIGITS: Readonly<Record<string, number>> = {
   perSecond: 0,
   p50Ms: 2,
   p99Ms: 2,
   cpuMsPer1000: 1,
-  edgeCpuMsPer1000: 1,
-  gatewayCpuMsPer1000: 1,
   generatorCores: 2,
   foreignCores: 2,
-} as const
+}
 const SUMS = ['lost', 'failed', 'twice', 'outOfOrder'] as const
 
-/** Messages through the whole pair, each with its outcome at both ends. */
-export async function benchMessages(bench: Bench, options: MessageOptions): Promise<Readonly<Record<string, unknown>>> {
+/** One run of one direction: capacity, then latency at half of it. CPU of each process by its name besides. */
+type MessageRun = Readonly<Record<string, number>> &
+  Readonly<
+    Record<
+      'perSecond' | 'p50Ms' | 'p99Ms' | 'cpuMsPer1000' | 'generatorCores' | 'foreignCores' | (typeof SUMS)[number],
+      number
+    >
+  >
+type Ways = Readonly<Record<string, Summary<string, string>>>
+
+/** Messages through the whole pair, each with its outcome at both ends; and through Kamailio and Prosody beside it. */
+export async function benchMessages(
+  bench: Bench,
+  options: MessageOptions,
+  has: { readonly messages: boolean; readonly kamailioProsody: boolean },
+): Promise<Readonly<Record<string, unknown>>> {
   const { say } = bench
   const generators = await generatorsAlone(bench, options)
-  const { pair, all } = await openPaths(bench, options)
-  const pids = { edge: pair.child('edge').pid(), gateway: pair.child('gateway').pid() }
-  for (const path of all) await closedLoop(path, options.window, bench.warmUpMs)
-  const contenders = all.map((path) => ({
-    name: path.name,
+  const systems: readonly System[] = [
+    ...(has.messages ? [await ourPair(bench, options)] : []),
+    ...(has.kamailioProsody ? [await kamailioProsody(bench, options)] : []),
+  ]
+  const runs = systems.flatMap(({ name, paths, pids }) =>
+    paths
+      .filter((path) => options.way === undefined || path.name === options.way)
+      .map((path) => ({ name: `${name} ${path.name}`, path, pids })),
+  )
+  for (const { path } of runs) await closedLoop(path, options.window, bench.warmUpMs)
+  const contenders = runs.map(({ name, path, pids }) => ({
+    name,
     run: () => measure(bench, path, options.window, pids),
   }))
   const measured = await interleave(bench, contenders, describe)
-  const memory = { edge: memoryMiBOf(pids.edge), gateway: memoryMiBOf(pids.gateway) }
   const alone = Object.entries(generators).map(([name, rate]) => `${name} ${rate}/s`)
-  say(`generators alone, without the pair: ${alone.join(', ')}`)
+  say(`generators alone, with nothing between them: ${alone.join(', ')}`)
+
+  const waysOf = (system: System): Ways =>
+    Object.fromEntries(
+      system.paths.flatMap(({ name }) => {
+        const each = measured.get(`${system.name} ${name}`)
+        return each === undefined ? [] : [[name, summaryOf(each)]]
+      }),
+    )
+  const [ours, theirs] = (['messages', 'kamailioProsody'] as const).map((name) =>
+    systems.find((system) => system.name === name),
+  )
+  const [ourWays, theirWays] = [ours && waysOf(ours), theirs && waysOf(theirs)]
+  if (ourWays !== undefined && theirWays !== undefined) sayRatios(bench, ourWays, theirWays)
   return {
-    messages: Object.fromEntries(
-      [...measured].map(([name, each]) => [
-        name,
-        summarise<keyof typeof DIGITS, (typeof SUMS)[number]>(each, DIGITS, SUMS),
-      ]),
-    ),
-    memoryMiB: memory,
+    ...(ours && { messages: ourWays, memoryMiB: memoryOf(ours.pids) }),
+    ...(theirs && { peers: { kamailioProsody: { ...theirWays, memoryMiB: memoryOf(theirs.pids) } } }),
     generators,
     transport: options.transport,
     window: options.window,
+  }
+}
+
+function summaryOf(each: readonly MessageRun[]): Summary<string, string> {
+  const more = Object.keys(each[0] ?? {}).filter((key) => key.endsWith('CpuMsPer1000'))
+  return summarise<string, string>(each, { ...DIGITS, ...Object.fromEntries(more.map((key) => [key, 1])) }, SUMS)
+}
+
+/** Of processes that share memory each has its part. */
+const memoryOf = (pids: Pids): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(pids).map(([name, pid]) => {
+      const tree = treeOf(pid)
+      return [name, tree.length === 1 ? memoryMiBOf(pid) : { now: proportionalMiBOf(tree) }]
+    }),
+  )
+
+function sayRatios({ say }: Bench, ours: Ways, theirs: Ways): void {
+  for (const [way, one] of Object.entries(ours)) {
+    const other = theirs[way]
+    if (other === undefined) continue
+    const ratio = (key: string): string => ((one[key] ?? 0) / (other[key] ?? 0)).toFixed(2)
+    say(`${way}: ${ratio('perSecond')} of the rate of Kamailio and Prosody, at ${ratio('cpuMsPer1000')} of their CPU`)
   }
 }
 
@@ -124,10 +165,7 @@ async function rateOf(path: Path, window: number): Promise<number> {
   return Math.round((await closedLoop(path, window, 2000)).perSecond)
 }
 
-async function openPaths(
-  { stage }: Bench,
-  { transport, way }: MessageOptions,
-): Promise<{ pair: Pair; all: readonly Path[] }> {
+async function ourPair({ stage }: Bench, { transport }: MessageOptions): Promise<System> {
   const { at } = stage
   const domain = transport === 'udp' ? SIP : SIP_TCP
   const partner = dialbackPartner(LOAD, { proxy: { host: at.partner, port: PORTS.s2s } })
@@ -154,11 +192,14 @@ async function openPaths(
   stage.onEnd(() => xmpp.close())
   stage.onEnd(() => sip.close())
   await Promise.all([xmpp.connect(), sip.connect()])
-  const all: readonly Path[] = [
-    { name: 'xmppToSip', from: xmpp, to: sip, freedBy: 'arrival' },
-    { name: 'sipToXmpp', from: sip, to: xmpp, freedBy: 'answer' },
-  ]
-  return { pair, all: all.filter(({ name }) => way === undefined || name === way) }
+  return {
+    name: 'messages',
+    pids: { edge: pair.child('edge').pid(), gateway: pair.child('gateway').pid() },
+    paths: [
+      { name: 'xmppToSip', from: xmpp, to: sip, freedBy: 'arrival' },
+      { name: 'sipToXmpp', from: sip, to: xmpp, freedBy: 'answer' },
+    ],
+  }
 }
 
 async function measure(bench: Bench, path: Path, window: number, pids: Pids): Promise<MessageRun> {
@@ -171,14 +212,12 @@ async function measure(bench: Bench, path: Path, window: number, pids: Pids): Pr
   if (capacity.whyFailed !== undefined || latency.whyFailed !== undefined)
     say(`failed: ${capacity.whyFailed ?? latency.whyFailed}`)
   const per1000 = (ms: number): number => (ms * 1000) / capacity.arrived
-  const cpuMs = (name: string): number => spent.cpuMs[name] ?? 0
   return {
     perSecond: capacity.perSecond,
     p50Ms: latency.p50Ms,
     p99Ms: latency.p99Ms,
     cpuMsPer1000: per1000(Object.values(spent.cpuMs).reduce((sum, one) => sum + one, 0)),
-    edgeCpuMsPer1000: per1000(cpuMs('edge')),
-    gatewayCpuMsPer1000: per1000(cpuMs('gateway')),
+    ...Object.fromEntries(Object.entries(spent.cpuMs).map(([name, ms]) => [`${name}CpuMsPer1000`, per1000(ms)])),
     generatorCores: spent.generatorCores,
     foreignCores: spent.foreignCores,
     lost: both((counted) => counted.lost),
@@ -190,7 +229,11 @@ async function measure(bench: Bench, path: Path, window: number, pids: Pids): Pr
 
 function describe(one: MessageRun): string {
   const wrong = `${one.lost} lost, ${one.failed} failed, ${one.twice} twice, ${one.outOfOrder} out of order`
-  const cpu = `${one.cpuMsPer1000.toFixed(0)} ms CPU per 1000 (edge ${one.edgeCpuMsPer1000.toFixed(0)}, gateway ${one.gatewayCpuMsPer1000.toFixed(0)})`
+  const parts = Object.entries(one).filter(([name]) => name.endsWith('CpuMsPer1000'))
+  const cpu = parts.map(([name, ms]) => `${name.slice(0, -'CpuMsPer1000'.length)} ${ms.toFixed(0)}`).join(', ')
   const cores = `generator ${one.generatorCores.toFixed(2)} cores, others ${one.foreignCores.toFixed(2)}`
-  return `${one.perSecond.toFixed(0)}/s, at half p50 ${one.p50Ms.toFixed(1)} ms p99 ${one.p99Ms.toFixed(1)} ms, ${cpu}, ${wrong}; ${cores}`
+  return (
+    `${one.perSecond.toFixed(0)}/s, at half p50 ${one.p50Ms.toFixed(1)} ms p99 ${one.p99Ms.toFixed(1)} ms, ` +
+    `${one.cpuMsPer1000.toFixed(0)} ms CPU per 1000 (${cpu}), ${wrong}; ${cores}`
+  )
 }

@@ -30,8 +30,10 @@ export function memoryMiBOf(pid: number): { readonly now: number; readonly highe
 export const residentKiBOf = (pid: number): number => kibOf(readFileSync(`/proc/${pid}/status`, 'latin1'), 'VmRSS')
 
 /** What is shared is divided among its users: the sum over the processes of a server is what it costs. */
-export const proportionalKiBOf = (pid: number): number =>
-  kibOf(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'), 'Pss')
+export const proportionalMiBOf = (pids: readonly number[]): number =>
+  Math.round(
+    pids.reduce((sum, pid) => sum + kibOf(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'), 'Pss'), 0) / 1024,
+  )
 
 const kibOf = (text: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)

@@ -21,7 +21,7 @@ export interface S2sPartnerOptions {
   /** What its stream headers say; undefined is before XMPP 1.0. */
   readonly version: '1.0' | undefined
   /** Takes over the bytes of an accepted stream once it has proven itself: for load, where each stanza would cost too much. */
-  readonly takeOver?: (chunk: Buffer) => void
+  readonly takeOver?: (chunk: Buffer, stream: PartnerStream) => void
 }
 
 /** A partner's XMPP server, played over a raw socket: says what it likes, also what no server should. */
@@ -244,7 +244,7 @@ export class PartnerStream {
     for (const name of ['message', 'presence', 'iq'])
       if (isElement(xml, name)) this.#partner.heard.push(stanzaIn(xml, name))
     if (!this.polite) return
-    if (isElement(xml, 'db:verify')) this.#judge(xml)
+    if (isElement(xml, 'db:verify')) this.judge(xml)
     if (this.role === 'dialled') return
     if (isElement(xml, 'stream:stream')) this.#welcome(xml)
     if (isElement(xml, 'starttls')) {
@@ -268,7 +268,7 @@ export class PartnerStream {
   }
 
   /** The authoritative server's answer. @see XEP-0220 §2.1.2 */
-  #judge(verify: string): void {
+  judge(verify: string): void {
     const to = attrOf(verify, 'to') ?? ''
     const from = attrOf(verify, 'from') ?? ''
     if (attrOf(verify, 'type') !== undefined) return
@@ -290,7 +290,7 @@ export class PartnerStream {
       asking.write(`<db:verify from='${to}' to='${from}' id='${this.id}'>${keyIn(result)}</db:verify>`)
       const answer = await asking.next('the verdict on a key', (xml) => isElement(xml, 'db:verify'))
       const { takeOver } = this.#partner.options
-      if (takeOver !== undefined) this.handOver(takeOver)
+      if (takeOver !== undefined) this.handOver((chunk) => takeOver(chunk, this))
       const verdict = attrOf(answer, 'type') ?? 'invalid'
       this.write(this.#partner.tamper(`<db:result from='${to}' to='${from}' type='${verdict}'/>`))
     } catch {

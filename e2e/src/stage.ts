@@ -37,6 +37,8 @@ export interface Addresses {
   readonly edge: string
   readonly gateway: string
   readonly kamailio: string
+  /** Another gateway, for the benchmark. */
+  readonly kamailioGateway: string
   readonly prosody: string
   readonly prosody2: string
   readonly partner: string
@@ -49,6 +51,7 @@ export const addressesIn = (net: string): Addresses => ({
   kamailio: `${net}.10`,
   edge: `${net}.20`,
   gateway: `${net}.21`,
+  kamailioGateway: `${net}.22`,
   prosody: `${net}.30`,
   prosody2: `${net}.31`,
   partner: `${net}.40`,

@@ -53,11 +53,16 @@ const messages: MessageOptions = {
 
 async function all(): Promise<Readonly<Record<string, unknown>>> {
   if (options.generators) return generatorsAlone(bench, messages)
-  return {
-    ...(has('edge') || has('prosody') ? await benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) : {}),
-    ...(has('messages') || has('kamailioProsody')
+  const parts: readonly Readonly<Record<string, unknown>>[] = [
+    has('edge') || has('prosody') ? await benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) : {},
+    has('messages') || has('kamailioProsody')
       ? await benchMessages(bench, messages, { messages: has('messages'), kamailioProsody: has('kamailioProsody') })
-      : {}),
+      : {},
+  ]
+  const peers: object = Object.assign({}, ...parts.map((part) => part['peers']))
+  return {
+    ...Object.assign({}, ...parts),
+    ...(Object.keys(peers).length > 0 && { peers }),
     runs: bench.runs,
     phaseS: bench.phaseMs / 1000,
     machine: machine(),

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { failuresPage } from '../failure-reference.ts'
 import { configurationPage } from '../generated-docs.ts'
 
 test('docs/configuration.md is what the schemas say: run `pnpm run docs` when this fails', () => {
@@ -12,4 +13,8 @@ test('every key of the configuration is described', () => {
     .filter((line) => line.startsWith('| `'))
   expect(rows.length).toBeGreaterThan(40)
   expect(rows.filter((row) => row.endsWith('|  |'))).toEqual([])
+})
+
+test('docs/failures.md is what the code says: run `pnpm run docs` when this fails', () => {
+  expect(readFileSync(join(__dirname, '../../docs/failures.md'), 'utf8')).toBe(failuresPage())
 })

@@ -12,6 +12,16 @@ export interface SessionCertificate {
   readonly sha256: string
 }
 
+/** Why streams fail, in more words than the one sentence. */
+export interface SessionFailure {
+  readonly stage: string
+  readonly cause: string
+  readonly advice: string
+  readonly detail: string
+  readonly times: number
+  readonly firstAtMs: number
+}
+
 /** One stream, live or failed, as an edge tells it. */
 export interface SessionRow {
   readonly id: string
@@ -22,12 +32,21 @@ export interface SessionRow {
   readonly state: (typeof SESSION_STATES)[number]
   readonly method: string | null
   readonly tls: string | null
+  readonly cipher: string | null
+  readonly matrixRow: number | null
+  readonly certificateProblem: string | null
+  readonly partner: string | null
   readonly remoteAddress: string | null
+  readonly remotePort: number | null
   readonly sinceMs: number
   readonly stanzasIn: number
   readonly stanzasOut: number
-  /** Why it failed. */
+  readonly waitingStanzas: number
+  readonly waitingBytes: number
+  readonly quietMs: number
+  /** Why it failed: one sentence. */
   readonly reason: string | null
+  readonly failure: SessionFailure | null
   readonly ownCertificate: SessionCertificate | null
   readonly peerCertificate: SessionCertificate | null
 }

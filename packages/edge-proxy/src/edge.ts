@@ -82,9 +82,9 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
   const strangers = sparingLog(log, clock)
-  const refused = (kind: string, detail: string, remoteAddress?: string): void => {
+  const refused = (kind: string, detail: string): void => {
     metrics.inputRefused(kind)
-    strangers.warn('refused', { kind, detail, remoteAddress })
+    strangers.warn('refused', { kind, detail })
   }
 
   const streamLabels = new Map<string, StreamLabels>()
@@ -110,7 +110,11 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     judgeCertificate: certificateJudge(trust, clock),
     on: {
       stanza: (stanza, context) => takeInbound(inbound, stanza, context),
-      refused,
+      refused({ kind, detail, remoteAddress, isLast }) {
+        metrics.inputRefused(kind)
+        // What ends a stream is told once, as its failure.
+        if (!isLast) strangers.warn('refused', { kind, detail, remoteAddress })
+      },
       streamUp(stream) {
         const labels = labelsOf(stream)
         streamLabels.set(keyOf(stream), labels)
@@ -123,10 +127,13 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
         streamLabels.delete(keyOf(stream))
         if (labels !== undefined) metrics.streamClosed(labels)
         link.streamDown(noticeOf(stream))
-        const { streamId, local, remote, reason } = stream
-        log.info('stream-down', { streamId, local, remote, ...labels, reason })
+        const { streamId, local, remote, reason, isFailure } = stream
+        if (!isFailure) log.info('stream-down', { streamId, local, remote, ...labels, reason })
       },
-      streamFailed: (direction, kind) => metrics.streamFailed(direction === 'in' ? 'inbound' : 'outbound', kind),
+      streamFailed: ({ direction, stage, reason }) =>
+        metrics.streamFailed(direction === 'in' ? 'inbound' : 'outbound', stage, reason),
+      unprovenByCertificate: ({ streamId, remote, reason }) =>
+        strangers.warn('certificate-proves-nothing', { kind: remote, streamId, remote, reason }),
     },
   })
 
@@ -163,7 +170,10 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
             if (outcomes > 0) metrics.linkFrames(way, 'outcome', outcomes)
           },
           roundTrip: (ms) => metrics.linkRoundTrip(ms),
-          sessions: () => [...rowsOf(node, endpoint.streams()), ...failedRowsOf(node, endpoint.failures())],
+          sessions: () => [
+            ...rowsOf(node, endpoint.streams(), (domain) => policy.partnerNameOf(domain)),
+            ...failedRowsOf(node, endpoint.failures()),
+          ],
           closeSession: (id) => id.startsWith(`${node}/`) && endpoint.closeStream(id.slice(node.length + 1)),
           streams: () => noticesOf(endpoint.streams()),
         },

@@ -35,7 +35,11 @@ const shown = (certificate: CertificateDescription | undefined): SessionCertific
 const distinct = (names: readonly string[]): string => [...new Set(names)].join(', ')
 
 /** The streams as the administrator sees them; those that only ask whether a dialback key is right are not among them. */
-export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly SessionRow[] =>
+export const rowsOf = (
+  node: string,
+  streams: readonly StreamInfo[],
+  partnerNameOf: (domain: string) => string,
+): readonly SessionRow[] =>
   streams
     .filter(({ purpose }) => purpose === 'stanzas')
     .map((stream) => ({
@@ -48,31 +52,56 @@ export const rowsOf = (node: string, streams: readonly StreamInfo[]): readonly S
       state: stream.pairs.length > 0 ? 'established' : 'negotiating',
       provenBy: stream.pairs[0]?.provenBy,
       tls: stream.tlsVersion,
+      cipher: stream.cipher,
+      matrixRow: stream.matrixRow,
+      unprovenBecause: stream.unprovenBecause,
+      partner: stream.pairs[0] === undefined ? undefined : partnerNameOf(stream.pairs[0].remote),
       remoteAddress: stream.remoteAddress,
+      remotePort: stream.remotePort,
       establishedAtMs: stream.openedAtMs,
       stanzasIn: stream.stanzasIn,
       stanzasOut: stream.stanzasOut,
+      waitingStanzas: stream.waitingStanzas,
+      waitingBytes: stream.waitingBytes,
+      quietMs: Math.round(stream.quietMs),
       reason: undefined,
+      failure: undefined,
       ownCertificate: shown(stream.certificates.own),
       peerCertificate: shown(stream.certificates.peer),
     }))
 
-/** Those that failed lately, each with the reason. A failure has no stream any more, so that its moment names it. */
+/** Why streams failed lately. A failure has no stream any more: it is named by its own number. */
 export const failedRowsOf = (node: string, failures: readonly StreamFailureInfo[]): readonly SessionRow[] =>
-  failures.map(({ atMs, direction, local, remote, kind, detail }, place) => ({
-    id: `${node}/failed-${atMs}-${place}`,
+  failures.map((failure) => ({
+    id: `${node}/failed-${failure.id}`,
     edge: node,
-    direction: directionOf(direction),
-    localDomain: local ?? '',
-    remoteDomain: remote ?? '',
+    direction: directionOf(failure.direction),
+    localDomain: failure.local ?? '',
+    remoteDomain: failure.remote ?? '',
     state: 'failed',
     provenBy: undefined,
     tls: undefined,
-    remoteAddress: '',
-    establishedAtMs: atMs,
+    cipher: undefined,
+    matrixRow: undefined,
+    unprovenBecause: undefined,
+    partner: failure.partner,
+    remoteAddress: failure.remoteAddress ?? '',
+    remotePort: failure.remotePort,
+    establishedAtMs: failure.lastAtMs,
     stanzasIn: 0,
     stanzasOut: 0,
-    reason: `${kind}: ${detail}`,
+    waitingStanzas: 0,
+    waitingBytes: 0,
+    quietMs: 0,
+    reason: failure.sentence,
+    failure: {
+      stage: failure.stage,
+      cause: failure.reason,
+      advice: failure.advice,
+      detail: failure.detail,
+      times: failure.times,
+      firstAtMs: failure.firstAtMs,
+    },
     ownCertificate: undefined,
     peerCertificate: undefined,
   }))

@@ -22,7 +22,11 @@ test('a partner: the methods of its row of the matrix, its own limits, else thos
     [XMPP, { tlsNegotiation: 'optional', saslNegotiation: 'notSupported' }],
     [
       'own.example',
-      { connectionLimit: 3, limits: { maxStanzaBytes: 20_000, stanzasPerSecond: 5 }, proxy: { host: '192.0.2.7' } },
+      {
+        connectionLimit: 3,
+        limits: { maxStanzaBytes: 20_000, stanzasPerSecond: 5, bytesPerSecond: 5000 },
+        proxy: { host: '192.0.2.7' },
+      },
     ],
   )
   expect(policy.judge(domain(SIP), domain(XMPP))).toEqual({
@@ -30,11 +34,13 @@ test('a partner: the methods of its row of the matrix, its own limits, else thos
     rules: {
       partner: XMPP,
       tls: 'optional',
+      row: 15,
       methods: ['dialback-over-tls', 'dialback-over-tcp'],
       maxStanzaBytes: 262_144,
       keepAlive: true,
       connectionLimit: 20,
       stanzasPerSecond: undefined,
+      bytesPerSecond: undefined,
       proxy: undefined,
     },
   })
@@ -43,6 +49,7 @@ test('a partner: the methods of its row of the matrix, its own limits, else thos
       connectionLimit: 3,
       maxStanzaBytes: 20_000,
       stanzasPerSecond: 5,
+      bytesPerSecond: 5000,
       proxy: { host: '192.0.2.7', port: 5269 },
     },
   })

@@ -1,6 +1,6 @@
 export type { InboundEnvelope, OutboundEnvelope, ProvenBy } from './envelope.ts'
 export { sessionRowFromWire, sessionRowToWire } from './session-row.ts'
-export type { SessionCertificate, SessionRow, StreamNotice } from './session-row.ts'
+export type { FailureNote, SessionCertificate, SessionRow, StreamNotice } from './session-row.ts'
 export { applyChange, changeBetween, parseReplica, sameReplica } from './replica.ts'
 export type { Replica, ReplicaChange } from './replica.ts'
 export { LINK_VERSIONS, chooseVersion } from './version.ts'

@@ -10,6 +10,18 @@ export interface SessionCertificate {
   readonly sha256: string
 }
 
+/** Why streams fail, in more words than the one sentence. */
+export interface FailureNote {
+  readonly stage: string
+  /** A stable name. */
+  readonly cause: string
+  readonly advice: string
+  /** For experts. */
+  readonly detail: string
+  readonly times: number
+  readonly firstAtMs: number
+}
+
 /** One s2s stream as the administrator sees it: a row of `/v1/sessions`. */
 export interface SessionRow {
   /** Unique over all edges: `edge/stream`. */
@@ -22,13 +34,26 @@ export interface SessionRow {
   readonly provenBy: ProvenBy | undefined
   /** As `TLSv1.3`; undefined on plain TCP. */
   readonly tls: string | undefined
+  readonly cipher: string | undefined
+  /** Row of the negotiation matrix. */
+  readonly matrixRow: number | undefined
+  /** Why a certificate that might have proved the peer did not. */
+  readonly unprovenBecause: string | undefined
+  /** The key of the partner's record. */
+  readonly partner: string | undefined
   readonly remoteAddress: string
-  /** When it was opened, or when it failed. */
+  readonly remotePort: number | undefined
+  /** When it was opened, or when it failed last. */
   readonly establishedAtMs: number
   readonly stanzasIn: number
   readonly stanzasOut: number
-  /** Why it failed, where it did. */
+  readonly waitingStanzas: number
+  readonly waitingBytes: number
+  /** For how long no stanza has passed. */
+  readonly quietMs: number
+  /** Why it failed, where it did: one sentence. */
   readonly reason: string | undefined
+  readonly failure: FailureNote | undefined
   /** What each side has shown in the TLS handshake. */
   readonly ownCertificate: SessionCertificate | undefined
   readonly peerCertificate: SessionCertificate | undefined
@@ -43,17 +68,23 @@ export interface StreamNotice {
 }
 
 export function sessionRowToWire(row: SessionRow): wire.Session {
-  const { provenBy, tls, reason, ownCertificate, peerCertificate, ...rest } = row
+  const { ownCertificate, peerCertificate, failure, ...rest } = row
   return {
     $typeName: 'stox.link.v1.Session',
-    ...rest,
-    ...(provenBy === undefined ? {} : { provenBy }),
-    ...(tls === undefined ? {} : { tls }),
-    ...(reason === undefined ? {} : { reason }),
+    ...withoutUndefined(rest),
     ...(ownCertificate === undefined ? {} : { ownCertificate: certificateToWire(ownCertificate) }),
     ...(peerCertificate === undefined ? {} : { peerCertificate: certificateToWire(peerCertificate) }),
+    ...(failure === undefined ? {} : { failure: { $typeName: 'stox.link.v1.FailureNote', ...failure } }),
   }
 }
+
+type Given<T> = { [Key in keyof T as undefined extends T[Key] ? never : Key]: T[Key] } & {
+  [Key in keyof T as undefined extends T[Key] ? Key : never]?: Exclude<T[Key], undefined>
+}
+
+/** The wire knows optional fields, and no fields that are undefined. */
+const withoutUndefined = <T extends object>(row: T): Given<T> =>
+  Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as Given<T>
 
 export function sessionRowFromWire(session: wire.Session): SessionRow {
   const {
@@ -61,22 +92,40 @@ export function sessionRowFromWire(session: wire.Session): SessionRow {
     $unknown: _unknown,
     direction,
     provenBy,
-    tls,
-    reason,
     ownCertificate,
     peerCertificate,
+    failure,
     ...rest
   } = session
   return {
+    ...NOT_GIVEN,
     ...rest,
     direction: direction === 'inbound' ? 'inbound' : 'outbound',
     provenBy: provenBy !== undefined && isProvenBy(provenBy) ? provenBy : undefined,
-    tls,
-    reason,
     ownCertificate: ownCertificate && certificateFromWire(ownCertificate),
     peerCertificate: peerCertificate && certificateFromWire(peerCertificate),
+    failure: failure && failureFromWire(failure),
   }
 }
+
+const NOT_GIVEN = {
+  tls: undefined,
+  cipher: undefined,
+  matrixRow: undefined,
+  unprovenBecause: undefined,
+  partner: undefined,
+  remotePort: undefined,
+  reason: undefined,
+}
+
+const failureFromWire = ({ stage, cause, advice, detail, times, firstAtMs }: wire.FailureNote): FailureNote => ({
+  stage,
+  cause,
+  advice,
+  detail,
+  times,
+  firstAtMs,
+})
 
 const certificateToWire = ({ names, ...rest }: SessionCertificate): wire.Certificate => ({
   $typeName: 'stox.link.v1.Certificate',

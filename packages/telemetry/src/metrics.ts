@@ -28,7 +28,7 @@ export interface CertificateExpiry {
 export interface Metrics {
   streamOpened(labels: StreamLabels): void
   streamClosed(labels: StreamLabels): void
-  streamFailed(direction: StreamLabels['direction'], reason: string): void
+  streamFailed(direction: StreamLabels['direction'], stage: string, reason: string): void
   messageEnded(direction: MessageDirection, outcome: 'delivered' | 'bounced' | 'absorbed', durationMs: number): void
   presencePassed(direction: MessageDirection, kind: string): void
   linkFrames(way: 'sent' | 'received', kind: string, count?: number): void
@@ -91,8 +91,8 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   })
   const streamFailures = new Counter({
     name: 'stox_stream_failures_total',
-    help: 'XMPP streams that failed, by reason',
-    labelNames: ['direction', 'reason'],
+    help: 'XMPP streams that could not be had or ended badly, by stage and reason (docs/failures.md)',
+    labelNames: ['direction', 'stage', 'reason'],
     registers,
   })
   const messages = new Counter({
@@ -223,7 +223,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       streamsOpened.inc({ ...labels })
     },
     streamClosed: (labels) => streams.dec({ ...labels }),
-    streamFailed: (direction, reason) => streamFailures.inc({ direction, reason }),
+    streamFailed: (direction, stage, reason) => streamFailures.inc({ direction, stage, reason }),
     messageEnded(direction, outcome, durationMs) {
       messages.inc({ direction, outcome })
       messageSeconds.observe({ direction, outcome }, durationMs / 1000)

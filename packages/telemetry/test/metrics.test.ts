@@ -34,9 +34,9 @@ test.each<[string, (m: Metrics) => void, string, string[]]>([
   ],
   [
     'stream failures',
-    (m) => m.streamFailed('outbound', 'dns'),
+    (m) => m.streamFailed('outbound', 'dns', 'service-refused'),
     'stox_stream_failures_total',
-    ['stox_stream_failures_total{direction="outbound",reason="dns"} 1'],
+    ['stox_stream_failures_total{direction="outbound",stage="dns",reason="service-refused"} 1'],
   ],
   [
     'messages',

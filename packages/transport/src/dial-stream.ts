@@ -3,12 +3,13 @@ import { TLSSocket } from 'node:tls'
 import type { Clock, Hashes, Ids, Result, Timers } from '@stox/kernel'
 import { fail, ok } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
-import type { InitiatingWorld, Judgement, StreamFailure, StreamPurpose, StreamTimes } from '@stox/xmpp-engine'
+import type { InitiatingWorld, Judgement, StreamPurpose, StreamTimes } from '@stox/xmpp-engine'
 import { advanceInitiating, startInitiating, whyNoMethod } from '@stox/xmpp-engine'
 import type { Admission, Place } from './admission.ts'
 import type { DnsResolver } from './dns-resolver.ts'
 import { secureAsClient } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
+import type { DialFailure } from './xmpp-dialer.ts'
 import { dialXmpp } from './xmpp-dialer.ts'
 import type { StreamPolicy } from './xmpp-endpoint-types.ts'
 import type { MachineFor } from './xmpp-stream.ts'
@@ -48,7 +49,7 @@ export interface Dialed {
 export async function dialStream(
   deps: StreamDialDeps,
   { local, remote, purpose, signal }: StreamDialOrder,
-): Promise<Result<Dialed, StreamFailure>> {
+): Promise<Result<Dialed, DialFailure>> {
   const { policy, admission, tls } = deps
   const judgement = policy.judge(local, remote)
   if (!judgement.allowed) return fail({ kind: 'not-allowed', detail: judgement.reason })

@@ -15,7 +15,9 @@ export type {
   SendOutcome,
   StreamCertificates,
   StreamInfo,
+  FailedStream,
   StreamFailureInfo,
+  Refused,
 } from './xmpp-endpoint-types.ts'
 export { certificateJudge } from './judge-certificate.ts'
 export { TlsIdentity } from './tls-identity.ts'

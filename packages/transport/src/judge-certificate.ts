@@ -1,5 +1,7 @@
 import type { Clock } from '@stox/kernel'
 import { domainToAscii } from '@stox/xmpp'
+import type { CertificateVerdict } from '@stox/xmpp-engine'
+import type { CertificateFailure } from './certificates/certificate-failure.ts'
 import { matchIdentity } from './certificates/identity.ts'
 import { checkPath } from './certificates/path-check.ts'
 import type { TrustStore } from './certificates/trust-store.ts'
@@ -10,7 +12,14 @@ export const certificateJudge =
   (trust: Pick<TrustStore, 'anchors'>, clock: Pick<Clock, 'wallMs'>): JudgeCertificate =>
   (presented, domain) => {
     const path = checkPath(presented, trust.anchors, clock.wallMs())
-    if (!path.ok) return { ok: false, reason: path.failure.text }
+    if (!path.ok) return refusal(path.failure)
     const match = matchIdentity(domainToAscii(domain), path.value.certificates[0])
-    return match.ok ? { ok: true } : { ok: false, reason: match.failure.text }
+    return match.ok ? { ok: true, untilMs: path.value.untilMs } : refusal(match.failure)
   }
+
+const refusal = ({ kind, text, detail }: CertificateFailure): CertificateVerdict => ({
+  ok: false,
+  reason: text,
+  kind,
+  detail: `${kind}: ${detail}`,
+})

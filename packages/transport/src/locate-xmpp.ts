@@ -10,6 +10,8 @@ export interface XmppTarget {
   readonly port: number
   /** DNS said so; a partner's fixed proxy is the administrator's word. */
   readonly fromDns: boolean
+  /** An SRV record named the host; else it is the domain itself, or the proxy. */
+  readonly fromSrv: boolean
   /** TLS before anything else, in place of STARTTLS. @see XEP-0368 */
   readonly directTls: boolean
 }
@@ -27,7 +29,7 @@ export async function locateXmpp(
   ids: Pick<Ids, 'fraction'>,
   mayUseTls = true,
 ): Promise<Result<readonly XmppTarget[], StreamFailure>> {
-  if (proxy !== undefined) return ok([{ ...proxy, fromDns: false, directTls: false }])
+  if (proxy !== undefined) return ok([{ ...proxy, fromDns: false, fromSrv: false, directTls: false }])
   const name = domainToAscii(domain)
   const [direct, plain] = await Promise.all([
     mayUseTls ? resolver.srv(`_xmpps-server._tcp.${name}`) : ok<readonly SrvRecord[]>([]),
@@ -36,15 +38,22 @@ export async function locateXmpp(
   const targets = [...targetsIn(direct, true), ...targetsIn(plain, false)]
   if (targets.length > 0) {
     return ok(
-      orderSrv(targets, ids).map(({ target, port, directTls }) => ({ host: target, port, fromDns: true, directTls })),
+      orderSrv(targets, ids).map(({ target, port, directTls }) => ({
+        host: target,
+        port,
+        fromDns: true,
+        fromSrv: true,
+        directTls,
+      })),
     )
   }
   if (!plain.ok && plain.failure.kind === 'trouble') return fail(dnsTrouble(plain.failure))
   // A refusal of direct TLS alone says nothing of the rest.
   if (plain.ok && plain.value.length > 0) {
-    return fail({ kind: 'domain-not-found', detail: `${domain} says that it offers no XMPP service` })
+    const detail = `${domain} says that it offers no XMPP service`
+    return fail({ kind: 'domain-not-found', reason: 'service-refused', detail })
   }
-  return ok([{ host: name, port: XMPP_SERVER_PORT, fromDns: true, directTls: false }])
+  return ok([{ host: name, port: XMPP_SERVER_PORT, fromDns: true, fromSrv: false, directTls: false }])
 }
 
 /** A target of `.` is a refusal. @see RFC 2782 */

@@ -12,6 +12,7 @@ import { describeCertificate } from './certificates/describe-certificate.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
 import { secureAsClient, secureAsServer } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
+import { tlsTroubleOf } from './tls-trouble.ts'
 import type { StreamCertificates } from './xmpp-endpoint-types.ts'
 
 /** A stream machine with its state inside: inputs in, effects out. */
@@ -66,6 +67,7 @@ type Written = (error: Error | null | undefined) => void
 export class XmppConnection {
   readonly openedAtMs: number
   readonly remoteAddress: string
+  readonly remotePort: number | undefined
   stanzasIn = 0
   stanzasOut = 0
   bytesIn = 0
@@ -106,6 +108,7 @@ export class XmppConnection {
     if (options.socket instanceof TLSSocket) this.#tlsVersion = options.socket.getProtocol() ?? 'unknown'
     this.openedAtMs = options.clock.wallMs()
     this.remoteAddress = options.socket.remoteAddress ?? 'unknown'
+    this.remotePort = options.socket.remotePort
     const nowMs = options.clock.monotonicMs()
     this.#lastReadMs = nowMs
     this.#lastWriteMs = nowMs
@@ -127,6 +130,10 @@ export class XmppConnection {
 
   get tlsVersion(): string | undefined {
     return this.#tlsVersion
+  }
+
+  get cipher(): string | undefined {
+    return this.#socket instanceof TLSSocket && this.encrypted ? this.#socket.getCipher()?.standardName : undefined
   }
 
   /**
@@ -239,9 +246,11 @@ export class XmppConnection {
 
   #onGone(detail: string): void {
     if (this.#mode === 'closed' || this.#mode === 'hung-up') return
+    const reason = tlsTroubleOf(detail)
+    // As the one who connected we hear after the handshake that our certificate is refused. @see RFC 8446 §4.4.2.4
     const failure: StreamFailure =
-      this.#mode === 'securing'
-        ? { kind: 'tls-failed', detail: `the TLS handshake failed: ${detail}` }
+      this.#mode === 'securing' || reason !== undefined
+        ? { kind: 'tls-failed', reason: reason ?? 'tls-hung-up', detail: `the TLS handshake failed: ${detail}` }
         : { kind: 'closed', detail: `the connection broke: ${detail}` }
     this.input({ kind: 'gone', failure })
   }
@@ -372,7 +381,8 @@ export class XmppConnection {
       this.#stallTimer = this.#options.timers.arm(leftMs, () => this.#onStallTimer())
       return
     }
-    this.input({ kind: 'gone', failure: { kind: 'closed', detail: 'the peer does not read what we send' } })
+    const detail = 'the peer does not read what we send'
+    this.input({ kind: 'gone', failure: { kind: 'closed', reason: 'not-reading', detail } })
     this.destroy()
   }
 

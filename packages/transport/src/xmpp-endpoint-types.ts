@@ -1,6 +1,14 @@
 import type { Clock, Failure, Hashes, Ids, Log, Timers } from '@stox/kernel'
 import type { DomainName, Stanza, StreamCondition } from '@stox/xmpp'
-import type { CertificateVerdict, Proof, ProvenPeer, RefusalKind, StreamFailure, StreamRules } from '@stox/xmpp-engine'
+import type {
+  CertificateVerdict,
+  FailureWords,
+  Proof,
+  ProvenPeer,
+  RefusalKind,
+  StreamFailure,
+  StreamRules,
+} from '@stox/xmpp-engine'
 import type { CertificateDescription } from './certificates/describe-certificate.ts'
 import type { DnsResolver } from './dns-resolver.ts'
 import type { TlsIdentity } from './tls-identity.ts'
@@ -56,6 +64,16 @@ export interface StreamUp {
 
 export interface StreamDown extends StreamUp {
   readonly reason: string
+  /** It is told of as failed, too. */
+  readonly isFailure: boolean
+}
+
+export interface Refused {
+  readonly kind: RefusalKind
+  readonly detail: string
+  readonly remoteAddress: string
+  /** The stream ends of it, and is told of as failed. */
+  readonly isLast: boolean
 }
 
 export interface XmppEndpointEvents {
@@ -64,12 +82,14 @@ export interface XmppEndpointEvents {
    * more than `limits.stanzasInHand` or `limits.bytesInHand` unsettled is not read from. It must not throw or reject.
    */
   stanza(stanza: Stanza, context: StanzaContext): void | Promise<void>
-  /** A hostile or broken input was refused; `kind` is a stable name for the metrics. */
-  refused(kind: RefusalKind, detail: string, remoteAddress: string): void
+  /** A hostile or broken input was refused; the kind is a stable name for the metrics. */
+  refused(refused: Refused): void
   streamUp(stream: StreamUp): void
   streamDown(stream: StreamDown): void
-  /** A stream could not be had, or ended badly; `kind` is a stable name for the metrics. */
-  streamFailed?(direction: StreamUp['direction'], kind: StreamFailure['kind']): void
+  /** A stream could not be had, or ended badly: told to the log already, and not in storms. */
+  streamFailed?(failure: StreamFailureInfo): void
+  /** Dialback is all there is, since the certificate does not prove who the peer is: why. */
+  unprovenByCertificate?(stream: { readonly streamId: string; readonly remote: DomainName; reason: string }): void
 }
 
 export interface XmppEndpointLimits {
@@ -146,8 +166,14 @@ export interface StreamInfo {
   readonly streamManagement: boolean
   readonly encrypted: boolean
   readonly tlsVersion: string | undefined
+  readonly cipher: string | undefined
+  /** Of the negotiation matrix, as the partner's record had it when the stream was proven. */
+  readonly matrixRow: number | undefined
+  /** Why a certificate that might have proved the peer did not. */
+  readonly unprovenBecause: string | undefined
   readonly certificates: StreamCertificates
   readonly remoteAddress: string
+  readonly remotePort: number | undefined
   readonly openedAtMs: number
   readonly quietMs: number
   readonly stanzasIn: number
@@ -156,14 +182,29 @@ export interface StreamInfo {
   readonly bytesOut: number
   /** Written by us and not yet taken by the socket. */
   readonly waitingBytes: number
+  /** Outbound: stanzas that wait for the stream. Inbound: those that have no outcome yet. */
+  readonly waitingStanzas: number
 }
 
-/** One of the last streams that could not be had or ended badly. */
-export interface StreamFailureInfo {
-  readonly atMs: number
+/** What is known of a stream that failed. */
+export interface FailedStream {
   readonly direction: 'in' | 'out'
+  /** The key of the partner's record; undefined for strangers. */
+  readonly partner: string | undefined
   readonly local: string | undefined
   readonly remote: string | undefined
-  readonly kind: string
-  readonly detail: string
+  /** Undefined where no connection came to be. */
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  /** It carried stanzas before. */
+  readonly wasEstablished: boolean
+}
+
+/** Why streams of one partner and direction fail, or of strangers from one network. */
+export interface StreamFailureInfo extends FailedStream, FailureWords {
+  readonly id: string
+  readonly kind: StreamFailure['kind']
+  readonly firstAtMs: number
+  readonly lastAtMs: number
+  readonly times: number
 }

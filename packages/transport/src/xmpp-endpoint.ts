@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
-import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
+import type { DialbackVerdict, DomainName, StreamErrorInfo } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
   Judgement,
@@ -9,7 +9,7 @@ import type {
   ReceivingWorld,
   StreamEffect,
   StreamFailure,
-  StreamInput,
+  RefusalKind,
   StreamPurpose,
   StreamTimes,
 } from '@stox/xmpp-engine'
@@ -22,7 +22,9 @@ import { OutboundPair } from './outbound-pair.ts'
 import { PartnerRates } from './partner-rates.ts'
 import { StreamLedger } from './stream-ledger.ts'
 import { XmppConnection } from './xmpp-connection.ts'
+import type { DialFailure } from './xmpp-dialer.ts'
 import type {
+  FailedStream,
   JudgeCertificate,
   PartnerRules,
   SendOutcome,
@@ -55,6 +57,7 @@ const DEFAULT_LIMITS: XmppEndpointLimits = {
   backOffFirstMs: 1_000,
   backOffCapMs: 30_000,
 }
+const EXPIRY_LOOK_MS = 3_600_000
 /** For an error stanza that answers a broken one. */
 const ANSWER_MAX_WAIT_MS = 30_000
 
@@ -75,10 +78,10 @@ export class XmppEndpoint {
   constructor(options: XmppEndpointOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const { clock, log, policy } = options
+    const { clock, timers, log, policy } = options
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
     this.#rates = new PartnerRates(clock)
-    this.#failures = new FailureNotes(clock, log)
+    this.#failures = new FailureNotes(clock, timers, log)
   }
 
   /** Those with direct TLS come last. Rejects with one clear sentence when an address is not free or not ours. */
@@ -110,7 +113,13 @@ export class XmppEndpoint {
   }
 
   streams(): readonly StreamInfo[] {
-    return [...this.#streams.values()].map(infoOf)
+    return [...this.#streams.values()].map((stream) => {
+      const { direction, purpose, local, remote } = stream
+      if (direction === 'in' || purpose === 'verify' || local === undefined || remote === undefined) {
+        return infoOf(stream)
+      }
+      return infoOf(stream, this.#pairs.get(keyOf(local, remote))?.waiting)
+    })
   }
 
   /** The last ones, oldest first. */
@@ -135,6 +144,7 @@ export class XmppEndpoint {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#failures.close()
     const listening = this.#listener.close()
     this.#dialing.abort()
     for (const pair of this.#pairs.values()) pair.close(SHUTTING_DOWN)
@@ -157,7 +167,7 @@ export class XmppEndpoint {
     const from = socket.remoteAddress ?? 'unknown'
     const place = this.#closed ? undefined : this.#admission.admit(from)
     if (place?.ok !== true) {
-      this.#options.on.refused('connection-limit', place?.failure ?? 'shutting down', from)
+      this.#refused('connection-limit', place?.failure ?? 'shutting down', from)
       socket.on('error', () => {})
       if (begin === 'direct') socket.destroy()
       else socket.end(this.#fullText(), () => socket.destroy())
@@ -185,10 +195,15 @@ export class XmppEndpoint {
       this.#onInbound(mine, effect),
     )
     place.value.evict = () => {
-      this.#options.on.refused('connection-limit', 'made way for another before it had authenticated', from)
+      this.#refused('connection-limit', 'made way for another before it had authenticated', from)
+      stream.isTold = true
       stream.connection.input({ kind: 'close', error: { condition: 'resource-constraint', text: undefined } })
       stream.connection.destroy()
     }
+  }
+
+  #refused(kind: RefusalKind, detail: string, remoteAddress: string, isLast = false): void {
+    this.#options.on.refused({ kind, detail, remoteAddress, isLast })
   }
 
   #fullText(): string {
@@ -251,7 +266,7 @@ export class XmppEndpoint {
       acknowledge: () => connection.input({ kind: 'acknowledge' }),
       ask: () => connection.flushSoon(),
       onProgress: onRoom,
-      onSilence: () => connection.input({ kind: 'close', error: SILENT }),
+      onSilence: () => connection.input({ kind: 'close', error: SILENT, because: NOT_COUNTING }),
     })
     const machine = machineFor((domain) => judgeCertificate(connection.presented, domain), ledger)
     const { writeBufferBytes, stallTimeoutMs, closeTimeoutMs } = this.#limits
@@ -288,6 +303,10 @@ export class XmppEndpoint {
       bytesInHand: 0,
       isHeld: false,
       stanzasPaid: 0,
+      matrixRow: undefined,
+      unprovenBecause: undefined,
+      isTold: false,
+      expiry: undefined,
     }
     this.#streams.set(stream.id, stream)
     connection.start()
@@ -297,6 +316,7 @@ export class XmppEndpoint {
   #forget(stream: Stream): void {
     this.#streams.delete(stream.id)
     stream.ledger.close()
+    stream.expiry?.cancel()
     this.#admission.release(stream.place)
     if (this.#streams.size === 0) this.#whenEmpty?.()
   }
@@ -332,8 +352,9 @@ export class XmppEndpoint {
   }
 
   #onAny(stream: Stream, effect: StreamEffect): void {
+    const { remoteAddress } = stream.connection
     if (effect.kind === 'refused') {
-      this.#options.on.refused(effect.refusal, effect.detail, stream.connection.remoteAddress)
+      this.#refused(effect.refusal, effect.detail, remoteAddress, effect.isLast === true)
     } else if (effect.kind === 'managed') {
       if (effect.theirs) stream.ledger.beginTheirs()
       if (effect.ours) stream.ledger.ours.begin()
@@ -341,29 +362,75 @@ export class XmppEndpoint {
     else if (effect.kind === 'acknowledged') stream.ledger.ours.acknowledge(effect.count)
     else if (effect.kind === 'asked') stream.ledger.wasAsked()
     else if (effect.kind === 'handled') stream.ledger.settle(stream.ledger.take())
-    else if (effect.kind === 'ended') {
+    else if (effect.kind === 'unproven-by-certificate') {
+      const { remote, reason } = effect
+      stream.unprovenBecause = reason
+      this.#options.on.unprovenByCertificate?.({ streamId: stream.id, remote, reason })
+    } else if (effect.kind === 'ended') {
+      const { failure } = effect
       stream.ledger.ours.finish()
-      if (effect.failure !== undefined) this.#noteFailure(stream, effect.failure)
-      this.#down(stream, effect.failure === undefined ? 'closed' : detailOf(effect.failure))
+      const isTold = stream.isTold || stream.purpose === 'verify'
+      if (failure !== undefined && !isTold) this.#failed(stream, failure)
+      this.#down(stream, failure)
     }
   }
 
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
     const up: StreamUp = { streamId: stream.id, direction: stream.direction, local, remote, provenBy }
+    const rules = this.#rulesFor(local, remote)
     stream.pairs.push(up)
-    const partner = this.#partnerOf(local, remote)
-    if (partner !== undefined) this.#admission.prove(stream.place, partner, stream.connection.remoteAddress)
+    stream.isTold = false
+    stream.matrixRow ??= rules?.row
+    if (rules !== undefined) this.#admission.prove(stream.place, rules.partner, stream.connection.remoteAddress)
+    if (provenBy === 'sasl-external') this.#endWithCertificate(stream, remote)
     this.#options.on.streamUp(up)
   }
 
-  #down(stream: Stream, reason: string): void {
-    for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason })
+  #down(stream: Stream, failure: StreamFailure | undefined): void {
+    const reason = failure === undefined ? 'closed' : detailOf(failure)
+    const isFailure = failure !== undefined
+    for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason, isFailure })
   }
 
-  #noteFailure(stream: Pick<StreamFailureInfo, 'direction' | 'local' | 'remote'>, failure: StreamFailure): void {
+  /** What a certificate proved, it proves until it expires, ours or theirs. @see RFC 6120 §13.7.2.3, mapping F.4 */
+  #endWithCertificate(stream: Stream, remote: DomainName): void {
+    const { clock, timers, judgeCertificate = NONE_PROVES } = this.#options
+    const { connection } = stream
+    const verdict = judgeCertificate(connection.presented, remote)
+    const theirsMs = verdict.ok ? verdict.untilMs : undefined
+    const untilMs = Math.min(theirsMs ?? Infinity, connection.certificates.own?.notAfterMs ?? Infinity)
+    if (untilMs === Infinity) return
+    stream.expiry?.cancel()
+    const look = (): void => {
+      const leftMs = untilMs - clock.wallMs()
+      if (leftMs > 0) {
+        // Not all at once: wall clocks are set, and timers have a bound.
+        stream.expiry = timers.arm(Math.min(leftMs, EXPIRY_LOOK_MS), look)
+        return
+      }
+      const whose = untilMs === theirsMs ? remote : 'ours'
+      const detail = `the certificate (${whose}) ended ${new Date(untilMs).toISOString()}`
+      connection.input({
+        kind: 'close',
+        error: { condition: 'reset', text: 'a certificate of this stream has expired' },
+        because: { kind: 'certificate', reason: 'certificate-ended', detail },
+      })
+    }
+    look()
+  }
+
+  #failed(stream: Stream, failure: StreamFailure): void {
+    const { direction, place, local, remote, connection, pairs } = stream
+    const { remoteAddress, remotePort } = connection
+    const partner = place.partner ?? place.claims
+    const wasEstablished = pairs.length > 0
+    this.#note({ direction, partner, local, remote, remoteAddress, remotePort, wasEstablished }, failure)
+  }
+
+  #note(stream: FailedStream, failure: StreamFailure): void {
     if (this.#closed) return
-    this.#failures.note(stream, failure)
-    this.#options.on.streamFailed?.(stream.direction, failure.kind)
+    const info = this.#failures.note(stream, failure)
+    this.#options.on.streamFailed?.(info)
   }
 
   #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {
@@ -430,6 +497,12 @@ export class XmppEndpoint {
     const { local, remote } = pair
     void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
       if (!dialed.ok) {
+        const { address, port } = dialed.failure.at ?? {}
+        const partner = this.#partnerOf(local, remote)
+        this.#note(
+          { direction: 'out', partner, local, remote, remoteAddress: address, remotePort: port, wasEstablished: false },
+          dialed.failure,
+        )
         pair.onEnded(dialed.failure)
         return
       }
@@ -449,30 +522,34 @@ export class XmppEndpoint {
   #verify(asking: Stream, effect: Extract<StreamEffect, { kind: 'verify' }>): void {
     const { local, remote, streamId, key } = effect
     let isAnswered = false
-    const answer = (
-      input: Omit<Extract<StreamInput, { kind: 'dialback-verdict' }>, 'kind' | 'local' | 'remote'>,
-    ): void => {
+    const answer = (verdict: DialbackVerdict, encrypted: boolean): void => {
       if (isAnswered) return
       isAnswered = true
-      asking.connection.input({ kind: 'dialback-verdict', local, remote, ...input })
+      asking.connection.input({ kind: 'dialback-verdict', local, remote, verdict, encrypted })
+    }
+    /** Told as the failure of the stream that it was for, whose own end says nothing more. */
+    const fails = (failure: StreamFailure): void => {
+      if (!isAnswered && asking.pairs.length === 0) {
+        this.#failed(asking, { ...failure, detail: `while its dialback key was verified: ${failure.detail}` })
+        asking.isTold = true
+      }
+      answer(verdictOfFailure(failure), false)
     }
     void this.#dial(local, remote, { kind: 'verify', streamId, key }).then((dialed) => {
       if (!dialed.ok) {
-        answer({ verdict: verdictOfFailure(dialed.failure), encrypted: false })
+        fails(dialed.failure)
         return
       }
       this.#open(dialed.value, { local, remote }, (stream, each) => {
-        if (each.kind === 'verdict') answer({ verdict: each.verdict, encrypted: each.encrypted })
-        else if (each.kind === 'ended' && each.failure !== undefined) {
-          answer({ verdict: verdictOfFailure(each.failure), encrypted: false })
-        }
+        if (each.kind === 'verdict') answer(each.verdict, each.encrypted)
+        else if (each.kind === 'ended' && each.failure !== undefined) fails(each.failure)
         this.#onAny(stream, each)
       })
     })
   }
 
   /** A failure is noted. */
-  async #dial(local: DomainName, remote: DomainName, purpose: StreamPurpose): Promise<Result<Dialed, StreamFailure>> {
+  async #dial(local: DomainName, remote: DomainName, purpose: StreamPurpose): Promise<Result<Dialed, DialFailure>> {
     const { mayConnect = () => true } = this.#options
     const dialed = await dialStream(
       {
@@ -485,7 +562,6 @@ export class XmppEndpoint {
       },
       { local, remote, purpose, signal: this.#dialing.signal },
     )
-    if (!dialed.ok) this.#noteFailure({ direction: 'out', local, remote }, dialed.failure)
     if (!dialed.ok || !this.#closed) return dialed
     dialed.value.socket.destroy()
     this.#admission.release(dialed.value.place)
@@ -498,5 +574,11 @@ const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority 
 const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 
 const SILENT: StreamErrorInfo = { condition: 'connection-timeout', text: 'our request for your count was not answered' }
+
+const NOT_COUNTING: StreamFailure = {
+  kind: 'closed',
+  reason: 'not-answering',
+  detail: 'our request for its count of stanzas was not answered',
+}
 
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }

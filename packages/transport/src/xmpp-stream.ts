@@ -1,3 +1,4 @@
+import type { Timer } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
 import type { CertificateVerdict, StanzaCounts, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
@@ -25,6 +26,12 @@ export interface Stream {
   isHeld: boolean
   /** Those that the partner's rate has been asked about. */
   stanzasPaid: number
+  matrixRow: number | undefined
+  unprovenBecause: string | undefined
+  /** Why it failed is told already. */
+  isTold: boolean
+  /** Ends the stream when what proved it expires. */
+  expiry: Timer | undefined
 }
 
 /** A machine for the connection whose peer's certificate it may ask about. */
@@ -87,17 +94,8 @@ export function carrierOf(
   }
 }
 
-export function infoOf({
-  id,
-  direction,
-  purpose,
-  connection,
-  machine,
-  ledger,
-  local,
-  remote,
-  pairs,
-}: Stream): StreamInfo {
+export function infoOf(stream: Stream, waitingStanzas = stream.stanzasInHand): StreamInfo {
+  const { id, direction, purpose, connection, machine, ledger, local, remote, pairs } = stream
   return {
     id,
     direction,
@@ -109,8 +107,12 @@ export function infoOf({
     streamManagement: ledger.isManaged,
     encrypted: connection.encrypted,
     tlsVersion: connection.tlsVersion,
+    cipher: connection.cipher,
+    matrixRow: stream.matrixRow,
+    unprovenBecause: stream.unprovenBecause,
     certificates: connection.certificates,
     remoteAddress: connection.remoteAddress,
+    remotePort: connection.remotePort,
     openedAtMs: connection.openedAtMs,
     quietMs: connection.quietMs,
     stanzasIn: connection.stanzasIn,
@@ -118,5 +120,6 @@ export function infoOf({
     bytesIn: connection.bytesIn,
     bytesOut: connection.bytesOut,
     waitingBytes: connection.waitingBytes,
+    waitingStanzas,
   }
 }

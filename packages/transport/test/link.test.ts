@@ -425,11 +425,23 @@ const row = (edge: string): SessionRow => ({
   state: 'established',
   provenBy: edge === 'edge-1' ? 'sasl-external' : undefined,
   tls: edge === 'edge-1' ? 'TLSv1.3' : undefined,
+  cipher: edge === 'edge-1' ? 'TLS_AES_256_GCM_SHA384' : undefined,
+  matrixRow: edge === 'edge-1' ? 7 : undefined,
+  unprovenBecause: edge === 'edge-1' ? 'self-signed' : undefined,
+  partner: edge === 'edge-1' ? 'xmpp.example' : undefined,
   remoteAddress: '127.0.0.1',
+  remotePort: edge === 'edge-1' ? 5269 : undefined,
   establishedAtMs: 1_700_000_000_000,
   stanzasIn: 3,
   stanzasOut: 4,
-  reason: edge === 'edge-1' ? undefined : 'unreachable: ECONNREFUSED',
+  waitingStanzas: 5,
+  waitingBytes: 6,
+  quietMs: 7,
+  reason: edge === 'edge-1' ? undefined : 'The connection was refused',
+  failure:
+    edge === 'edge-1'
+      ? undefined
+      : { stage: 'tcp', cause: 'connection-refused', advice: 'Ask', detail: 'ECONNREFUSED', times: 2, firstAtMs: 1 },
   ownCertificate: undefined,
   peerCertificate:
     edge === 'edge-1'

@@ -51,7 +51,7 @@ describe('mapping F.6', () => {
     const resolver = new TableResolver()
     expect(await locate(resolver, 'a.example', { host: 'p.inside', port: 1 })).toEqual({
       ok: true,
-      value: [{ host: 'p.inside', port: 1, fromDns: false, directTls: false }],
+      value: [{ host: 'p.inside', port: 1, fromDns: false, fromSrv: false, directTls: false }],
     })
     expect(resolver.asked).toBe(0)
   })
@@ -71,7 +71,7 @@ describe('mapping F.6', () => {
   test('5: no SRV, so the domain itself on port 5269', async () =>
     expect(await locate(new TableResolver())).toEqual({
       ok: true,
-      value: [{ host: 'a.example', port: 5269, fromDns: true, directTls: false }],
+      value: [{ host: 'a.example', port: 5269, fromDns: true, fromSrv: false, directTls: false }],
     }))
 
   test('5: trouble is not "no SRV"', async () => {

@@ -108,7 +108,7 @@ describe('endpoint with endpoint', () => {
       failure: { condition: 'remote-server-timeout', status: 504, detail: expect.stringMatching(sentence) },
     })
     expect(juliet.endpoint.failures()).toMatchObject([
-      { direction: 'out', kind: 'certificate', detail: expect.stringMatching(sentence) },
+      { direction: 'out', kind: 'certificate', stage: 'certificate', sentence: expect.stringMatching(sentence) },
     ])
     expect(await romeo.send(juliet.domain, 'm2')).toMatchObject({ kind: 'failed', failure: { status: 502 } })
     expect(juliet.endpoint.failures()[1]).toMatchObject({ direction: 'in', kind: 'certificate' })

@@ -120,7 +120,7 @@ export class TestServer {
           this.#tell()
           return this.onStanza({ stanza, context })
         },
-        refused: (kind) => {
+        refused: ({ kind }) => {
           this.refused.push(kind)
           this.#tell()
         },

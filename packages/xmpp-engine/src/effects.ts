@@ -28,8 +28,13 @@ export type StreamInput =
   | { readonly kind: 'acknowledge' }
   /** No more stanzas are taken; those that were are finished before `close`. */
   | { readonly kind: 'drain' }
-  /** We want the stream to end: politely, or with an error. */
-  | { readonly kind: 'close'; readonly error?: StreamErrorInfo; readonly refusal?: RefusalKind }
+  /** We want the stream to end: politely, or with an error, and with the failure that it comes from. */
+  | {
+      readonly kind: 'close'
+      readonly error?: StreamErrorInfo
+      readonly refusal?: RefusalKind
+      readonly because?: StreamFailure
+    }
   /** Text came behind `<starttls/>` or `<proceed/>`, or behind an `<auth/>` or `<success/>` that starts the stream anew. */
   | { readonly kind: 'injected' }
   /** The connection broke or could not be had. */
@@ -79,7 +84,10 @@ export type StreamEffect =
   | { readonly kind: 'set-max-stanza'; readonly bytes: number }
   | { readonly kind: 'arm-timer'; readonly timer: TimerName; readonly afterMs: number }
   | { readonly kind: 'cancel-timer'; readonly timer: TimerName }
-  | { readonly kind: 'refused'; readonly refusal: RefusalKind; readonly detail: string }
+  /** `isLast`: the stream ends of it, and `ended` tells it too. */
+  | { readonly kind: 'refused'; readonly refusal: RefusalKind; readonly detail: string; readonly isLast?: true }
+  /** Encrypted, and its certificate does not prove who the peer is, though the rules would take it as proof. */
+  | { readonly kind: 'unproven-by-certificate'; readonly remote: DomainName; readonly reason: string }
   /** Once: the stream is of no more use. Undefined: it ended as it should. */
   | { readonly kind: 'ended'; readonly failure: StreamFailure | undefined }
   /** Close the connection after the writes before it, and read what still comes to the floor. */

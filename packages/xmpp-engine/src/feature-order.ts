@@ -1,7 +1,10 @@
 import type { Method } from '@stox/federation'
 import type { StreamFeatures } from '@stox/xmpp'
 import type { Proof } from './proven-peer.ts'
+import type { FailureReason } from './failure-reasons.ts'
 import type { CertificateVerdict, StreamRules } from './rules.ts'
+import { certificateFailure } from './rules.ts'
+import type { StreamFailure } from './stream-failure.ts'
 
 /** The only mechanism between servers. @see RFC 6120 §13.8.4, XEP-0178 §3 */
 export const EXTERNAL = 'EXTERNAL'
@@ -60,9 +63,12 @@ export type NextStep =
   | { readonly kind: 'starttls' }
   | { readonly kind: 'external' }
   | { readonly kind: 'dialback' }
-  | { readonly kind: 'nothing'; readonly because: 'no-method' | 'certificate'; readonly detail: string }
+  | { readonly kind: 'nothing'; readonly failure: StreamFailure }
 
-const nothing = (detail: string): NextStep => ({ kind: 'nothing', because: 'no-method', detail })
+const nothing = (detail: string, reason?: FailureReason): NextStep => ({
+  kind: 'nothing',
+  failure: { kind: 'no-method', ...(reason === undefined ? {} : { reason }), detail },
+})
 
 /** What we do next on an outbound stream. `features` are undefined on a stream from before 1.0. @see mapping F.2 */
 export function chooseNext(
@@ -82,7 +88,9 @@ function choosePlain(rules: StreamRules, features: StreamFeatures | undefined): 
     // DEVIATION: where TLS is optional and plain dialback allowed, a missing offer is taken as said.
     if (features.startTls !== undefined || rules.tls === 'required') return { kind: 'starttls' }
   }
-  if (rules.tls === 'required') return nothing('TLS is required and the peer speaks no XMPP 1.0')
+  if (rules.tls === 'required') {
+    return nothing('TLS is required and the peer speaks no XMPP 1.0', 'tls-required')
+  }
   if (features?.startTls === 'required') {
     return nothing('the peer requires TLS and the partner record says it is not supported')
   }
@@ -98,11 +106,12 @@ function chooseEncrypted(
   { certificate, holdsCertificate, isRefused }: ExternalChance,
 ): NextStep {
   const hasDialback = allowsDialback(rules, true)
-  if (!certificate.ok && !hasDialback) return { kind: 'nothing', because: 'certificate', detail: certificate.reason }
+  if (!certificate.ok && !hasDialback) return { kind: 'nothing', failure: certificateFailure(certificate) }
   const isOffered = features?.mechanisms.includes(EXTERNAL) ?? false
   const canBeTried = allowsExternal(rules) && holdsCertificate && isOffered && !isRefused
   if (certificate.ok && canBeTried) return { kind: 'external' }
   if (hasDialback) return { kind: 'dialback' }
-  if (!holdsCertificate) return nothing('SASL EXTERNAL is required, and we hold no certificate for our domain')
+  if (!holdsCertificate)
+    return nothing('SASL EXTERNAL is required, and we hold no certificate for our domain', 'no-own-certificate')
   return nothing('SASL EXTERNAL is required, and the peer does not offer it: it may not accept our certificate')
 }

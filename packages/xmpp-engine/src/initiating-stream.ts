@@ -36,8 +36,9 @@ import { dialbackKey } from './dialback.ts'
 import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './effects.ts'
 import { stay, to } from './effects.ts'
 import type { ExternalChance } from './feature-order.ts'
-import { EXTERNAL, allowsProof, chooseNext } from './feature-order.ts'
+import { EXTERNAL, allowsExternal, allowsProof, chooseNext } from './feature-order.ts'
 import type { Proof } from './proven-peer.ts'
+import type { FailureReason } from './failure-reasons.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
 import type { CertificateVerdict, Judgement } from './rules.ts'
@@ -130,7 +131,10 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       return onPolicyChanged(state, world)
     case 'close':
       if (state.name === 'closing') return to(CLOSED, { kind: 'hang-up' })
-      if (input.error !== undefined) return endWith(state, input.error.condition, input.error.text ?? 'closed by us')
+      if (input.error !== undefined) {
+        const { condition, text = 'closed by us' } = input.error
+        return endWith(state, condition, text, input.refusal, undefined, input.because)
+      }
       return beginClose(state, world)
     case 'injected':
       if (state.name === 'awaiting-header' && state.provenBy !== undefined) {
@@ -139,8 +143,11 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
       if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
-        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <proceed/>' },
-        { kind: 'ended', failure: { kind: 'tls-failed', detail: 'plain text behind <proceed/>' } },
+        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <proceed/>', isLast: true },
+        {
+          kind: 'ended',
+          failure: { kind: 'tls-failed', reason: 'plaintext-injection', detail: 'plain text behind <proceed/>' },
+        },
         { kind: 'hang-up' },
       )
     case 'gone':
@@ -169,10 +176,19 @@ const headerOf = (world: InitiatingWorld): string =>
 
 /** A peer that hangs up on `<starttls/>` says no to it; one that does so on dialback has said why before. */
 function brokenIn(state: InitiatingState, failure: StreamFailure): StreamFailure {
-  if (failure.kind !== 'closed') return failure
-  if (state.name === 'awaiting-proceed') return { kind: 'tls-failed', detail: 'the peer hung up on STARTTLS' }
-  if (state.name === 'authenticating' && state.refused !== undefined) return state.refused
-  return failure
+  if (failure.kind !== 'closed' || failure.reason !== undefined) return failure
+  switch (state.name) {
+    case 'awaiting-proceed':
+      return { kind: 'tls-failed', reason: 'starttls-refused', detail: 'the peer hung up on STARTTLS' }
+    case 'authenticating':
+      return state.refused ?? { ...failure, reason: 'hung-up-authenticating' }
+    case 'awaiting-success':
+      return { ...failure, reason: 'hung-up-authenticating' }
+    case 'established':
+      return { ...failure, reason: 'connection-lost' }
+    default:
+      return { ...failure, reason: 'hung-up' }
+  }
 }
 
 /** What the peer says of our stanzas still counts. */
@@ -250,10 +266,11 @@ function proceed(
   const judgement = world.judge(world.local, world.remote)
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
   if (state.provenBy !== undefined) return establish(state.provenBy, features, world)
-  const next = chooseNext(judgement.rules, features, state.encrypted, chanceOf(state.encrypted, world))
+  const chance = chanceOf(state.encrypted, world)
+  const next = chooseNext(judgement.rules, features, state.encrypted, chance)
   switch (next.kind) {
     case 'nothing':
-      return quit(state, world, { kind: next.because, detail: next.detail })
+      return quit(state, world, next.failure)
     case 'starttls':
       return to({ name: 'awaiting-proceed' }, { kind: 'write', text: formatStartTls('starttls') })
     case 'external':
@@ -262,8 +279,14 @@ function proceed(
         { name: 'awaiting-success', streamId, features },
         { kind: 'write', text: formatSaslAuth(EXTERNAL, world.local) },
       )
-    case 'dialback':
-      return startDialback(state.encrypted, streamId, features, world)
+    case 'dialback': {
+      const dialback = startDialback(state.encrypted, streamId, features, world)
+      const { certificate } = chance
+      if (!state.encrypted || certificate.ok || !allowsExternal(judgement.rules)) return dialback
+      const { remote } = world
+      const unproven: StreamEffect = { kind: 'unproven-by-certificate', remote, reason: certificate.reason }
+      return { ...dialback, effects: [unproven, ...dialback.effects] }
+    }
     default:
       return unreachable(next)
   }
@@ -356,7 +379,7 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
       )
     }
     // DEVIATION: no second try in the clear where TLS is optional, since anybody on the way can say <failure/>.
-    return quit(state, world, { kind: 'tls-failed', detail: 'the peer refused STARTTLS' })
+    return quit(state, world, { kind: 'tls-failed', reason: 'starttls-refused', detail: 'the peer refused STARTTLS' })
   }
   if (state.name === 'awaiting-success' && isSasl(element)) {
     const sasl = parseSasl(element)
@@ -458,7 +481,11 @@ function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, worl
   switch (timer) {
     case 'establishment':
       if (state.name === 'established' || state.name === 'closing') return stay(state)
-      return quit(state, world, { kind: 'timeout', detail: `nothing came in ${state.name}` })
+      return quit(state, world, {
+        kind: 'timeout',
+        reason: LATE_IN[state.name] ?? 'no-answer',
+        detail: `nothing came in ${state.name}`,
+      })
     case 'idle':
       if (state.name !== 'established') return stay(state)
       if (quietMs >= state.idleMs) return beginClose(state, world)
@@ -475,6 +502,14 @@ function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, worl
     default:
       return unreachable(timer)
   }
+}
+
+const LATE_IN: Partial<Readonly<Record<InitiatingState['name'], FailureReason>>> = {
+  'awaiting-proceed': 'tls-timeout',
+  'starting-tls': 'tls-timeout',
+  'awaiting-success': 'authentication-timeout',
+  authenticating: 'authentication-timeout',
+  verifying: 'authentication-timeout',
 }
 
 function onPolicyChanged(state: InitiatingState, world: InitiatingWorld): Stepped {
@@ -519,13 +554,14 @@ function endWith(
   detail: string,
   refusal?: RefusalKind,
   error: StreamErrorInfo = { condition, text: undefined },
+  failure: StreamFailure = { kind: 'protocol', condition, ...(refusal === undefined ? {} : { refusal }), detail },
 ): Stepped {
   const effects: StreamEffect[] = []
-  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail })
+  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail, isLast: true })
   // While TLS starts nothing can be said.
   if (state?.name !== 'starting-tls') {
     effects.push({ kind: 'write', text: formatStreamError(error) + STREAM_END })
   }
-  effects.push({ kind: 'ended', failure: { kind: 'protocol', condition, detail } }, { kind: 'hang-up' })
+  effects.push({ kind: 'ended', failure }, { kind: 'hang-up' })
   return { state: CLOSED, effects }
 }

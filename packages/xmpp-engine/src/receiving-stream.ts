@@ -44,6 +44,8 @@ import { refusalOfCondition, refusalOfXml } from './refusal.ts'
 import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 import type { StanzaCounts } from './stream-management.ts'
 import { lastAnswer, onManagementAsked } from './stream-management.ts'
+import { certificateFailure } from './rules.ts'
+import type { StreamFailure } from './stream-failure.ts'
 
 /** What a receiving stream asks of the rest of the house. Live: answers may change while the stream stands. */
 export interface ReceivingWorld {
@@ -169,7 +171,9 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
     case 'drain':
       return onDrain(state, world)
     case 'close':
-      if (input.error !== undefined) return endWith(state, input.error, world, input.refusal)
+      if (input.error !== undefined) {
+        return endWith(state, input.error, world, input.refusal, input.because?.detail, input.because)
+      }
       return state.name === 'open' ? beginClose(state, world) : hangUp()
     case 'injected':
       if (state.name === 'awaiting-header' && state.proven !== undefined) {
@@ -178,18 +182,32 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
       if (state.name !== 'starting-tls') return stay(state)
       return to(
         CLOSED,
-        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <starttls/>' },
+        { kind: 'refused', refusal: 'plaintext-injection', detail: 'plain text behind <starttls/>', isLast: true },
         {
           kind: 'ended',
-          failure: { kind: 'protocol', condition: 'policy-violation', detail: 'text behind <starttls/>' },
+          failure: {
+            kind: 'protocol',
+            condition: 'policy-violation',
+            refusal: 'plaintext-injection',
+            detail: 'text behind <starttls/>',
+          },
         },
         { kind: 'hang-up' },
       )
     case 'gone':
-      return to(CLOSED, { kind: 'ended', failure: input.failure }, { kind: 'hang-up' })
+      return to(CLOSED, { kind: 'ended', failure: goneIn(state, input.failure) }, { kind: 'hang-up' })
     default:
       return unreachable(input)
   }
+}
+
+/** Who only came to ask about a key may go as he likes; and behind our closing tag nothing is missed. */
+function goneIn(state: ReceivingState, failure: StreamFailure): StreamFailure | undefined {
+  if (failure.kind !== 'closed' || failure.reason !== undefined) return failure
+  if (state.name === 'closing') return undefined
+  if (state.name !== 'open') return { ...failure, reason: 'hung-up' }
+  if (hasProven(state)) return { ...failure, reason: 'connection-lost' }
+  return state.hasAnswered ? undefined : { ...failure, reason: 'hung-up' }
 }
 
 /** The pairs that may send. */
@@ -239,19 +257,18 @@ function onHeader(
   const remote = header.from ?? state.before?.remote
   const answer = answerTo(header, remote, world)
   const addressed: StreamEffect = { kind: 'addressed', local, remote }
-  const refuseHere = (refusal: RefusalKind, error: StreamErrorInfo, detail: string): Stepped =>
+  const refuseHere = (
+    refusal: RefusalKind,
+    error: StreamErrorInfo,
+    detail: string,
+    failure: StreamFailure = { kind: 'protocol', condition: error.condition, refusal, detail },
+  ): Stepped =>
     to(
       CLOSED,
       addressed,
-      { kind: 'refused', refusal, detail },
+      { kind: 'refused', refusal, detail, isLast: true },
       { kind: 'write', text: formatStreamHeader(answer) + formatStreamError(error) + STREAM_END },
-      {
-        kind: 'ended',
-        failure:
-          refusal === 'certificate'
-            ? { kind: 'certificate', detail }
-            : { kind: 'protocol', condition: error.condition, detail },
-      },
+      { kind: 'ended', failure },
       { kind: 'hang-up' },
     )
 
@@ -274,6 +291,7 @@ function onHeader(
 
   let rules: StreamRules | undefined
   let isCertified = false
+  const unproven: StreamEffect[] = []
   if (remote !== undefined) {
     if (world.isServed(remote)) {
       const detail = `a stream from ${remote}, which is ours`
@@ -308,8 +326,9 @@ function onHeader(
       isCertified = certificate.ok
       if (!certificate.ok && !allowsDialback(rules, true)) {
         const error: StreamErrorInfo = { condition: 'not-authorized', text: certificate.reason }
-        return refuseHere('certificate', error, `${remote}: ${certificate.reason}`)
+        return refuseHere('certificate', error, `${remote}: ${certificate.reason}`, certificateFailure(certificate))
       }
+      if (!certificate.ok) unproven.push({ kind: 'unproven-by-certificate', remote, reason: certificate.reason })
     }
     if (state.proven !== undefined && !world.hasRoom(local, remote)) {
       const error: StreamErrorInfo = { condition: 'resource-constraint', text: undefined }
@@ -338,7 +357,7 @@ function onHeader(
   }
   const features = answer.version === undefined ? '' : formatFeatures(offered)
   const written: StreamEffect = { kind: 'write', text: formatStreamHeader(answer) + features }
-  if (state.proven === undefined || rules === undefined) return to(open, addressed, written)
+  if (state.proven === undefined || rules === undefined) return to(open, addressed, ...unproven, written)
   const proven = prove(open, local, state.proven, rules, world)
   return to(proven.state, addressed, written, ...proven.effects)
 }
@@ -418,9 +437,12 @@ function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: Rec
   if (startTls === undefined || state.pairs.size > 0) {
     return to(
       CLOSED,
-      { kind: 'refused', refusal: 'tls-failed', detail: 'STARTTLS was not offered here' },
+      { kind: 'refused', refusal: 'tls-failed', detail: 'STARTTLS was not offered here', isLast: true },
       { kind: 'write', text: formatStartTls('failure') + STREAM_END },
-      { kind: 'ended', failure: { kind: 'tls-failed', detail: 'STARTTLS was not offered here' } },
+      {
+        kind: 'ended',
+        failure: { kind: 'tls-failed', reason: 'protocol-error', detail: 'STARTTLS was not offered here' },
+      },
       { kind: 'hang-up' },
     )
   }
@@ -676,10 +698,10 @@ function onVerdict(
     }
     return to(
       CLOSED,
-      refused('dialback-invalid', detail),
+      { kind: 'refused', refusal: 'dialback-invalid', detail, isLast: true },
       answer,
       { kind: 'write', text: STREAM_END },
-      { kind: 'ended', failure: { kind: 'dialback-invalid', detail } },
+      { kind: 'ended', failure: { kind: 'dialback-invalid', reason: 'dialback-forged', detail } },
       { kind: 'hang-up' },
     )
   }
@@ -804,9 +826,15 @@ function endWith(
   world: ReceivingWorld,
   refusal?: RefusalKind,
   detail: string = error.text ?? error.condition,
+  failure: StreamFailure = {
+    kind: 'protocol',
+    condition: error.condition,
+    ...(refusal === undefined ? {} : { refusal }),
+    detail,
+  },
 ): Stepped {
   const effects: StreamEffect[] = []
-  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail })
+  if (refusal !== undefined) effects.push({ kind: 'refused', refusal, detail, isLast: true })
   if (state.name === 'awaiting-header') {
     const header = formatStreamHeader({
       from: state.before?.local,
@@ -821,9 +849,6 @@ function endWith(
     effects.push({ kind: 'write', text: lastWords(state, world) + formatStreamError(error) + STREAM_END })
   }
   // While TLS starts, or behind our closing tag, nothing can be said.
-  effects.push(
-    { kind: 'ended', failure: { kind: 'protocol', condition: error.condition, detail } },
-    { kind: 'hang-up' },
-  )
+  effects.push({ kind: 'ended', failure }, { kind: 'hang-up' })
   return { state: CLOSED, effects }
 }

@@ -30,6 +30,7 @@ export type RefusalKind =
   | 'establishment-timeout'
   | 'connection-limit'
   | 'stream-management'
+  | 'too-much-unproven'
 
 /** What the reader could not take. */
 export function refusalOfXml(failure: XmlFailure): RefusalKind {

@@ -1,8 +1,15 @@
 import type { Failure, Fault, Retry, StanzaCondition } from '@stox/kernel'
 import type { DialbackCondition, DialbackVerdict, DomainName, SaslCondition, StreamCondition } from '@stox/xmpp'
+import type { FailureReason } from './failure-reasons.ts'
+import type { RefusalKind } from './refusal.ts'
 
 /** Why a stream could not be had, or ended, or could not be used. */
-export type StreamFailure =
+export type StreamFailure = KindOfFailure & {
+  /** More exact than the kind, where it is known. */
+  readonly reason?: FailureReason
+}
+
+type KindOfFailure =
   /** No SRV and no address, or a target of `.`. */
   | { readonly kind: 'domain-not-found'; readonly detail: string }
   /** The name server did not answer, or answered with an error. */
@@ -11,7 +18,7 @@ export type StreamFailure =
   | { readonly kind: 'timeout'; readonly detail: string }
   | { readonly kind: 'tls-failed'; readonly detail: string }
   /** The peer's certificate is not trusted or does not name it, and the record allows nothing else. */
-  | { readonly kind: 'certificate'; readonly detail: string }
+  | { readonly kind: 'certificate'; readonly detail: string; readonly technical?: string }
   /** The peer does not take our certificate for what we say, and the record allows nothing else. */
   | { readonly kind: 'sasl-refused'; readonly condition: SaslCondition; readonly detail: string }
   /** The partner's record and the peer's offer have nothing in common. */
@@ -21,7 +28,12 @@ export type StreamFailure =
   /** The peer closed the stream with this error. */
   | { readonly kind: 'peer-error'; readonly condition: StreamCondition; readonly detail: string }
   /** We closed the stream with this error. */
-  | { readonly kind: 'protocol'; readonly condition: StreamCondition; readonly detail: string }
+  | {
+      readonly kind: 'protocol'
+      readonly condition: StreamCondition
+      readonly refusal?: RefusalKind
+      readonly detail: string
+    }
   | { readonly kind: 'closed'; readonly detail: string }
   /** Our side of the rules: the partner is not listed, or not enabled. */
   | { readonly kind: 'not-allowed'; readonly detail: string }

@@ -70,7 +70,7 @@ describe('chooseNext', () => {
     ['before 1.0', saslOnly, undefined, {}, 'no-method'],
   ] as const)('mapping F.2, EXTERNAL %s', (_name, rules, features, changes, expected) => {
     const next = chooseNext(rules, features, true, chance(changes))
-    expect(next.kind === 'nothing' ? next.because : next.kind).toBe(expected)
+    expect(next.kind === 'nothing' ? next.failure.kind : next.kind).toBe(expected)
   })
 
   test.each([tlsOptional, tlsNotSupported])('never EXTERNAL on a plain stream', (rules) =>

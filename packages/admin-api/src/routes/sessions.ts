@@ -1,6 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { SESSION_STATES, type AdminDeps, type SessionCertificate, type SessionRow } from '../ports.ts'
+import {
+  SESSION_STATES,
+  type AdminDeps,
+  type SessionCertificate,
+  type SessionFailure,
+  type SessionRow,
+} from '../ports.ts'
 import { notFound } from '../problem.ts'
 import { changeQuery, instant, instantOf, pageOf, pageQuery, refusals } from '../schemas.ts'
 
@@ -12,6 +18,16 @@ const certificateView = z.object({
   notAfter: instant.describe('When it expires.'),
   sha256: z.string().describe('Its fingerprint.'),
 })
+const failureView = z.object({
+  stage: z
+    .string()
+    .describe('What it failed at: dns, tcp, tls, certificate, authentication, policy, limit, protocol, stream.'),
+  cause: z.string().describe('A stable name of the reason, as in the metrics; docs/failures.md lists them all.'),
+  advice: z.string().describe('What to do.'),
+  detail: z.string().describe('For experts.'),
+  times: z.int().describe('How often, since it was seen first.'),
+  firstAt: instant,
+})
 const sessionView = z
   .object({
     id: z.string(),
@@ -22,24 +38,57 @@ const sessionView = z
     state: z.enum(SESSION_STATES),
     method: z.string().nullable().describe('How the partner has proven itself.'),
     tls: z.string().nullable().describe('Version of TLS; null on a stream that is not encrypted.'),
+    cipher: z.string().nullable(),
+    matrixRow: z
+      .int()
+      .nullable()
+      .describe(
+        'Row of the negotiation matrix that held when the stream was proven: TLS, SASL and dialback of the partner.',
+      ),
+    certificateProblem: z
+      .string()
+      .nullable()
+      .describe(
+        'Why the certificate of the partner does not prove who it is, so that dialback had to; null when it was not asked.',
+      ),
+    partner: z.string().nullable().describe('The primary domain of the partner.'),
     remoteAddress: z.string().nullable(),
-    since: instant.describe('When it was opened, or when it failed.'),
+    remotePort: z.int().nullable(),
+    since: instant.describe('When it was opened, or when it failed last.'),
     stanzasIn: z.int(),
     stanzasOut: z.int(),
-    reason: z.string().nullable().describe('Why it failed.'),
+    waitingStanzas: z
+      .int()
+      .describe('Outbound: stanzas that wait for the stream. Inbound: those without an outcome yet.'),
+    waitingBytes: z.int().describe('Bytes written and not yet taken by the network.'),
+    quietMs: z.int().describe('For how long no stanza has passed.'),
+    reason: z.string().nullable().describe('Why it failed: one sentence.'),
+    failure: failureView.nullable().describe('More about the failure; null while the stream lives.'),
     ownCertificate: certificateView.nullable().describe('What we have shown; null without TLS, or when it was none.'),
     peerCertificate: certificateView.nullable().describe('What the partner has shown.'),
   })
   .describe('One XMPP stream with a partner.')
 
-function viewOf({ sinceMs, ownCertificate, peerCertificate, ...row }: SessionRow): z.output<typeof sessionView> {
+function viewOf({
+  sinceMs,
+  ownCertificate,
+  peerCertificate,
+  failure,
+  ...row
+}: SessionRow): z.output<typeof sessionView> {
   return {
     ...row,
     since: instantOf(sinceMs),
+    failure: failure && failureViewOf(failure),
     ownCertificate: certificateViewOf(ownCertificate),
     peerCertificate: certificateViewOf(peerCertificate),
   }
 }
+
+const failureViewOf = ({ firstAtMs, ...failure }: SessionFailure): z.output<typeof failureView> => ({
+  ...failure,
+  firstAt: instantOf(firstAtMs),
+})
 
 const certificateViewOf = (certificate: SessionCertificate | null): z.output<typeof certificateView> | null =>
   certificate && {

@@ -97,7 +97,7 @@ export class XmppSide {
       },
       on: {
         stanza: (stanza) => this.#take(stanza),
-        refused: (kind, detail) => options.log.warn('demo-xmpp-refused', { kind, detail }),
+        refused: ({ kind, detail }) => options.log.warn('demo-xmpp-refused', { kind, detail }),
         streamUp: () => undefined,
         streamDown: () => undefined,
       },

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stox/link/v1/link.proto.
  */
 export const file_stox_link_v1_link: GenFile = /*@__PURE__*/
-  fileDesc("ChdzdG94L2xpbmsvdjEvbGluay5wcm90bxIMc3RveC5saW5rLnYxIt4CCgxHYXRld2F5QmF0Y2gSKQoFaGVsbG8YASABKAsyGi5zdG94LmxpbmsudjEuR2F0ZXdheUhlbGxvEiYKB3JlcGxpY2EYAiABKAsyFS5zdG94LmxpbmsudjEuUmVwbGljYRIpCgVkZWx0YRgDIAEoCzIaLnN0b3gubGluay52MS5SZXBsaWNhRGVsdGESJAoGY3JlZGl0GAQgASgLMhQuc3RveC5saW5rLnYxLkNyZWRpdBInCghvdXRjb21lcxgFIAMoCzIVLnN0b3gubGluay52MS5PdXRjb21lEi0KB3N0YW56YXMYBiADKAsyHC5zdG94LmxpbmsudjEuT3V0Ym91bmRTdGFuemESKgoJaGVhcnRiZWF0GAcgASgLMhcuc3RveC5saW5rLnYxLkhlYXJ0YmVhdBImCgdnb29kYnllGAggASgLMhUuc3RveC5saW5rLnYxLkdvb2RieWUi3wIKCUVkZ2VCYXRjaBImCgVoZWxsbxgBIAEoCzIXLnN0b3gubGluay52MS5FZGdlSGVsbG8SLQoLcmVwbGljYV9hY2sYAiABKAsyGC5zdG94LmxpbmsudjEuUmVwbGljYUFjaxIqCgdzdHJlYW1zGAMgAygLMhkuc3RveC5saW5rLnYxLlN0cmVhbUV2ZW50EiQKBmNyZWRpdBgEIAEoCzIULnN0b3gubGluay52MS5DcmVkaXQSJwoIb3V0Y29tZXMYBSADKAsyFS5zdG94LmxpbmsudjEuT3V0Y29tZRIsCgdzdGFuemFzGAYgAygLMhsuc3RveC5saW5rLnYxLkluYm91bmRTdGFuemESKgoJaGVhcnRiZWF0GAcgASgLMhcuc3RveC5saW5rLnYxLkhlYXJ0YmVhdBImCgdnb29kYnllGAggASgLMhUuc3RveC5saW5rLnYxLkdvb2RieWUifAoMR2F0ZXdheUhlbGxvEhAKCHZlcnNpb25zGAEgAygNEgwKBG5vZGUYAiABKAkSJAoGd2luZG93GAMgASgLMhQuc3RveC5saW5rLnYxLkNyZWRpdBImCgdyZXBsaWNhGAQgASgLMhUuc3RveC5saW5rLnYxLlJlcGxpY2EifAoJRWRnZUhlbGxvEg8KB3ZlcnNpb24YASABKA0SDAoEbm9kZRgCIAEoCRIkCgZ3aW5kb3cYAyABKAsyFC5zdG94LmxpbmsudjEuQ3JlZGl0EioKB3N0cmVhbXMYBCADKAsyGS5zdG94LmxpbmsudjEuU3RyZWFtRXZlbnQiSAoHUmVwbGljYRIQCghyZXZpc2lvbhgBIAEoARISCgptb2RlbF9qc29uGAIgASgJEhcKD2RpYWxiYWNrX3NlY3JldBgDIAEoCSKrAQoMUmVwbGljYURlbHRhEgwKBGJhc2UYASABKAESEAoIcmV2aXNpb24YAiABKAESFQoNcGFydG5lcnNfanNvbhgDIAEoCRIYChByZW1vdmVkX3BhcnRuZXJzGAQgAygJEhUKDXNldHRpbmdzX2pzb24YBSABKAkSGgoSbG9jYWxfZG9tYWluc19qc29uGAYgASgJEhcKD2RpYWxiYWNrX3NlY3JldBgHIAEoCSIvCgpSZXBsaWNhQWNrEhAKCHJldmlzaW9uGAEgASgBEg8KB3Byb2JsZW0YAiABKAkiKAoGQ3JlZGl0Eg8KB3N0YW56YXMYASABKA0SDQoFYnl0ZXMYAiABKA0ixgEKDUluYm91bmRTdGFuemESCwoDc2VxGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIUCgxsb2NhbF9kb21haW4YBCABKAkSFQoNcmVtb3RlX2RvbWFpbhgFIAEoCRIRCglwcm92ZW5fYnkYBiABKAkSDAoEZnJvbRgHIAEoCRIKCgJ0bxgIIAEoCRILCgN4bWwYCSABKAkSFgoOcmVjZWl2ZWRfYXRfbXMYCiABKAEioAEKDk91dGJvdW5kU3RhbnphEgsKA3NlcRgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIUCgxsb2NhbF9kb21haW4YAyABKAkSFQoNcmVtb3RlX2RvbWFpbhgEIAEoCRIMCgRmcm9tGAUgASgJEgoKAnRvGAYgASgJEgsKA3htbBgHIAEoCRIVCg1leHBpcmVzX2luX21zGAggASgNInAKB091dGNvbWUSCwoDc2VxGAEgASgNEhMKCWRlbGl2ZXJlZBgCIAEoDUgAEigKB2JvdW5jZWQYAyABKAsyFS5zdG94LmxpbmsudjEuRmFpbHVyZUgAEhIKCGFic29yYmVkGAQgASgJSABCBQoDZW5kIvIBCgdGYWlsdXJlEg0KBWZhdWx0GAEgASgJEg0KBXJldHJ5GAIgASgJEhEKCWNvbmRpdGlvbhgDIAEoCRIXCgplcnJvcl90eXBlGAQgASgJSACIAQESDgoGc3RhdHVzGAUgASgNEhEKBHRleHQYBiABKAlIAYgBARIWCglhbHRlcm5hdGUYByABKAlIAogBARIaCg1yZXRyeV9hZnRlcl9zGAggASgNSAOIAQESDgoGZGV0YWlsGAkgASgJQg0KC19lcnJvcl90eXBlQgcKBV90ZXh0QgwKCl9hbHRlcm5hdGVCEAoOX3JldHJ5X2FmdGVyX3MibAoLU3RyZWFtRXZlbnQSEQoJc3RyZWFtX2lkGAEgASgJEhEKCWRpcmVjdGlvbhgCIAEoCRIUCgxsb2NhbF9kb21haW4YAyABKAkSFQoNcmVtb3RlX2RvbWFpbhgEIAEoCRIKCgJ1cBgFIAEoCCJLCglIZWFydGJlYXQSEgoFYXRfbXMYASABKAFIAIgBARIUCgdlY2hvX21zGAIgASgBSAGIAQFCCAoGX2F0X21zQgoKCF9lY2hvX21zIikKB0dvb2RieWUSDgoGcmVhc29uGAEgASgJEg4KBmRldGFpbBgCIAEoCSIVChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Ij8KFExpc3RTZXNzaW9uc1Jlc3BvbnNlEicKCHNlc3Npb25zGAEgAygLMhUuc3RveC5saW5rLnYxLlNlc3Npb24iygMKB1Nlc3Npb24SCgoCaWQYASABKAkSEQoJZGlyZWN0aW9uGAIgASgJEhQKDGxvY2FsX2RvbWFpbhgDIAEoCRIVCg1yZW1vdGVfZG9tYWluGAQgASgJEg0KBXN0YXRlGAUgASgJEhYKCXByb3Zlbl9ieRgGIAEoCUgAiAEBEhAKA3RscxgHIAEoCUgBiAEBEhYKDnJlbW90ZV9hZGRyZXNzGAggASgJEhkKEWVzdGFibGlzaGVkX2F0X21zGAkgASgBEhIKCnN0YW56YXNfaW4YCiABKAESEwoLc3Rhbnphc19vdXQYCyABKAESDAoEZWRnZRgMIAEoCRITCgZyZWFzb24YDSABKAlIAogBARI3Cg9vd25fY2VydGlmaWNhdGUYDiABKAsyGS5zdG94LmxpbmsudjEuQ2VydGlmaWNhdGVIA4gBARI4ChBwZWVyX2NlcnRpZmljYXRlGA8gASgLMhkuc3RveC5saW5rLnYxLkNlcnRpZmljYXRlSASIAQFCDAoKX3Byb3Zlbl9ieUIGCgRfdGxzQgkKB19yZWFzb25CEgoQX293bl9jZXJ0aWZpY2F0ZUITChFfcGVlcl9jZXJ0aWZpY2F0ZSJSCgtDZXJ0aWZpY2F0ZRINCgVuYW1lcxgBIAMoCRIOCgZpc3N1ZXIYAiABKAkSFAoMbm90X2FmdGVyX21zGAMgASgBEg4KBnNoYTI1NhgEIAEoCSIhChNDbG9zZVNlc3Npb25SZXF1ZXN0EgoKAmlkGAEgASgJIiUKFENsb3NlU2Vzc2lvblJlc3BvbnNlEg0KBWZvdW5kGAEgASgIMvcBCgRMaW5rEkEKBkF0dGFjaBIaLnN0b3gubGluay52MS5HYXRld2F5QmF0Y2gaFy5zdG94LmxpbmsudjEuRWRnZUJhdGNoKAEwARJVCgxMaXN0U2Vzc2lvbnMSIS5zdG94LmxpbmsudjEuTGlzdFNlc3Npb25zUmVxdWVzdBoiLnN0b3gubGluay52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJVCgxDbG9zZVNlc3Npb24SIS5zdG94LmxpbmsudjEuQ2xvc2VTZXNzaW9uUmVxdWVzdBoiLnN0b3gubGluay52MS5DbG9zZVNlc3Npb25SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChdzdG94L2xpbmsvdjEvbGluay5wcm90bxIMc3RveC5saW5rLnYxIt4CCgxHYXRld2F5QmF0Y2gSKQoFaGVsbG8YASABKAsyGi5zdG94LmxpbmsudjEuR2F0ZXdheUhlbGxvEiYKB3JlcGxpY2EYAiABKAsyFS5zdG94LmxpbmsudjEuUmVwbGljYRIpCgVkZWx0YRgDIAEoCzIaLnN0b3gubGluay52MS5SZXBsaWNhRGVsdGESJAoGY3JlZGl0GAQgASgLMhQuc3RveC5saW5rLnYxLkNyZWRpdBInCghvdXRjb21lcxgFIAMoCzIVLnN0b3gubGluay52MS5PdXRjb21lEi0KB3N0YW56YXMYBiADKAsyHC5zdG94LmxpbmsudjEuT3V0Ym91bmRTdGFuemESKgoJaGVhcnRiZWF0GAcgASgLMhcuc3RveC5saW5rLnYxLkhlYXJ0YmVhdBImCgdnb29kYnllGAggASgLMhUuc3RveC5saW5rLnYxLkdvb2RieWUi3wIKCUVkZ2VCYXRjaBImCgVoZWxsbxgBIAEoCzIXLnN0b3gubGluay52MS5FZGdlSGVsbG8SLQoLcmVwbGljYV9hY2sYAiABKAsyGC5zdG94LmxpbmsudjEuUmVwbGljYUFjaxIqCgdzdHJlYW1zGAMgAygLMhkuc3RveC5saW5rLnYxLlN0cmVhbUV2ZW50EiQKBmNyZWRpdBgEIAEoCzIULnN0b3gubGluay52MS5DcmVkaXQSJwoIb3V0Y29tZXMYBSADKAsyFS5zdG94LmxpbmsudjEuT3V0Y29tZRIsCgdzdGFuemFzGAYgAygLMhsuc3RveC5saW5rLnYxLkluYm91bmRTdGFuemESKgoJaGVhcnRiZWF0GAcgASgLMhcuc3RveC5saW5rLnYxLkhlYXJ0YmVhdBImCgdnb29kYnllGAggASgLMhUuc3RveC5saW5rLnYxLkdvb2RieWUifAoMR2F0ZXdheUhlbGxvEhAKCHZlcnNpb25zGAEgAygNEgwKBG5vZGUYAiABKAkSJAoGd2luZG93GAMgASgLMhQuc3RveC5saW5rLnYxLkNyZWRpdBImCgdyZXBsaWNhGAQgASgLMhUuc3RveC5saW5rLnYxLlJlcGxpY2EifAoJRWRnZUhlbGxvEg8KB3ZlcnNpb24YASABKA0SDAoEbm9kZRgCIAEoCRIkCgZ3aW5kb3cYAyABKAsyFC5zdG94LmxpbmsudjEuQ3JlZGl0EioKB3N0cmVhbXMYBCADKAsyGS5zdG94LmxpbmsudjEuU3RyZWFtRXZlbnQiSAoHUmVwbGljYRIQCghyZXZpc2lvbhgBIAEoARISCgptb2RlbF9qc29uGAIgASgJEhcKD2RpYWxiYWNrX3NlY3JldBgDIAEoCSKrAQoMUmVwbGljYURlbHRhEgwKBGJhc2UYASABKAESEAoIcmV2aXNpb24YAiABKAESFQoNcGFydG5lcnNfanNvbhgDIAEoCRIYChByZW1vdmVkX3BhcnRuZXJzGAQgAygJEhUKDXNldHRpbmdzX2pzb24YBSABKAkSGgoSbG9jYWxfZG9tYWluc19qc29uGAYgASgJEhcKD2RpYWxiYWNrX3NlY3JldBgHIAEoCSIvCgpSZXBsaWNhQWNrEhAKCHJldmlzaW9uGAEgASgBEg8KB3Byb2JsZW0YAiABKAkiKAoGQ3JlZGl0Eg8KB3N0YW56YXMYASABKA0SDQoFYnl0ZXMYAiABKA0ixgEKDUluYm91bmRTdGFuemESCwoDc2VxGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIUCgxsb2NhbF9kb21haW4YBCABKAkSFQoNcmVtb3RlX2RvbWFpbhgFIAEoCRIRCglwcm92ZW5fYnkYBiABKAkSDAoEZnJvbRgHIAEoCRIKCgJ0bxgIIAEoCRILCgN4bWwYCSABKAkSFgoOcmVjZWl2ZWRfYXRfbXMYCiABKAEioAEKDk91dGJvdW5kU3RhbnphEgsKA3NlcRgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIUCgxsb2NhbF9kb21haW4YAyABKAkSFQoNcmVtb3RlX2RvbWFpbhgEIAEoCRIMCgRmcm9tGAUgASgJEgoKAnRvGAYgASgJEgsKA3htbBgHIAEoCRIVCg1leHBpcmVzX2luX21zGAggASgNInAKB091dGNvbWUSCwoDc2VxGAEgASgNEhMKCWRlbGl2ZXJlZBgCIAEoDUgAEigKB2JvdW5jZWQYAyABKAsyFS5zdG94LmxpbmsudjEuRmFpbHVyZUgAEhIKCGFic29yYmVkGAQgASgJSABCBQoDZW5kIvIBCgdGYWlsdXJlEg0KBWZhdWx0GAEgASgJEg0KBXJldHJ5GAIgASgJEhEKCWNvbmRpdGlvbhgDIAEoCRIXCgplcnJvcl90eXBlGAQgASgJSACIAQESDgoGc3RhdHVzGAUgASgNEhEKBHRleHQYBiABKAlIAYgBARIWCglhbHRlcm5hdGUYByABKAlIAogBARIaCg1yZXRyeV9hZnRlcl9zGAggASgNSAOIAQESDgoGZGV0YWlsGAkgASgJQg0KC19lcnJvcl90eXBlQgcKBV90ZXh0QgwKCl9hbHRlcm5hdGVCEAoOX3JldHJ5X2FmdGVyX3MibAoLU3RyZWFtRXZlbnQSEQoJc3RyZWFtX2lkGAEgASgJEhEKCWRpcmVjdGlvbhgCIAEoCRIUCgxsb2NhbF9kb21haW4YAyABKAkSFQoNcmVtb3RlX2RvbWFpbhgEIAEoCRIKCgJ1cBgFIAEoCCJLCglIZWFydGJlYXQSEgoFYXRfbXMYASABKAFIAIgBARIUCgdlY2hvX21zGAIgASgBSAGIAQFCCAoGX2F0X21zQgoKCF9lY2hvX21zIikKB0dvb2RieWUSDgoGcmVhc29uGAEgASgJEg4KBmRldGFpbBgCIAEoCSIVChNMaXN0U2Vzc2lvbnNSZXF1ZXN0Ij8KFExpc3RTZXNzaW9uc1Jlc3BvbnNlEicKCHNlc3Npb25zGAEgAygLMhUuc3RveC5saW5rLnYxLlNlc3Npb24ikQYKB1Nlc3Npb24SCgoCaWQYASABKAkSEQoJZGlyZWN0aW9uGAIgASgJEhQKDGxvY2FsX2RvbWFpbhgDIAEoCRIVCg1yZW1vdGVfZG9tYWluGAQgASgJEg0KBXN0YXRlGAUgASgJEhYKCXByb3Zlbl9ieRgGIAEoCUgAiAEBEhAKA3RscxgHIAEoCUgBiAEBEhYKDnJlbW90ZV9hZGRyZXNzGAggASgJEhkKEWVzdGFibGlzaGVkX2F0X21zGAkgASgBEhIKCnN0YW56YXNfaW4YCiABKAESEwoLc3Rhbnphc19vdXQYCyABKAESDAoEZWRnZRgMIAEoCRITCgZyZWFzb24YDSABKAlIAogBARI3Cg9vd25fY2VydGlmaWNhdGUYDiABKAsyGS5zdG94LmxpbmsudjEuQ2VydGlmaWNhdGVIA4gBARI4ChBwZWVyX2NlcnRpZmljYXRlGA8gASgLMhkuc3RveC5saW5rLnYxLkNlcnRpZmljYXRlSASIAQESFwoKbWF0cml4X3JvdxgQIAEoDUgFiAEBEhMKBmNpcGhlchgRIAEoCUgGiAEBEh0KEHVucHJvdmVuX2JlY2F1c2UYEiABKAlIB4gBARIUCgdwYXJ0bmVyGBMgASgJSAiIAQESGAoLcmVtb3RlX3BvcnQYFCABKA1ICYgBARIXCg93YWl0aW5nX3N0YW56YXMYFSABKAESFQoNd2FpdGluZ19ieXRlcxgWIAEoARIQCghxdWlldF9tcxgXIAEoARIvCgdmYWlsdXJlGBggASgLMhkuc3RveC5saW5rLnYxLkZhaWx1cmVOb3RlSAqIAQFCDAoKX3Byb3Zlbl9ieUIGCgRfdGxzQgkKB19yZWFzb25CEgoQX293bl9jZXJ0aWZpY2F0ZUITChFfcGVlcl9jZXJ0aWZpY2F0ZUINCgtfbWF0cml4X3Jvd0IJCgdfY2lwaGVyQhMKEV91bnByb3Zlbl9iZWNhdXNlQgoKCF9wYXJ0bmVyQg4KDF9yZW1vdGVfcG9ydEIKCghfZmFpbHVyZSJvCgtGYWlsdXJlTm90ZRINCgVzdGFnZRgBIAEoCRINCgVjYXVzZRgCIAEoCRIOCgZhZHZpY2UYAyABKAkSDgoGZGV0YWlsGAQgASgJEg0KBXRpbWVzGAUgASgBEhMKC2ZpcnN0X2F0X21zGAYgASgBIlIKC0NlcnRpZmljYXRlEg0KBW5hbWVzGAEgAygJEg4KBmlzc3VlchgCIAEoCRIUCgxub3RfYWZ0ZXJfbXMYAyABKAESDgoGc2hhMjU2GAQgASgJIiEKE0Nsb3NlU2Vzc2lvblJlcXVlc3QSCgoCaWQYASABKAkiJQoUQ2xvc2VTZXNzaW9uUmVzcG9uc2USDQoFZm91bmQYASABKAgy9wEKBExpbmsSQQoGQXR0YWNoEhouc3RveC5saW5rLnYxLkdhdGV3YXlCYXRjaBoXLnN0b3gubGluay52MS5FZGdlQmF0Y2goATABElUKDExpc3RTZXNzaW9ucxIhLnN0b3gubGluay52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiIuc3RveC5saW5rLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlElUKDENsb3NlU2Vzc2lvbhIhLnN0b3gubGluay52MS5DbG9zZVNlc3Npb25SZXF1ZXN0GiIuc3RveC5saW5rLnYxLkNsb3NlU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message stox.link.v1.GatewayBatch
@@ -756,6 +756,57 @@ export type Session = Message<"stox.link.v1.Session"> & {
    * @generated from field: optional stox.link.v1.Certificate peer_certificate = 15;
    */
   peerCertificate?: Certificate | undefined;
+
+  /**
+   * Row of the negotiation matrix.
+   *
+   * @generated from field: optional uint32 matrix_row = 16;
+   */
+  matrixRow?: number | undefined;
+
+  /**
+   * @generated from field: optional string cipher = 17;
+   */
+  cipher?: string | undefined;
+
+  /**
+   * Why a certificate that might have proved the peer did not.
+   *
+   * @generated from field: optional string unproven_because = 18;
+   */
+  unprovenBecause?: string | undefined;
+
+  /**
+   * @generated from field: optional string partner = 19;
+   */
+  partner?: string | undefined;
+
+  /**
+   * @generated from field: optional uint32 remote_port = 20;
+   */
+  remotePort?: number | undefined;
+
+  /**
+   * @generated from field: double waiting_stanzas = 21;
+   */
+  waitingStanzas: number;
+
+  /**
+   * @generated from field: double waiting_bytes = 22;
+   */
+  waitingBytes: number;
+
+  /**
+   * @generated from field: double quiet_ms = 23;
+   */
+  quietMs: number;
+
+  /**
+   * Of one that failed; its sentence is the reason.
+   *
+   * @generated from field: optional stox.link.v1.FailureNote failure = 24;
+   */
+  failure?: FailureNote | undefined;
 };
 
 /**
@@ -764,6 +815,48 @@ export type Session = Message<"stox.link.v1.Session"> & {
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_stox_link_v1_link, 17);
+
+/**
+ * @generated from message stox.link.v1.FailureNote
+ */
+export type FailureNote = Message<"stox.link.v1.FailureNote"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: string cause = 2;
+   */
+  cause: string;
+
+  /**
+   * @generated from field: string advice = 3;
+   */
+  advice: string;
+
+  /**
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+
+  /**
+   * @generated from field: double times = 5;
+   */
+  times: number;
+
+  /**
+   * @generated from field: double first_at_ms = 6;
+   */
+  firstAtMs: number;
+};
+
+/**
+ * Describes the message stox.link.v1.FailureNote.
+ * Use `create(FailureNoteSchema)` to create a new message.
+ */
+export const FailureNoteSchema: GenMessage<FailureNote> = /*@__PURE__*/
+  messageDesc(file_stox_link_v1_link, 18);
 
 /**
  * @generated from message stox.link.v1.Certificate
@@ -797,7 +890,7 @@ export type Certificate = Message<"stox.link.v1.Certificate"> & {
  * Use `create(CertificateSchema)` to create a new message.
  */
 export const CertificateSchema: GenMessage<Certificate> = /*@__PURE__*/
-  messageDesc(file_stox_link_v1_link, 18);
+  messageDesc(file_stox_link_v1_link, 19);
 
 /**
  * @generated from message stox.link.v1.CloseSessionRequest
@@ -814,7 +907,7 @@ export type CloseSessionRequest = Message<"stox.link.v1.CloseSessionRequest"> & 
  * Use `create(CloseSessionRequestSchema)` to create a new message.
  */
 export const CloseSessionRequestSchema: GenMessage<CloseSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stox_link_v1_link, 19);
+  messageDesc(file_stox_link_v1_link, 20);
 
 /**
  * @generated from message stox.link.v1.CloseSessionResponse
@@ -831,7 +924,7 @@ export type CloseSessionResponse = Message<"stox.link.v1.CloseSessionResponse"> 
  * Use `create(CloseSessionResponseSchema)` to create a new message.
  */
 export const CloseSessionResponseSchema: GenMessage<CloseSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stox_link_v1_link, 20);
+  messageDesc(file_stox_link_v1_link, 21);
 
 /**
  * @generated from service stox.link.v1.Link

@@ -15,6 +15,8 @@ export interface PairOptions {
   readonly trustedPeers?: readonly string[]
   /** Listens wherever there is room, so that many can stand side by side. */
   readonly anyPort?: boolean
+  /** How messages are written for the users of the SIP domains. */
+  readonly messages?: Readonly<Record<string, unknown>>
   /** Left out: a self-signed certificate, and the authorities of the system. */
   readonly served?: { readonly keyPair: KeyPair; readonly trustedCas: string }
 }
@@ -203,6 +205,7 @@ const NO_PORTS = { ...PORTS, s2s: 0, s2sDirect: 0, sip: 0, link: 0, ops: 0, admi
 export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: PairOptions = {}): Promise<PairFiles> {
   const { at, dir } = stage
   const ports = options.anyPort === true ? NO_PORTS : PORTS
+  const messages = options.messages === undefined ? {} : { messages: options.messages }
   const inside = await TestCa.create(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
   const served = options.served?.keyPair ?? (await selfSigned(dir, 'served', SERVED))
@@ -233,8 +236,13 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
       sip: {
         listen: [`udp:${at.gateway}:${ports.sip}`, `tcp:${at.gateway}:${ports.sip}`],
         domains: [
-          { domain: SIP, route: `sip:${at.kamailio}:${PORTS.sip};transport=udp` },
-          { domain: SIP_TCP, route: `sip:${at.kamailio}:${PORTS.sip};transport=tcp`, congestionSafe: true },
+          { domain: SIP, route: `sip:${at.kamailio}:${PORTS.sip};transport=udp`, ...messages },
+          {
+            domain: SIP_TCP,
+            route: `sip:${at.kamailio}:${PORTS.sip};transport=tcp`,
+            congestionSafe: true,
+            ...messages,
+          },
         ],
         trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
       },

@@ -301,9 +301,14 @@ describe('/v1/local-domains', () => {
       {
         domain: 'capulet.example',
         route,
-        congestionSafe: false,
-        maxMessageBytes: 16_384,
-        acceptedStatus: 202,
+        backupRoutes: [],
+        profile: 'generic',
+        congestionSafe: null,
+        maxMessageBytes: null,
+        acceptedStatus: null,
+        gruu: null,
+        assertedIdentity: null,
+        contactInMessage: null,
         messages: {
           typing: true,
           reports: 'learned',

@@ -1,21 +1,31 @@
 import { domainToAscii } from './domain.ts'
-import type { LocalDomain } from './local-domain.ts'
+import type { LocalDomain, LocalDomainMessages } from './local-domain.ts'
 import type { FederationModel } from './model.ts'
 import type { XmppPartner } from './partner.ts'
 import type { Settings } from './settings.ts'
+import { sipRulesOf } from './sip-profile.ts'
+import type { SipRules } from './sip-profile.ts'
+
+/** A local domain as it is dealt with. */
+export interface ServedDomain extends SipRules {
+  readonly domain: string
+  readonly route: string
+  readonly backupRoutes: readonly string[]
+  readonly messages: LocalDomainMessages
+}
 
 /** One model made ready for questions: each answer is one look-up. Domains are asked for in normalised or A-label form. */
 export class FederationIndex {
   readonly model: FederationModel
   readonly #partners = new Map<string, XmppPartner>()
-  readonly #localDomains = new Map<string, LocalDomain>()
+  readonly #localDomains = new Map<string, ServedDomain>()
 
   constructor(model: FederationModel) {
     this.model = model
     for (const partner of model.partners) {
       for (const domain of [partner.domain, ...partner.additionalDomains]) put(this.#partners, domain, partner)
     }
-    for (const localDomain of model.localDomains) put(this.#localDomains, localDomain.domain, localDomain)
+    for (const localDomain of model.localDomains) put(this.#localDomains, localDomain.domain, served(localDomain))
   }
 
   get settings(): Settings {
@@ -27,13 +37,18 @@ export class FederationIndex {
     return this.#partners.get(domain)
   }
 
-  localDomain(domain: string): LocalDomain | undefined {
+  localDomain(domain: string): ServedDomain | undefined {
     return this.#localDomains.get(domain)
   }
 
   isLocal(domain: string): boolean {
     return this.#localDomains.has(domain)
   }
+}
+
+const served = (local: LocalDomain): ServedDomain => {
+  const { domain, route, backupRoutes, messages } = local
+  return { domain, route, backupRoutes, messages, ...sipRulesOf(local) }
 }
 
 function put<T>(map: Map<string, T>, domain: string, value: T): void {

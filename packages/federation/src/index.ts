@@ -13,6 +13,9 @@ export type { FederationFile, FederationModel } from './model.ts'
 export { NEGOTIATION_MATRIX, matrixRowOf } from './negotiation-matrix.ts'
 export type { MatrixRow, Method } from './negotiation-matrix.ts'
 export { FederationIndex } from './federation-index.ts'
+export type { ServedDomain } from './federation-index.ts'
+export { SIP_PROFILES, SIP_PROFILE_NAMES, sipRulesOf } from './sip-profile.ts'
+export type { SipProfileName, SipRules } from './sip-profile.ts'
 export { PARTNER_TYPE_GATES, decideInbound, decideOutbound, decideStream, mayShowNote, refusalOf } from './decide.ts'
 export type {
   Decision,

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { domainSchema } from './partner.ts'
+import { SIP_PROFILE_NAMES } from './sip-profile.ts'
+import type { SipProfileName } from './sip-profile.ts'
 
 /** When something goes to a SIP user that not every SIP client takes. */
 export const MESSAGE_EXTRAS = ['never', 'learned', 'always'] as const
@@ -16,20 +18,23 @@ export interface LocalDomainMessages {
   readonly lateErrors: 'message' | 'report'
 }
 
-/** A domain of ours: its users live on the SIP side. */
+/** A domain of ours: its users live on the SIP side. A rule that is null is the profile's. */
 export interface LocalDomain {
   readonly domain: string
   readonly route: string
-  readonly congestionSafe: boolean
-  readonly maxMessageBytes: number
-  readonly acceptedStatus: 200 | 202
+  readonly backupRoutes: readonly string[]
+  readonly profile: SipProfileName
+  readonly congestionSafe: boolean | null
+  readonly maxMessageBytes: number | null
+  readonly acceptedStatus: 200 | 202 | null
+  readonly gruu: 'raw' | 'off' | null
+  readonly assertedIdentity: boolean | null
+  readonly contactInMessage: boolean | null
   readonly messages: LocalDomainMessages
 }
 
 const ROUTE =
   /^sips?:(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?(?:;(?:lr|transport=(?:udp|tcp|tls)))*$/i
-
-const WANTS_TLS = /^sips:|transport=tls/i
 
 const isRoute = (text: string): boolean => {
   const match = ROUTE.exec(text)
@@ -84,35 +89,41 @@ const messagesSchema = z
   .prefault({})
   .describe('How messages are written for the users of the domain.')
 
+const sipRoute = z.string().max(512).refine(isRoute, 'not a SIP route')
+
+const byProfile = <T extends z.ZodType>(rule: T) => rule.nullable().default(null)
+
 export const localDomainSchema = z
   .strictObject({
     domain: domainSchema.describe('A domain served here, such as capulet.example; never a domain of a partner.'),
-    route: z
-      .string()
-      .max(512)
-      .refine(isRoute, 'not a SIP route')
-      .refine((route) => !WANTS_TLS.test(route), 'TLS towards SIP servers is not built yet: use transport=tcp or udp')
-      .describe(
-        'The SIP server of the domain: sip:host:port;transport=udp or tcp. Without a port it is looked up in DNS (RFC 3263). TLS is not built yet.',
-      ),
-    congestionSafe: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Whether every hop to the users of the domain is known to run over TCP or TLS, so that a MESSAGE may exceed 1300 bytes (RFC 3428 §8).',
-      ),
-    maxMessageBytes: z
-      .int()
-      .min(1300)
-      .max(1_048_576)
-      .default(16_384)
-      .describe(
-        'Largest MESSAGE request sent on a congestion-safe route, in bytes (on any other route the limit is 1300), and largest body taken from the users of the domain.',
-      ),
-    acceptedStatus: z
-      .union([z.literal(200), z.literal(202)])
-      .default(202)
-      .describe('Final response to a MESSAGE that was passed on: 202 (RFC 3428 §7), or 200 for servers that want it.'),
+    route: sipRoute.describe(
+      'The SIP server of the domain: sip:host:port;transport=udp, tcp or tls, or sips:host. Without a port it is looked up in DNS (RFC 3263). With TLS its certificate must be for that host or for the domain (RFC 5922).',
+    ),
+    backupRoutes: z
+      .array(sipRoute)
+      .max(16)
+      .default([])
+      .describe('Further servers of the domain, tried in this order when the servers of the route fail or are down.'),
+    profile: z
+      .enum(SIP_PROFILE_NAMES)
+      .default('generic')
+      .describe('What kind of SIP server it is: sets all of the following that are not given (see docs/sip.md).'),
+    congestionSafe: byProfile(z.boolean()).describe(
+      'Whether every hop to the users of the domain is known to run over TCP or TLS, so that a MESSAGE may exceed 1300 bytes (RFC 3428 §8).',
+    ),
+    maxMessageBytes: byProfile(z.int().min(1300).max(1_048_576)).describe(
+      'Largest MESSAGE request sent on a congestion-safe route, in bytes (on any other route the limit is 1300), and largest body taken from the users of the domain.',
+    ),
+    acceptedStatus: byProfile(z.union([z.literal(200), z.literal(202)])).describe(
+      'Final response to a MESSAGE that was passed on: 202 (RFC 3428 §7), or 200 for servers that want it.',
+    ),
+    gruu: byProfile(z.enum(['raw', 'off'])).describe(
+      'Whether an XMPP resource travels as a gr parameter (raw) or not at all (off).',
+    ),
+    assertedIdentity: byProfile(z.boolean()).describe(
+      'Whether P-Asserted-Identity (RFC 3325) names the sender in what the server sends, and is written in what it is sent.',
+    ),
+    contactInMessage: byProfile(z.boolean()).describe('Whether a MESSAGE carries a Contact, as some servers ask for.'),
     messages: messagesSchema,
   })
   .describe('A local domain and the SIP route to it.') satisfies z.ZodType<LocalDomain>

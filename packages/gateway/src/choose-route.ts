@@ -1,13 +1,19 @@
 import type { Failure } from '@stox/kernel'
-import type { FederationIndex, LocalDomain } from '@stox/federation'
+import type { FederationIndex, ServedDomain } from '@stox/federation'
+import { parseSipUri } from '@stox/sip'
 import type { GruuPolicy, SipRouteRules } from '@stox/translate'
+import type { SipTransport } from '@stox/transport'
+import type { SendOptions } from './send-sip.ts'
 
 /** How to reach the users of one of our domains. */
 export interface SipRoute {
   readonly domain: string
   /** `sip:host:port;transport=udp`. */
   readonly uri: string
+  /** By what it is reached, for the Contact of what we send. */
+  readonly transport: SipTransport
   readonly rules: SipRouteRules
+  readonly options: SendOptions
 }
 
 /** The model is live: asked for every message. */
@@ -17,16 +23,36 @@ export function chooseRoute(index: FederationIndex, domain: string, gruu: GruuPo
 }
 
 // One object for each entry of the model: a message costs no allocation here.
-const routes = new WeakMap<LocalDomain, SipRoute>()
+const routes = new WeakMap<ServedDomain, SipRoute>()
 
-function routeOf(local: LocalDomain, gruu: GruuPolicy): SipRoute {
+/** `gruu`: off for all domains, or as each says. */
+function routeOf(local: ServedDomain, gruu: GruuPolicy): SipRoute {
+  const own = gruu === 'off' ? 'off' : local.gruu
   let route = routes.get(local)
-  if (route === undefined || route.rules.gruu !== gruu) {
-    const { congestionSafe, maxMessageBytes } = local
-    route = { domain: local.domain, uri: local.route, rules: { congestionSafe, maxMessageBytes, gruu } }
+  if (route === undefined || route.rules.gruu !== own) {
+    const { domain, congestionSafe, maxMessageBytes, backupRoutes } = local
+    route = {
+      domain,
+      uri: local.route,
+      transport: transportOf(local.route),
+      rules: { congestionSafe, maxMessageBytes, gruu: own },
+      options: { congestionSafe, domain, ...(backupRoutes.length === 0 ? {} : { backups: backupRoutes }) },
+    }
     routes.set(local, route)
   }
   return route
+}
+
+/** Within a dialog the next hop is the dialog's and has no stand-in. */
+export const inDialog = (route: SipRoute | undefined): SendOptions =>
+  route === undefined ? {} : { congestionSafe: route.rules.congestionSafe, domain: route.domain }
+
+function transportOf(uri: string): SipTransport {
+  const parsed = parseSipUri(uri)
+  if (!parsed.ok) return 'udp'
+  const named = parsed.value.params.get('transport')?.toLowerCase()
+  if (parsed.value.scheme === 'sips' || named === 'tls') return 'tls'
+  return named === 'tcp' ? 'tcp' : 'udp'
 }
 
 export const noRouteTo = (domain: string): Failure => ({

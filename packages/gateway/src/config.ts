@@ -1,6 +1,6 @@
-import { fail, ok, parseHostPort } from '@stox/kernel'
+import { fail, ok } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
-import { federationFileSchema, localDomainSchema, problemsOf } from '@stox/federation'
+import { federationFileSchema, problemsOf } from '@stox/federation'
 import type { FederationFile } from '@stox/federation'
 import {
   address,
@@ -16,11 +16,9 @@ import {
 import type { ConfigProblem, Environment } from '@stox/service'
 import type { LinkTls } from '@stox/transport'
 import { z } from 'zod'
-import { isPeer } from './trusted-peers.ts'
+import { readSipSection, sipSection } from './sip-config.ts'
+import type { SipConfig } from './sip-config.ts'
 
-const sipAddress = z
-  .string()
-  .refine((text) => /^(?:udp|tcp):/.test(text) && parseHostPort(text.slice(4)).ok, 'not udp:host:port or tcp:host:port')
 const isEdgeUrl = (text: string): boolean => {
   const url = URL.parse(text)
   return url !== null && url.protocol === 'https:' && url.host !== ''
@@ -43,49 +41,7 @@ export const gatewayConfigSchema = z
         ca: pemFile('CERTIFICATE').describe('PEM file with the inside CA that signed the certificates of the edges.'),
       })
       .describe('The link to the edges: dialled from here, with mutual TLS.'),
-    sip: z
-      .strictObject({
-        listen: z
-          .array(sipAddress)
-          .min(1)
-          .max(16)
-          .describe('Where we listen for SIP: udp:host:port and tcp:host:port.'),
-        advertisedHost: z
-          .string()
-          .min(1)
-          .max(255)
-          .optional()
-          .describe('Host to write into Via and Contact when we listen on a wildcard address.'),
-        domains: z
-          .array(
-            z.strictObject({
-              domain: localDomainSchema.shape.domain,
-              route: localDomainSchema.shape.route,
-              congestionSafe: localDomainSchema.shape.congestionSafe,
-              maxMessageBytes: localDomainSchema.shape.maxMessageBytes,
-              answer: localDomainSchema.shape.acceptedStatus,
-              messages: localDomainSchema.shape.messages,
-            }),
-          )
-          .max(10_000)
-          .default([])
-          .describe('The domains served here, each with the route to its SIP server.'),
-        trustedPeers: z
-          .array(z.string().max(255).refine(isPeer, 'not an address or network'))
-          .min(1)
-          .describe('Addresses (or networks, as 10.0.0.0/8) whose requests we take; everybody else is refused.'),
-        trustAssertedIdentity: z
-          .boolean()
-          .default(false)
-          .describe(
-            'Whether P-Asserted-Identity of a trusted peer says who writes, in place of From (RFC 3325). Only for peers that take the header out of what their users send.',
-          ),
-        gruu: z
-          .enum(['raw', 'off'])
-          .default('raw')
-          .describe('Whether an XMPP resource travels as a gr parameter (raw) or not at all (off).'),
-      })
-      .describe('The SIP side.'),
+    sip: sipSection,
     admin: z
       .strictObject({ listen: address.default('127.0.0.1:8080').describe('Where the REST API listens.') })
       .prefault({})
@@ -145,8 +101,9 @@ export const gatewayConfigSchema = z
 type GatewayFile = z.output<typeof gatewayConfigSchema>
 
 /** Checked, and with the files that it names read. */
-export interface GatewayConfig extends Omit<GatewayFile, 'link' | 'federation'> {
+export interface GatewayConfig extends Omit<GatewayFile, 'link' | 'sip' | 'federation'> {
   readonly link: { readonly edges: readonly string[]; readonly tls: LinkTls }
+  readonly sip: SipConfig
   readonly federation: FederationFile | undefined
 }
 
@@ -157,20 +114,14 @@ export function loadConfig(path: string, env: Environment): Result<GatewayConfig
   return file.ok ? readFiles(file.value) : file
 }
 
-function readFiles({ link, federation, ...rest }: GatewayFile): Result<GatewayConfig, readonly ConfigProblem[]> {
+function readFiles({ link, sip, federation, ...rest }: GatewayFile): Result<GatewayConfig, readonly ConfigProblem[]> {
   const { tls, problems: wrongWithLink } = readLinkFiles(link, 'gateway')
+  const sipSide = readSipSection(sip)
   const model = federation === undefined ? ok(undefined) : readFederation(federation.file)
-  const problems = [...wrongWithLink, ...domainProblems(rest.sip), ...(model.ok ? [] : model.failure)]
-  if (problems.length > 0 || !model.ok) return fail(problems)
-  return ok({ ...rest, link: { edges: link.edges, tls }, federation: model.value })
+  const problems = [...wrongWithLink, ...(sipSide.ok ? [] : sipSide.failure), ...(model.ok ? [] : model.failure)]
+  if (problems.length > 0 || !sipSide.ok || !model.ok) return fail(problems)
+  return ok({ ...rest, link: { edges: link.edges, tls }, sip: sipSide.value, federation: model.value })
 }
-
-const domainProblems = ({ domains }: GatewayFile['sip']): readonly ConfigProblem[] =>
-  domains.flatMap(({ domain }, at) =>
-    domains.findIndex((other) => other.domain === domain) === at
-      ? []
-      : [{ path: `sip.domains[${at}].domain`, problem: `${domain} is listed twice`, hint: 'a domain has one route' }],
-  )
 
 function readFederation(file: string): Result<FederationFile, readonly ConfigProblem[]> {
   const path = 'federation.file'

@@ -190,7 +190,7 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
 
 /** The transaction, and what its end means. */
 async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest, route: SipRoute): Promise<Outcome> {
-  const reply = await deps.sip.send(request, route.uri, { congestionSafe: route.rules.congestionSafe })
+  const reply = await deps.sip.send(request, route.uri, route.options)
   if (reply.kind === 'response' && reply.response.status < 300) return delivered(reply.response.status)
   const outcome = bounced(failureOf(reply))
   // Those behind it would wait as long for the same silence.

@@ -10,15 +10,18 @@ import type { Store } from '@stox/store'
 import { createMetrics, opsServer, sparingLog } from '@stox/telemetry'
 import type { Metrics, ReadyReport } from '@stox/telemetry'
 import {
+  CertificateFiles,
   LinkClient,
   NodeDnsResolver,
   SipEndpoint,
+  SipTls,
+  TrustStore,
   cryptoIds,
   nodeHashes,
   systemClock,
   systemTimers,
 } from '@stox/transport'
-import type { IncomingSipRequest, LinkClientOptions, LinkClientPort } from '@stox/transport'
+import type { IncomingSipRequest, LinkClientOptions, LinkClientPort, SipTransport, TlsIdentity } from '@stox/transport'
 import { bounced } from './bounce.ts'
 import type { GatewayConfig } from './config.ts'
 import { Conversations } from './conversations.ts'
@@ -32,7 +35,13 @@ import { AskedOfSip } from './pass-reports.ts'
 import { Typing } from './pass-typing.ts'
 import { Repeats } from './repeats.ts'
 import { seedModel } from './seed-model.ts'
-import { CountingSender, FailoverSender } from './send-sip.ts'
+import { ServerLocator } from './locate-servers.ts'
+import { FailoverSender } from './failover-sender.ts'
+import { ServerProbes } from './probe-servers.ts'
+import type { ServerReport } from './probe-servers.ts'
+import { CountingSender } from './send-sip.ts'
+import { ServerHealth } from './server-health.ts'
+import type { SipTlsConfig } from './sip-config.ts'
 import { SipAbilities } from './sip-abilities.ts'
 import { takeRequest } from './take-request.ts'
 import { takeStanza } from './take-stanza.ts'
@@ -98,8 +107,19 @@ export async function startGateway(
     const resolver = new NodeDnsResolver({ servers: config.dns.servers })
     let take: (incoming: IncomingSipRequest) => void = () => undefined
     const strangers = sparingLog(log, clock)
+    const tls =
+      config.sip.tls === undefined ? undefined : await openSipTls(config.sip.tls, { clock, timers, log, undo })
     const endpoint = new SipEndpoint({
       listen: config.sip.listen,
+      ...(tls === undefined ? {} : { tls }),
+      limits: {
+        maxUnanswered: config.sip.overload.unanswered,
+        maxConnections: config.sip.maxConnections,
+        maxConnectionsPerPeer: config.sip.maxConnectionsPerPeer,
+        idleMs: config.sip.idleS * 1000,
+        keepAliveMs: config.sip.keepAliveS * 1000,
+        maxDelayMs: config.sip.overload.delayMs,
+      },
       ...(config.sip.advertisedHost === undefined ? {} : { advertisedHost: config.sip.advertisedHost }),
       clock,
       timers,
@@ -119,7 +139,15 @@ export async function startGateway(
         },
       },
     })
-    const sip = new CountingSender(new FailoverSender({ endpoint, resolver, clock, ids }), metrics)
+    const health = new ServerHealth(clock)
+    const transports: readonly SipTransport[] = tls === undefined ? ['tcp', 'udp'] : ['tls', 'tcp', 'udp']
+    const locator = new ServerLocator({ resolver, clock, ids, transports })
+    const sip = new CountingSender(new FailoverSender({ endpoint, locator, health, clock }), metrics)
+    const probes = new ServerProbes({
+      ...{ endpoint, locator, health, clock, timers, ids, log },
+      intervalMs: config.sip.probeIntervalS * 1000,
+      domains: () => index.model.localDomains,
+    })
 
     // --- the link
     let under = 0
@@ -235,19 +263,23 @@ export async function startGateway(
         await new Promise<void>((resolve) => timers.arm(IN_FORCE_POLL_MS, resolve))
     }
     watchGauges(metrics, { queues, keeper, link, endpoint, store })
+    metrics.watchSipServers(() => probes.reports())
+    if (config.sip.tls !== undefined) watchExpiry(metrics, config.sip.tls.identity, clock)
 
     // --- to work
     const addresses = await starting('sip.listen', 'another program has the port, or the address is not ours', () =>
       endpoint.listen(),
     )
     undo.push(() => endpoint.close())
+    probes.start()
+    undo.push(() => probes.close())
     const ready = (): ReadyReport => {
       const edges = link.edges()
       const attached = edges.filter((edge) => edge.attached)
       const problem = edges.map((edge) => edge.lastProblem).find((text) => text !== undefined)
       return {
         store: store.health(),
-        sip: { ok: true, detail: config.sip.listen.join(', ') },
+        sip: { ok: true, detail: sipDetail(config.sip.listen, probes.reports()) },
         edge: {
           ok: attached.length > 0,
           detail:
@@ -311,6 +343,38 @@ export async function startGateway(
     await unwind()
     throw error
   }
+}
+
+/** Certificates and authorities are read again when their files change. */
+async function openSipTls(
+  { identity, trust: source, clientCertificates, files }: SipTlsConfig,
+  deps: Pick<GatewayDeps, 'clock' | 'timers' | 'log'> & { readonly undo: (() => void)[] },
+): Promise<SipTls> {
+  const { clock, timers, log, undo } = deps
+  const opened = await TrustStore.open(source)
+  if (!opened.ok)
+    throw new StartFailure([{ path: 'sip.tls.ca', problem: opened.failure.detail, hint: 'system, or a PEM file' }])
+  const trust = opened.value
+  const watched = await CertificateFiles.watch({ files, tls: identity, trust: { source, store: trust }, timers, log })
+  undo.push(() => watched.close())
+  return new SipTls({ identity, trust, clock, clientCertificates })
+}
+
+function watchExpiry(metrics: Metrics, identity: TlsIdentity, clock: Clock): void {
+  metrics.watchCertificates(() =>
+    identity
+      .expiries()
+      .map(
+        ({ domain, notAfterMs }) => ({ side: 'ours', domain, seconds: (notAfterMs - clock.wallMs()) / 1000 }) as const,
+      ),
+  )
+}
+
+/** Where we listen, and which of the SIP servers are there. That one is down is no reason to restart us. */
+function sipDetail(listen: readonly string[], servers: readonly ServerReport[]): string {
+  const down = servers.filter(({ up }) => !up).map(({ server }) => server)
+  const counted = servers.length === 0 ? [] : [`${servers.length - down.length} of ${servers.length} SIP servers up`]
+  return [listen.join(', '), ...counted, ...(down.length === 0 ? [] : [`down: ${down.join(', ')}`])].join('; ')
 }
 
 const notReady = {

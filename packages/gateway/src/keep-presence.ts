@@ -2,7 +2,7 @@ import type { Clock, Hashes, Ids, Log, Outcome, Timer, Timers } from '@stox/kern
 import { decideInbound, decideOutbound, mayShowNote, refusalOf } from '@stox/federation'
 import type { FederationIndex } from '@stox/federation'
 import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
-import { PIDF_TYPE, formatSipUri, newSipResponse, newSipUri, parseSipUri } from '@stox/sip'
+import { PIDF_TYPE, formatSipUri, newSipResponse, newSipUri } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { dialogKey, dialogKeyOf } from '@stox/sip-engine'
 import type { SubscribeRules, SubscriptionOrder } from '@stox/sip-engine'
@@ -14,7 +14,7 @@ import type { IncomingSipRequest, SipAddress, SipTransport } from '@stox/transpo
 import { formatBareJid, formatJid, formatStanza, unescapeLocal } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
 import { absorbed, bounced, brokeDown, noSuchService } from './bounce.ts'
-import { chooseRoute } from './choose-route.ts'
+import { chooseRoute, inDialog } from './choose-route.ts'
 import { refuseRequest } from './deliver-to-xmpp.ts'
 import type { SipSender } from './send-sip.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
@@ -459,7 +459,7 @@ export class PresenceKeeper {
     const reply =
       towards === undefined
         ? ({ kind: 'failed', cause: 'no-target', detail: `no route to ${sipEnd(entry).domain}` } as const)
-        : await this.#deps.sip.send(request, towards, { congestionSafe: route?.rules.congestionSafe ?? false })
+        : await this.#deps.sip.send(request, towards, nextHop === undefined ? route?.options : inDialog(route))
     if (this.#closed || !this.#table.holds(entry)) return
     this.#deps.log.debug('presence-request', {
       id: entry.id,
@@ -493,31 +493,30 @@ export class PresenceKeeper {
     const watcher = jidToSipText(entry.watcher)
     const contact = jidToSipText(entry.contact)
     const route = chooseRoute(this.#deps.index(), entry.contact.domain, this.#deps.gruu)
-    const parsed = route === undefined ? undefined : parseSipUri(route.uri)
-    const transport =
-      parsed?.ok === true && parsed.value.params.get('transport')?.toLowerCase() === 'tcp' ? 'tcp' : 'udp'
     return {
       event: 'presence',
       accept: PIDF_TYPE,
       from: `<${watcher}>`,
       to: `<${contact}>`,
       requestUri: contact,
-      contact: this.#contactUri(entry.watcher, transport),
+      contact: this.#contactUri(entry.watcher, route?.transport ?? 'udp'),
       expiresS,
       headers: [['User-Agent', 'stox']],
     }
   }
 
-  /** Where the SIP side reaches an XMPP user: here. @see mapping A.5 */
+  /** Where the SIP side reaches an XMPP user: here; by another transport where we do not listen by this. @see mapping A.5 */
   #contactUri(jid: Jid, transport: SipTransport): string {
-    const address = this.#deps.sipAddress(transport) ?? this.#deps.sipAddress(transport === 'udp' ? 'tcp' : 'udp')
+    const spoken =
+      ([transport, 'tls', 'tcp', 'udp'] as const).find((one) => this.#deps.sipAddress(one) !== undefined) ?? transport
+    const address = this.#deps.sipAddress(spoken)
     const host = address === undefined ? jid.domain : address.host.includes(':') ? `[${address.host}]` : address.host
     return formatSipUri(
       newSipUri({
         ...(jid.local === undefined ? {} : { user: unescapeLocal(jid.local) }),
         host,
         ...(address === undefined ? {} : { port: address.port }),
-        params: { transport },
+        params: { transport: spoken },
       }),
     )
   }

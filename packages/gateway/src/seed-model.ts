@@ -61,6 +61,9 @@ function wantedModel(
   }
 }
 
+/** The order of keys says nothing. */
+const sorted = (domain: LocalDomain): unknown => Object.entries(domain).toSorted(([a], [b]) => (a < b ? -1 : 1))
+
 const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 function changesBetween(before: FederationModel, after: FederationModel): readonly ModelChange[] {
@@ -69,17 +72,9 @@ function changesBetween(before: FederationModel, after: FederationModel): readon
     if (!before.partners.some((one) => sameJson(one, partner)))
       changes.push({ kind: 'xmpp-partner', key: partner.domain, value: partner })
   for (const domain of after.localDomains)
-    if (!before.localDomains.some((one) => sameFields(one, domain)))
+    if (!before.localDomains.some((one) => sameJson(sorted(one), sorted(domain))))
       changes.push({ kind: 'local-domain', key: domain.domain, value: domain })
   if (!sameJson(before.settings, after.settings))
     changes.push({ kind: 'settings', key: 'settings', value: after.settings })
   return changes
 }
-
-const sameFields = (a: LocalDomain, b: LocalDomain): boolean =>
-  a.domain === b.domain &&
-  a.route === b.route &&
-  a.congestionSafe === b.congestionSafe &&
-  a.maxMessageBytes === b.maxMessageBytes &&
-  a.acceptedStatus === b.acceptedStatus &&
-  sameJson(a.messages, b.messages)

@@ -20,6 +20,15 @@ describe('trusted peers', () => {
     ['2001:db9::7', false],
     ['192.0.2.1', false],
   ])('%s', (address, expected) => expect(trusted(address)).toBe(expected))
+
+  test.each<[readonly string[], boolean]>([
+    [['a.example', 'front.inside'], true],
+    [['a.example'], false],
+    [['tls:front.inside'], false],
+    [[], false],
+  ])('from elsewhere, having proven %j', (names, expected) => {
+    expect(trustedPeers(['127.0.0.1', 'tls:Front.inside'])('192.0.2.1', names)).toBe(expected)
+  })
 })
 
 describe('gateway.yaml', () => {
@@ -87,8 +96,13 @@ describe('gateway.yaml', () => {
           lateErrors: 'message',
         },
         route: 'sip:127.0.0.1:5060;transport=udp',
-        congestionSafe: false,
-        maxMessageBytes: 16_384,
+        backupRoutes: [],
+        profile: 'generic',
+        congestionSafe: null,
+        maxMessageBytes: null,
+        gruu: null,
+        assertedIdentity: null,
+        contactInMessage: null,
         answer: 200,
       },
     ])
@@ -170,7 +184,7 @@ describe('gateway.yaml', () => {
       expect(model.partners.map((partner) => partner.domain)).toEqual(['montague.example'])
       expect(model.localDomains.map((one) => [one.domain, one.acceptedStatus])).toEqual([
         ['capulet.example', 200],
-        ['verona.example', 202],
+        ['verona.example', null],
       ])
     })
 

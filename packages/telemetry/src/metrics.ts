@@ -24,6 +24,12 @@ export interface CertificateExpiry {
   readonly seconds: number
 }
 
+export interface SipServerState {
+  /** `udp:192.0.2.1:5060`. */
+  readonly server: string
+  readonly up: boolean
+}
+
 /** Everything that is counted, by what happened. Label values come from fixed sets or from the list of partners. */
 export interface Metrics {
   streamOpened(labels: StreamLabels): void
@@ -40,6 +46,8 @@ export interface Metrics {
   watchLinkCredit(peer: string, read: (() => number) | undefined): void
   watchSubscriptions(read: () => Iterable<SubscriptionCount>): void
   watchCertificates(read: () => Iterable<CertificateExpiry>): void
+  /** The SIP servers of the routes, as the last probes found them. */
+  watchSipServers(read: () => Iterable<SipServerState>): void
   /** A count kept elsewhere: rows of the journal that were dropped since the start. */
   watchJournalDropped(read: () => number): void
   /** In the Prometheus text format. */
@@ -143,6 +151,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   const credits = new Map<string, () => number>()
   let subscriptions: () => Iterable<SubscriptionCount> = noSubscriptions
   let journalDropped = nothingDropped
+  let sipServers: () => Iterable<SipServerState> = noSipServers
   let certificates: () => Iterable<CertificateExpiry> = noCertificates
   const loopDelaySeconds = {
     name: 'stox_event_loop_delay_seconds',
@@ -189,6 +198,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       collect() {
         this.reset()
         for (const { side, domain, seconds } of certificates()) this.set({ side, domain }, seconds)
+      },
+    }),
+    new Gauge({
+      name: 'stox_sip_server_up',
+      help: 'Whether a SIP server of the routes answers our OPTIONS: 1, or 0',
+      labelNames: ['server'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { server, up } of sipServers()) this.set({ server }, up ? 1 : 0)
       },
     }),
     new Counter({
@@ -239,6 +258,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchQueue: (queue, read) => watch(queues, queue, read),
     watchLinkCredit: (peer, read) => watch(credits, peer, read),
     watchSubscriptions: (read) => void (subscriptions = read),
+    watchSipServers: (read) => void (sipServers = read),
     watchCertificates: (read) => void (certificates = read),
     watchJournalDropped: (read) => void (journalDropped = read),
     text: () => registry.metrics(),
@@ -251,6 +271,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
 }
 
 const noSubscriptions = (): readonly SubscriptionCount[] => []
+const noSipServers = (): readonly SipServerState[] => []
 const noCertificates = (): readonly CertificateExpiry[] => []
 const nothingDropped = (): number => 0
 

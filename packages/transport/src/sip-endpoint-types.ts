@@ -110,6 +110,8 @@ export interface SipEndpointLimits {
   readonly keepAliveMs: number
   /** Answers to strangers on UDP, per address and second. */
   readonly strangerAnswersPerS: number
+  /** How late the process may run before new requests are answered 503. */
+  readonly maxDelayMs: number
 }
 
 export interface SipEndpointOptions {

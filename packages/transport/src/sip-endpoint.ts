@@ -15,6 +15,7 @@ import {
 import type { SipHeaderEntry, SipRequest, SipResponse, SipSyntaxFailure, Via } from '@stox/sip'
 import { serverTransactionKey } from '@stox/sip-engine'
 import type { Carrier } from '@stox/sip-engine'
+import { LoopDelay } from './loop-delay.ts'
 import { ClientTransactions } from './sip-client-transactions.ts'
 import type { ClientWire } from './sip-client-transactions.ts'
 import type {
@@ -51,6 +52,7 @@ export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
   idleMs: 90_000,
   keepAliveMs: 0,
   strangerAnswersPerS: 5,
+  maxDelayMs: 1000,
 }
 
 /** A request larger than this may not stay whole on its way. @see RFC 3261 §18.1.1 */
@@ -101,6 +103,7 @@ export class SipEndpoint {
   readonly #servers: ServerTransactions
   readonly #strangers: StrangerBudget
   readonly #tcp: SipTcp
+  readonly #delay: LoopDelay
   readonly #sockets: SipUdpSocket[] = []
   readonly #listeners: Listener[] = []
   /** What waits for an answer on a connection, to be told when it breaks. */
@@ -124,6 +127,7 @@ export class SipEndpoint {
     this.#clients = new ClientTransactions(this.#timers, this.#limits.maxClientTransactions)
     this.#servers = new ServerTransactions(this.#timers, this.#limits)
     this.#strangers = new StrangerBudget(options.clock, this.#limits.strangerAnswersPerS)
+    this.#delay = new LoopDelay(options.clock, this.#timers)
     this.#tcp = new SipTcp({
       limits: this.#limits,
       clock: options.clock,
@@ -148,6 +152,7 @@ export class SipEndpoint {
   async listen(): Promise<readonly ({ readonly transport: SipTransport } & SipAddress)[]> {
     try {
       for (const text of this.#options.listen) this.#listeners.push(await this.#listenOn(text))
+      this.#delay.start()
     } catch (error) {
       await this.close()
       throw error
@@ -185,6 +190,7 @@ export class SipEndpoint {
   /** Ends every transaction, timer, connection and socket; requests that wait end with `transport`. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#delay.close()
     this.#clients.close()
     this.#servers.close()
     this.#waiting.clear()
@@ -356,8 +362,8 @@ export class SipEndpoint {
     if (this.#servers.absorb(key)) return
     if (request.method === 'CANCEL') return this.#cancel(request, path)
     // Said before anything is lost, and without keeping anything. @see RFC 3261 §21.5.4
-    if (this.#servers.full) {
-      const response = this.#answer(request, 503, [['Retry-After', String(OVERLOAD_RETRY_S)]])
+    if (this.#servers.full || this.#delay.delayMs > this.#limits.maxDelayMs) {
+      const response = this.#answer(request, 503, [['Retry-After', this.#retryAfter()]])
       return this.#refuse(path, { kind: 'sip-overload', detail: request.method, response })
     }
     const refusal = judgeRequest(request, this.#sanity)
@@ -370,6 +376,11 @@ export class SipEndpoint {
       return this.#refuse(path, { kind: 'sip-merged', detail: request.method, response: this.#answer(request, 482) })
     }
     this.#handUp(key, request, path)
+  }
+
+  /** Not the same for all, lest they all come back at once. */
+  #retryAfter(): string {
+    return String(OVERLOAD_RETRY_S + Math.floor(this.#ids.fraction() * OVERLOAD_RETRY_S))
   }
 
   #handUp(key: string, request: SipRequest, path: AnswerPath): void {

@@ -15,7 +15,11 @@ const domainView = localDomainSchema.extend({
   revision: z.int().describe('The revision of the model in which the domain last changed; also its ETag.'),
 })
 
-const viewOf = ({ value, revision }: Versioned<LocalDomain>): z.output<typeof domainView> => ({ ...value, revision })
+const viewOf = ({ value, revision }: Versioned<LocalDomain>): z.output<typeof domainView> => ({
+  ...value,
+  backupRoutes: [...value.backupRoutes],
+  revision,
+})
 
 export const localDomainRoutes =
   (deps: AdminDeps): FastifyPluginAsyncZod =>

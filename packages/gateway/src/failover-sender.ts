@@ -1,0 +1,94 @@
+import type { Clock } from '@stox/kernel'
+import { formatSipMessage, parseRetryAfter } from '@stox/sip'
+import type { SipRequest } from '@stox/sip'
+import type { SipEndpoint, SipReply, SipTarget } from '@stox/transport'
+import type { ServerLocator } from './locate-servers.ts'
+import type { SendOptions, SipSender } from './send-sip.ts'
+import { serverKey } from './server-health.ts'
+import type { ServerHealth } from './server-health.ts'
+
+/** A try elsewhere must still end within the transaction of whoever waits. @see RFC 3261 §17.1.2.2 */
+const NO_NEW_TRY_AFTER_MS = 20_000
+/** With the Via that the endpoint adds, some 150 bytes, it must not come over 1300. @see RFC 3261 §18.1.1 */
+const MOST_BY_UDP_BYTES = 1150
+
+export interface FailoverDeps {
+  readonly endpoint: Pick<SipEndpoint, 'request'>
+  readonly locator: ServerLocator
+  readonly health: ServerHealth
+  readonly clock: Clock
+}
+
+/** Tries the servers of a route in turn. @see RFC 3263 §4.3 */
+export class FailoverSender implements SipSender {
+  readonly #deps: FailoverDeps
+
+  constructor(deps: FailoverDeps) {
+    this.#deps = deps
+  }
+
+  async send(request: SipRequest, towards: string, options: SendOptions = {}): Promise<SipReply> {
+    const { endpoint, locator, clock } = this.#deps
+    const { domain, backups = [] } = options
+    const known = backups.length === 0 ? locator.known(towards, domain) : undefined
+    const located =
+      known === undefined ? await locator.locateAll([towards, ...backups], domain) : { ok: true as const, value: known }
+    if (!located.ok) return { kind: 'failed', cause: 'no-target', detail: located.failure.detail }
+
+    const startedMs = clock.monotonicMs()
+    const candidates = this.#candidates(located.value)
+    if (candidates.length === 0) return this.#allRest(located.value)
+    let last: SipReply | undefined
+    for (const target of inOrder(candidates, request, options)) {
+      if (last !== undefined && clock.monotonicMs() - startedMs > NO_NEW_TRY_AFTER_MS) break
+      last = await endpoint.request(request, target, options)
+      if (!this.#shouldTryNext(last, target)) return last
+    }
+    return last ?? { kind: 'failed', cause: 'no-target', detail: `no server for ${towards}` }
+  }
+
+  /** The good ones; without any, the first of those that we only doubt, for we may be wrong about it. */
+  #candidates(targets: readonly SipTarget[]): readonly SipTarget[] {
+    const { health } = this.#deps
+    const good = targets.filter((target) => health.stateOf(target) === 'good')
+    if (good.length > 0) return good
+    const doubtful = targets.find((target) => health.stateOf(target) === 'doubtful')
+    return doubtful === undefined ? [] : [doubtful]
+  }
+
+  #allRest(targets: readonly SipTarget[]): SipReply {
+    const [first] = targets
+    if (first === undefined) return { kind: 'failed', cause: 'no-target', detail: 'no server' }
+    const leftS = Math.ceil(Math.min(...targets.map((target) => this.#deps.health.restMs(target))) / 1000)
+    const detail = `${serverKey(first)} has answered 503 and wants no requests for another ${leftS} s`
+    return { kind: 'failed', cause: 'overload', detail }
+  }
+
+  /** Transport failure, 503, or silence without any sign of life. */
+  #shouldTryNext(reply: SipReply, target: SipTarget): boolean {
+    const { health } = this.#deps
+    if (reply.kind === 'failed') {
+      if (reply.cause === 'overload' || reply.cause === 'no-target' || reply.provisional === true) return false
+      health.failed(target)
+      return true
+    }
+    health.answered(target)
+    if (reply.response.status !== 503) return false
+    const afterS = parseRetryAfter(reply.response.headers.get('Retry-After') ?? '')
+    if (afterS !== undefined && afterS > 0) health.asked(target, afterS)
+    return true
+  }
+}
+
+/** What is too long for UDP goes to a server that takes it by TCP or TLS first, where the domain has both. @see RFC 3261 §18.1.1 */
+function inOrder(
+  targets: readonly SipTarget[],
+  request: SipRequest,
+  { congestionSafe = false }: SendOptions,
+): readonly SipTarget[] {
+  const [first] = targets
+  if (targets.length < 2 || congestionSafe || first?.transport !== 'udp') return targets
+  const streams = targets.filter(({ transport }) => transport !== 'udp')
+  if (streams.length === 0 || formatSipMessage(request).length <= MOST_BY_UDP_BYTES) return targets
+  return [...streams, ...targets.filter(({ transport }) => transport === 'udp')]
+}

@@ -79,7 +79,7 @@ describe('RFC 3263 §4.3: the servers of a domain are tried in turn', () => {
     expect(await scene.send()).toMatchObject({ kind: 'failed', cause: 'transport' })
     expect(scene.take()).toEqual([B, C, A])
     dead.clear()
-    await scene.time.advance(31_000)
+    scene.time.advance(31_000)
     await scene.send()
     expect(scene.take()).toEqual([A])
   })
@@ -90,10 +90,10 @@ describe('RFC 3263 §4.3: the servers of a domain are tried in turn', () => {
     const only = 'sip:192.0.2.9:5060'
     expect(await scene.send(only)).toMatchObject({ response: { status: 503 } })
     isBusy = false
-    await scene.time.advance(19_000)
+    scene.time.advance(19_000)
     expect(await scene.send(only)).toMatchObject({ cause: 'overload', detail: expect.stringContaining('another 1 s') })
     expect(scene.take()).toHaveLength(1)
-    await scene.time.advance(1_001)
+    scene.time.advance(1_001)
     expect(await scene.send(only)).toMatchObject({ response: { status: 200 } })
   })
 
@@ -103,7 +103,7 @@ describe('RFC 3263 §4.3: the servers of a domain are tried in turn', () => {
     delete scene.srv['_sips._tcp.domain.example']
     expect(await scene.send()).toMatchObject({ kind: 'failed' })
     scene.srv['_sip._udp.domain.example'] = [{ target: 'd', port: 4 }]
-    await scene.time.advance(30_001)
+    scene.time.advance(30_001)
     expect(await scene.send()).toMatchObject({ response: { status: 200 } })
     expect(scene.take()).toEqual([A, 'udp:192.0.2.d:4'])
   })
@@ -151,7 +151,7 @@ describe('probes', () => {
       domains: () => [{ domain: 'capulet.example', route, backupRoutes }],
     })
     const round = async (): Promise<void> => {
-      await time.advance(30_000)
+      time.advance(30_000)
       await settle()
     }
     return { ...scene, probes, lines, round }
@@ -190,7 +190,7 @@ describe('probes', () => {
     scene.probes.start()
     for (let round = 0; round < 3; round += 1) {
       await settle()
-      await scene.time.advance(5_000)
+      scene.time.advance(5_000)
       await scene.round()
     }
     expect(scene.probes.reports()).toEqual([{ server: ONE, up: false }])

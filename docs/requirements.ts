@@ -1,6 +1,8 @@
 import type { Requirement } from './requirements/requirement.ts'
+import { RFC_6665 } from './requirements/rfc6665.ts'
 import { RFC_7247 } from './requirements/rfc7247.ts'
 import { RFC_7572 } from './requirements/rfc7572.ts'
+import { RFC_8048 } from './requirements/rfc8048.ts'
 
 /** By RFC: each MUST, each SHOULD, each row of a table. A standard more is a file more, and a line here. */
 export const REQUIREMENTS: readonly {
@@ -10,4 +12,6 @@ export const REQUIREMENTS: readonly {
 }[] = [
   { rfc: 7247, title: 'Architecture, addresses, and error handling', rows: RFC_7247 },
   { rfc: 7572, title: 'Instant messaging', rows: RFC_7572 },
+  { rfc: 8048, title: 'Presence', rows: RFC_8048 },
+  { rfc: 6665, title: 'Event notification', rows: RFC_6665 },
 ]

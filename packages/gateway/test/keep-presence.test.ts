@@ -148,7 +148,7 @@ async function romeoWatches(at: World): Promise<Notifier> {
 }
 
 describe('an XMPP user watches a SIP user', () => {
-  test('D.2: pending, approved, available, away with a status, busy, offline, removed', async () => {
+  test('D.2: pending, approved, available, away with a status, busy, offline, removed [8048-4.1.1 8048-5.2.1 8048-5.2.3 8048-5.2.7 8048-5.2.8 8048-6.3 8048-6.4 8048-4.3.from 8048-4.3.to]', async () => {
     const at = world()
     expect(await xmpp(at, "type='subscribe' id='s1'")).toEqual({ kind: 'absorbed', reason: 'presence-kept' })
     const [subscribe] = asked(at)
@@ -205,7 +205,7 @@ describe('an XMPP user watches a SIP user', () => {
     expect(asked(at)).toHaveLength(0)
   })
 
-  test.each([403, 489, 603])('D.5: %d is for good', async (status) => {
+  test.each([403, 489, 603])('D.5: %d is for good [8048-5.2.6]', async (status) => {
     const at = world()
     at.stage.sip.answer = (request) => respondTo(request, status)
     await xmpp(at, "type='subscribe' id='s1'")
@@ -272,7 +272,7 @@ describe('an XMPP user watches a SIP user', () => {
     expect(asked(at).map(inShort)).toEqual([expect.stringMatching(/^SUBSCRIBE .* 3600$/)])
   })
 
-  test('RFC 8048 §7.1: a probe without authorization is one look', async () => {
+  test('RFC 8048 §7.1: a probe without authorization is one look [8048-7.1]', async () => {
     const at = world()
     await xmpp(at, "type='probe' id='p1'", '', `${ROMEO}/orchard`)
     const [poll] = asked(at)
@@ -302,7 +302,7 @@ describe('an XMPP user watches a SIP user', () => {
     expect(heard(at)).toEqual([`unavailable ${JULIET}/phone > ${ROMEO}`])
   })
 
-  test('D.5: a NOTIFY that nobody waits for, and one that cannot be read', async () => {
+  test('D.5: a NOTIFY that nobody waits for, and one that cannot be read [6665-4.1.3.1 8048-8.1]', async () => {
     const at = world()
     const notifier = await romeoWatches(at)
     heard(at)
@@ -517,7 +517,7 @@ const within = (response: SipResponse, expires: number, cseq = 2): SipRequest =>
   })
 
 describe('a SIP user watches an XMPP user', () => {
-  test('D.3: pending, approved, available, away with a status, busy, offline, removed', async () => {
+  test('D.3: pending, approved, available, away with a status, busy, offline, removed [8048-4.1.2 8048-4.2.stanza 8048-4.2.id 8048-4.2.from 8048-4.2.to 8048-4.2.type 8048-5.3.1 8048-5.3.3 8048-6.1 8048-6.5]', async () => {
     const at = world()
     const response = await sipSubscribe(at)
     expect(response.status).toBe(200)
@@ -554,7 +554,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(record).toMatchObject({ authorization: 'active', state: 'idle' })
   })
 
-  test('D.3: refusal', async () => {
+  test('D.3: refusal [8048-5.3.4]', async () => {
     const at = world()
     await sipSubscribe(at)
     asked(at)
@@ -579,7 +579,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(asked(at).map(inShort).at(-1)).toBe('NOTIFY terminated;reason=rejected')
   })
 
-  test('D.3: who is authorized already is asked nothing', async () => {
+  test('D.3: who is authorized already is asked nothing [8048-5.3.8]', async () => {
     const at = world()
     await julietWatches(at)
     heard(at)
@@ -589,7 +589,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(heard(at)).toEqual([])
   })
 
-  test('D.3: a refresh within the dialog', async () => {
+  test('D.3: a refresh within the dialog [8048-5.3.5]', async () => {
     const at = world()
     const response = await julietWatches(at)
     heard(at)
@@ -603,7 +603,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(asked(at).map(inShort)).toEqual(['NOTIFY active ID-orchard:closed'])
   })
 
-  test('D.3: not refreshed', async () => {
+  test('D.3: not refreshed [8048-5.3.6 8048-5.3.7]', async () => {
     const at = world()
     await julietWatches(at)
     heard(at)
@@ -613,7 +613,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(heard(at)).toContain(`unavailable ${JULIET} > ${ROMEO}`)
   })
 
-  test('D.3: several resources in one document, and coalescing', async () => {
+  test('D.3: several resources in one document, and coalescing [8048-6.2]', async () => {
     const at = world()
     await julietWatches(at)
     asked(at)
@@ -660,7 +660,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(asked(at)).toEqual([])
   })
 
-  test('a domain that may not be spoken to is refused at once', async () => {
+  test('a domain that may not be spoken to is refused at once [6665-4.2.1.3.1 8048-8.2]', async () => {
     const at = world()
     expect(
       (await sipAsks(at, subscribeRequest(3600, { uri: 'sip:x@stranger.example', to: '<sip:x@stranger.example>' })))
@@ -680,7 +680,7 @@ describe('a SIP user watches an XMPP user', () => {
     expect(await at.stage.store.subscriptions.get(`sip-watches-xmpp|${JULIET}|${ROMEO}`)).toBeUndefined()
   })
 
-  test('RFC 8048 §7.2: a poll', async () => {
+  test('RFC 8048 §7.2: a poll [8048-7.2]', async () => {
     const at = world()
     expect((await sipSubscribe(at, 0)).status).toBe(200)
     expect(heard(at)).toEqual([`probe ${JULIET} > ${ROMEO}`])
@@ -795,7 +795,7 @@ describe('D.2: the watcher is watched in return', () => {
     return notifier
   }
 
-  test('offline everywhere: his dialog ends, his authorization stays, and a probe brings it back', async () => {
+  test('offline everywhere: his dialog ends, his authorization stays, and a probe brings it back [8048-5.2.5 8048-8.3]', async () => {
     const at = world()
     const notifier = await bothWatch(at)
     await xmpp(at, "type='unavailable'", '', `${ROMEO}/orchard`)

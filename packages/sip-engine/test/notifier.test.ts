@@ -20,8 +20,14 @@ const subscribe = (
 
 describe('D.5: which SUBSCRIBE is taken', () => {
   test.each<[string, readonly SipHeaderEntry[], number, string?, string?]>([
-    ['no Event', [contact], 489, 'Allow-Events', 'presence'],
-    ['an unknown Event', [contact, ['Event', 'presence.winfo']], 489, 'Allow-Events', 'presence'],
+    ['no Event [6665-4.2.1.1.2]', [contact], 489, 'Allow-Events', 'presence'],
+    [
+      'an unknown Event [6665-4.2.1.1.1 6665-8.3.2 6665-4.4.4.1]',
+      [contact, ['Event', 'presence.winfo']],
+      489,
+      'Allow-Events',
+      'presence',
+    ],
     [
       'Accept without pidf',
       [contact, presence, ['Accept', 'application/cpim-pidf+xml']],
@@ -29,7 +35,7 @@ describe('D.5: which SUBSCRIBE is taken', () => {
       'Accept',
       'application/pidf+xml',
     ],
-    ['too brief', [contact, presence, ['Expires', '59']], 423, 'Min-Expires', '60'],
+    ['too brief [6665-4.2.1.1.3]', [contact, presence, ['Expires', '59']], 423, 'Min-Expires', '60'],
     ['no Contact', [presence], 400],
     ['an Expires that is no number', [contact, presence, ['Expires', 'soon']], 400],
   ])('%s', (...[, headers, status, name, value]) => {
@@ -40,7 +46,7 @@ describe('D.5: which SUBSCRIBE is taken', () => {
 
   test.each<[string, readonly SipHeaderEntry[], number]>([
     ['no Expires', [], 3600],
-    ['more than is granted', [['Expires', '86400']], 3600],
+    ['more than is granted [6665-4.2.1.1.4]', [['Expires', '86400']], 3600],
     ['just long enough', [['Expires', '60']], 60],
     ['a poll', [['Expires', '0']], 0],
     ['Accept with pidf among others', [['Accept', 'text/x;q=1, application/pidf+xml']], 3600],
@@ -52,7 +58,7 @@ describe('D.5: which SUBSCRIBE is taken', () => {
     })
   })
 
-  test('a To tag nobody gave: 481', () => {
+  test('a To tag nobody gave: 481 [6665-4.2.1.4.1]', () => {
     expect(open(subscribe(undefined, { toTag: 'gone' }))).toMatchObject({ ok: false, failure: { status: 481 } })
   })
 })
@@ -148,7 +154,7 @@ class Driver {
 }
 
 describe('RFC 6665 §4.2.1: a new subscription', () => {
-  test('200, and at once a NOTIFY with the full state', () => {
+  test('200, and at once a NOTIFY with the full state [6665-3.2 6665-4.2.1.1.5 6665-4.2.1.2.1 6665-4.2.2.2 6665-4.5.1]', () => {
     const request = subscribe([presence, contact, ['Record-Route', '<sip:p1.example;lr>'], ['Expires', '7200']])
     const driver = new Driver({ request })
     const [answer, , notify] = driver.effects
@@ -170,12 +176,12 @@ describe('RFC 6665 §4.2.1: a new subscription', () => {
     expect([...driver.armed]).toEqual([['expiry', driver.nowMs + 3_600_000]])
   })
 
-  test('the id of the Event comes back', () => {
+  test('the id of the Event comes back [6665-4.2.2.1]', () => {
     const driver = new Driver({ request: subscribe([['Event', 'presence;id=42'], contact]) })
     expect(driver.notifies[0]?.headers.get('Event')).toBe('presence;id=42')
   })
 
-  test('pending: no body, and none when something changes; approval says everything', () => {
+  test('pending: no body, and none when something changes; approval says everything [6665-4.2.1.2.2 8048-5.3.2]', () => {
     const driver = new Driver({ authorization: 'pending' })
     expect(driver.told).toEqual(['pending;expires=3600', ''])
     driver.reply(200)
@@ -225,7 +231,7 @@ describe('RFC 3856 §6.10: not too often', () => {
 })
 
 describe('RFC 6665 §4.2.1.4: refresh and end', () => {
-  test('refresh: 200, new expiry, full state', () => {
+  test('refresh: 200, new expiry, full state [6665-4.2.1.4.2]', () => {
     const driver = new Driver().reply(200)
     driver.nowMs += 1_800_000
     driver.again([['Expires', '600']])
@@ -260,7 +266,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
     expect([driver.status, driver.state, driver.kinds]).toEqual([status, before, ['respond']])
   })
 
-  test('§4.5: another event may not share the dialog', () => {
+  test('§4.5: another event may not share the dialog [6665-4.5.2]', () => {
     const driver = new Driver().reply(200)
     driver.input({
       kind: 'subscribe',
@@ -269,7 +275,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
     expect([driver.status, driver.state.name]).toEqual([489, 'active'])
   })
 
-  test('Expires 0: 200, the last NOTIFY, the end', () => {
+  test('Expires 0: 200, the last NOTIFY, the end [6665-4.2.1.4.3]', () => {
     const driver = new Driver().reply(200).again([['Expires', '0']])
     expect(driver.kinds).toEqual(['respond', 'send-notify', 'cancel-timer', 'cancel-timer', 'cancel-timer', 'report'])
     expect([driver.told, driver.reports, driver.state.name]).toEqual([
@@ -291,7 +297,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
     ])
   })
 
-  test('expiry: NOTIFY terminated;reason=timeout', () => {
+  test('expiry: NOTIFY terminated;reason=timeout [6665-4.2.2.3]', () => {
     const driver = new Driver().reply(200).input({ kind: 'timer', timer: 'expiry' })
     expect([driver.told, driver.reports]).toEqual([
       ['terminated;reason=timeout', '<closed/>'],
@@ -314,7 +320,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
       { reason: 'giveup', retryAfterS: 86_400, document: 'none' } as const,
       'terminated;reason=giveup;retry-after=86400',
     ],
-  ])('terminated from our side: %p', (termination, text) => {
+  ])('terminated from our side: %p [6665-4.2.2.7]', (termination, text) => {
     expect(new Driver().reply(200).input({ kind: 'terminate', termination }).told[0]).toBe(text)
   })
 })
@@ -322,7 +328,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
 describe('RFC 6665 §4.4.3: polls', () => {
   const request = subscribe([presence, contact, ['Expires', '0']])
 
-  test('200 and one NOTIFY with the state', () => {
+  test('200 and one NOTIFY with the state [6665-4.4.3.1]', () => {
     const driver = new Driver({ request })
     expect([driver.status, driver.told, driver.reports]).toEqual([
       200,
@@ -345,16 +351,19 @@ describe('RFC 6665 §4.4.3: polls', () => {
 })
 
 describe('D.5: answers to NOTIFY', () => {
-  test.each([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604])('%d removes', (status) => {
-    const driver = new Driver().reply(status)
-    expect([driver.state.name, driver.reports, driver.armed.size]).toEqual([
-      'ended',
-      [{ kind: 'ended', cause: 'refused-by-watcher', status }],
-      0,
-    ])
-  })
+  test.each([404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604])(
+    '%d removes [6665-4.2.2.4]',
+    (status) => {
+      const driver = new Driver().reply(status)
+      expect([driver.state.name, driver.reports, driver.armed.size]).toEqual([
+        'ended',
+        [{ kind: 'ended', cause: 'refused-by-watcher', status }],
+        0,
+      ])
+    },
+  )
 
-  test('Timer F removes', () => {
+  test('Timer F removes [6665-4.2.2.5]', () => {
     const driver = new Driver()
     driver.input({ kind: 'reply', request: driver.notifies[0] as SipRequest, reply: lost })
     expect(driver.reports).toEqual([{ kind: 'ended', cause: 'unreachable', status: undefined }])
@@ -374,7 +383,7 @@ describe('D.5: answers to NOTIFY', () => {
     },
   )
 
-  test('a success in between starts the count anew', () => {
+  test('a success in between starts the count anew [6665-4.2.2.6]', () => {
     const driver = new Driver()
     for (const status of [500, 500, 200]) driver.reply(status).input({ kind: 'timer', timer: 'interval' })
     expect(driver.state).toMatchObject({ name: 'active', failures: 0 })

@@ -122,7 +122,7 @@ const active = (options?: ConstructorParameters<typeof Driver>[0]): Driver => {
 }
 
 describe('RFC 6665 §4.1.2.1: subscribing', () => {
-  test('the first SUBSCRIBE, and Timer N', () => {
+  test('the first SUBSCRIBE, and Timer N [6665-3.1 6665-4.1.2.1.1 6665-4.1.2.1.2 6665-4.1.2.4.1]', () => {
     const driver = new Driver()
     const request = driver.last()
     expect([request.method, request.uri, request.core.cseq.number, request.core.maxForwards]).toEqual([
@@ -143,16 +143,19 @@ describe('RFC 6665 §4.1.2.1: subscribing', () => {
     expect(subscriberKey(driver.state)).toBe(`${request.core.from.params.get('tag')} ${request.core.callId}`)
   })
 
-  test.each([200, 202])('§8.3.1: %d is neutral, and still waits for the NOTIFY', (status) => {
-    const driver = new Driver().reply(status, [['Expires', '1800']])
-    expect([driver.state.name, driver.reports, [...driver.armed.keys()]]).toEqual([
-      'subscribing',
-      [{ kind: 'accepted', expiresS: 1800 }],
-      ['N'],
-    ])
-  })
+  test.each([200, 202])(
+    '§8.3.1: %d is neutral, and still waits for the NOTIFY [6665-4.1.2.4.3 6665-8.3.1 8048-5.2.2]',
+    (status) => {
+      const driver = new Driver().reply(status, [['Expires', '1800']])
+      expect([driver.state.name, driver.reports, [...driver.armed.keys()]]).toEqual([
+        'subscribing',
+        [{ kind: 'accepted', expiresS: 1800 }],
+        ['N'],
+      ])
+    },
+  )
 
-  test('§4.4.1: the NOTIFY makes the dialog, even before the 2xx; its route set is the Record-Route', () => {
+  test('§4.4.1: the NOTIFY makes the dialog, even before the 2xx; its route set is the Record-Route [6665-4.1.2.1.3 6665-4.4.1.1 6665-4.1.3.3]', () => {
     const driver = new Driver()
     const subscribe = driver.last()
     driver.notify('pending;expires=3600')
@@ -187,11 +190,11 @@ describe('RFC 6665 §4.1.2.1: subscribing', () => {
     expect(active({ authorized: true }).reports).toEqual([expect.objectContaining({ firstActive: false })])
   })
 
-  test('§4.1.3: a state we do not know lets nobody in', () => {
+  test('§4.1.3: a state we do not know lets nobody in [6665-4.1.3.5]', () => {
     expect(new Driver().notify('waiting;expires=60').state).toMatchObject({ name: 'pending', authorized: false })
   })
 
-  test('RFC 3856 §6.9: the dialog of a second fork is refused', () => {
+  test('RFC 3856 §6.9: the dialog of a second fork is refused [6665-4.1.4.1]', () => {
     expect([
       active().notify('active', { fromTag: 'fork' }).status,
       active().notify('active', { fromTag: 'fork' }).state.name,
@@ -199,8 +202,8 @@ describe('RFC 6665 §4.1.2.1: subscribing', () => {
   })
 
   test.each<[string, Parameters<Driver['notify']>, number]>([
-    ['§4.1.3 another event', ['active', { event: 'dialog' }], 489],
-    ['§8.2.1 another id', ['active', { event: 'presence;id=7' }], 489],
+    ['§4.1.3 another event [6665-4.1.3.2]', ['active', { event: 'dialog' }], 489],
+    ['§8.2.1 another id [6665-4.4.1.2]', ['active', { event: 'presence;id=7' }], 489],
     ['§4.1.3 an empty Subscription-State', ['', {}], 400],
   ])('%s is refused and changes nothing', (_row, args, status) => {
     const driver = new Driver()
@@ -216,7 +219,7 @@ describe('RFC 6665 §4.1.2.1: subscribing', () => {
     expect([driver.status, driver.reports]).toEqual([200, []])
   })
 
-  test('§4.1.2.4: Timer N without a NOTIFY', () => {
+  test('§4.1.2.4: Timer N without a NOTIFY [6665-4.1.2.4.2]', () => {
     const driver = new Driver().reply(200).input({ kind: 'timer', timer: 'N' })
     expect(driver.state).toMatchObject({ name: 'holdoff', failures: 1 })
     expect(driver.reports).toEqual([
@@ -344,11 +347,11 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
     [600, 0.5, 540],
     [100, 0.5, 50],
     [10, 1, 5],
-  ])('D.6: %d s at chance %d: refreshed after %d s', (lifetimeS, fraction, afterS) => {
+  ])('D.6: %d s at chance %d: refreshed after %d s [8048-5.2.4]', (lifetimeS, fraction, afterS) => {
     expect(refreshAfterMs(lifetimeS * 1000, fraction)).toBe(afterS * 1000)
   })
 
-  test('in the dialog, by its route', () => {
+  test('in the dialog, by its route [6665-4.1.2.2.1]', () => {
     const driver = refreshing()
     const [effect] = driver.effects
     expect(effect).toMatchObject({ kind: 'send-subscribe', nextHop: 'sip:p1.example;lr' })
@@ -383,13 +386,16 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
     expect([...driver.armed.keys()]).toEqual(['N'])
   })
 
-  test.each([[408], [500], [503], [401], [400]])('%d: stays valid until its expiry, and is tried again', (status) => {
-    const driver = refreshing().reply(status)
-    expect(driver.state).toMatchObject({ name: 'active', refreshing: null })
-    expect([...driver.armed.keys()].sort()).toEqual(['expiry', 'refresh'])
-    driver.input({ kind: 'timer', timer: 'refresh' })
-    expect(driver.last().core.cseq.number).toBe(3)
-  })
+  test.each([[408], [500], [503], [401], [400]])(
+    '%d: stays valid until its expiry, and is tried again [6665-4.1.2.2.4 8048-5.2.10]',
+    (status) => {
+      const driver = refreshing().reply(status)
+      expect(driver.state).toMatchObject({ name: 'active', refreshing: null })
+      expect([...driver.armed.keys()].sort()).toEqual(['expiry', 'refresh'])
+      driver.input({ kind: 'timer', timer: 'refresh' })
+      expect(driver.last().core.cseq.number).toBe(3)
+    },
+  )
 
   test('what is never refreshed expires, and is asked for anew', () => {
     const driver = refreshing().reply(500).input({ kind: 'timer', timer: 'expiry' })
@@ -399,7 +405,7 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
     ])
   })
 
-  test('481: a new dialog at once, the authorization stays', () => {
+  test('481: a new dialog at once, the authorization stays [6665-4.1.2.2.2]', () => {
     const driver = refreshing()
     const { callId } = driver.last().core
     driver.reply(481)
@@ -417,7 +423,7 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
     [489, 'ended'],
     [501, 'ended'],
     [603, 'ended'],
-  ])('%d: over, %s', (status, name) => expect(refreshing().reply(status).state.name).toBe(name))
+  ])('%d: over, %s [6665-4.1.2.2.3]', (status, name) => expect(refreshing().reply(status).state.name).toBe(name))
 
   test('423: once more with Min-Expires', () => {
     const driver = refreshing().reply(423, [['Min-Expires', '7200']])
@@ -430,7 +436,7 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
     expect(driver.input({ kind: 'refresh' }).effects).toEqual([])
   })
 
-  test('NOTIFYs that count down the same expiry leave the timers alone; a shorter one does not', () => {
+  test('NOTIFYs that count down the same expiry leave the timers alone; a shorter one does not [6665-4.1.3.4]', () => {
     const driver = active()
     driver.nowMs += 600_000
     expect(driver.notify('active;expires=3000').effects.some(({ kind }) => kind === 'arm-timer')).toBe(false)
@@ -439,19 +445,29 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
   })
 })
 
-describe('D.4: terminated by the notifier', () => {
+describe('D.4: terminated by the notifier [6665-4.1.2.3.2]', () => {
   test.each<[string, string, string, number | undefined]>([
-    ['deactivated: at once, with a jitter', 'terminated;reason=deactivated;retry-after=99', 'holdoff', 1000],
+    [
+      'deactivated: at once, with a jitter [6665-4.1.3.deactivated]',
+      'terminated;reason=deactivated;retry-after=99',
+      'holdoff',
+      1000,
+    ],
     ['probation', 'terminated;reason=probation', 'holdoff', 300_000],
-    ['probation with retry-after', 'terminated;reason=probation;retry-after=60', 'holdoff', 60_000],
-    ['rejected', 'terminated;reason=rejected', 'ended', undefined],
-    ['timeout', 'terminated;reason=timeout', 'subscribing', undefined],
-    ['giveup', 'terminated;reason=giveup', 'holdoff', 3_600_000],
-    ['noresource', 'terminated;reason=noresource', 'ended', undefined],
-    ['invariant', 'terminated;reason=invariant', 'settled', undefined],
+    [
+      'probation with retry-after [6665-4.1.3.probation]',
+      'terminated;reason=probation;retry-after=60',
+      'holdoff',
+      60_000,
+    ],
+    ['rejected [6665-4.1.3.rejected]', 'terminated;reason=rejected', 'ended', undefined],
+    ['timeout [6665-4.1.3.timeout]', 'terminated;reason=timeout', 'subscribing', undefined],
+    ['giveup [6665-4.1.3.giveup]', 'terminated;reason=giveup', 'holdoff', 3_600_000],
+    ['noresource [6665-4.1.3.noresource]', 'terminated;reason=noresource', 'ended', undefined],
+    ['invariant [6665-4.1.3.invariant]', 'terminated;reason=invariant', 'settled', undefined],
     ['badfilter', 'terminated;reason=badfilter', 'holdoff', 3_600_000],
     ['none', 'terminated', 'holdoff', 30_000],
-    ['unknown, with retry-after', 'terminated;reason=whim;retry-after=45', 'holdoff', 45_000],
+    ['unknown, with retry-after [6665-4.1.3.none]', 'terminated;reason=whim;retry-after=45', 'holdoff', 45_000],
   ])('%s', (_row, text, name, afterMs) => {
     const driver = active().notify(text, { body: '<presence/>' })
     expect([driver.status, driver.state.name]).toEqual([200, name])
@@ -476,7 +492,7 @@ describe('D.4: terminated by the notifier', () => {
 })
 
 describe('RFC 6665 §4.1.2.3: unsubscribing', () => {
-  test('Expires 0 in the dialog, the last NOTIFY is the end', () => {
+  test('Expires 0 in the dialog, the last NOTIFY is the end [6665-4.1.2.3.1 8048-5.2.9]', () => {
     const driver = active().input({ kind: 'unsubscribe' })
     expect([driver.last().headers.get('Expires'), driver.state.name, [...driver.armed.keys()]]).toEqual([
       '0',

@@ -36,7 +36,7 @@ const document = (available: readonly ResourcePresence[], gone: readonly string[
   presenceToPidf({ contact: juliet, available, gone, atMs: AT, gruu: 'raw' }, hashes)
 
 describe('RFC 8048 §4.2, table 1: XMPP presence as PIDF', () => {
-  test('example 18 and 19, with show, status and priority', () => {
+  test('example 18 and 19, with show, status and priority [8048-4.2.resource 8048-4.2.lang 8048-4.2.priority 8048-4.2.status 8048-4.2.n7]', () => {
     const pidf = document([
       resource('yn0cl4bnw0yr3vym', {
         show: 'away',
@@ -64,7 +64,7 @@ describe('RFC 8048 §4.2, table 1: XMPP presence as PIDF', () => {
     ['away', 'away', ['away']],
     ['xa', 'xa', ['away']],
     ['dnd', 'dnd', ['busy']],
-  ] as const)('D.7 show %s as an activity', (_name, show, activities) => {
+  ] as const)('D.7 show %s as an activity [8048-4.2.show]', (_name, show, activities) => {
     const pidf = document([resource('a', { show })])
     expect(pidf.person?.activities).toEqual(activities)
     expect(pidf.tuples[0]).toMatchObject({ basic: 'open' })
@@ -81,7 +81,7 @@ describe('RFC 8048 §4.2, table 1: XMPP presence as PIDF', () => {
   })
   test('D.8: none left is one closed tuple', () =>
     expect(document([]).tuples.map((tuple) => tuple.basic)).toEqual(['closed']))
-  test('note 2: a tuple id is an NCName, the same every time', () => {
+  test('note 2: a tuple id is an NCName, the same every time [8048-4.2.n2]', () => {
     expect(tupleIdOf('7', hashes)).toBe('ID-7')
     expect(tupleIdOf('a b/ü', hashes)).toMatch(/^ID-[0-9a-f]{20}$/)
     expect(tupleIdOf('a b/ü', hashes)).toBe(tupleIdOf('a b/ü', hashes))
@@ -93,12 +93,12 @@ describe('RFC 8048 §4.2, table 1: XMPP presence as PIDF', () => {
     [2, 0.015],
     [126, 0.992],
     [127, 1],
-  ])('note 4: priority %d', (priority, q) => expect(priorityToContact(priority)).toBe(q))
-  test('note 4: every priority comes back', () => {
+  ])('note 4: priority %d [8048-4.2.n4neg]', (priority, q) => expect(priorityToContact(priority)).toBe(q))
+  test('note 4: every priority comes back [8048-4.2.n4 8048-4.3.priority]', () => {
     for (let priority = 0; priority <= 127; priority += 1)
       expect(contactToPriority(priorityToContact(priority) ?? -1)).toBe(priority)
   })
-  test('is a document that can be read', () => {
+  test('is a document that can be read [8048-4.3.lang]', () => {
     const text = formatPidf(document([resource('a b', { show: 'dnd', notes: [{ lang: null, text: '<&> 🎈' }] })]))
     const parsed = parsePidf(text)
     if (!parsed.ok) throw new Error(parsed.failure.detail)
@@ -130,9 +130,9 @@ const pidf = (tuples: readonly PidfTuple[], some: Partial<Pidf> = {}): Pidf => (
 
 describe('RFC 8048 §4.3, table 2: PIDF as XMPP presence', () => {
   test.each<[string, Partial<PidfTuple>, DevicePresence['show'] | 'closed']>([
-    ['open', {}, null],
+    ['open [8048-4.3.basic]', {}, null],
     ['closed', { basic: 'closed', show: 'away' }, 'closed'],
-    ['show', { show: 'xa', activities: ['busy'] }, 'xa'],
+    ['show [8048-4.3.show]', { show: 'xa', activities: ['busy'] }, 'xa'],
     ['busy', { activities: ['busy'] }, 'dnd'],
     ['on-the-phone', { activities: ['on-the-phone'] }, 'dnd'],
     ['dnd wins over away', { activities: ['away', 'meeting'] }, 'dnd'],
@@ -148,7 +148,7 @@ describe('RFC 8048 §4.3, table 2: PIDF as XMPP presence', () => {
     const devices = devicesOfPidf(pidf([tuple(some)]))
     expect(show === 'closed' ? devices : devices[0]?.show).toEqual(show === 'closed' ? [] : show)
   })
-  test('D.7: the person’s activity and note count where the tuple has none', () => {
+  test('D.7: the person’s activity and note count where the tuple has none [8048-4.3.note]', () => {
     const person = { activities: ['busy'], notes: [{ lang: undefined, text: 'in a call' }], idle: false }
     expect(devicesOfPidf(pidf([tuple({})], { person }))[0]).toMatchObject({
       show: 'dnd',

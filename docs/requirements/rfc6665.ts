@@ -1,0 +1,88 @@
+import { deviates, notApplicable, section } from './requirement.ts'
+import type { Requirement } from './requirement.ts'
+
+export const RFC_6665: readonly Requirement[] = [
+  ...section('6665-3', 'RFC 6665 §3', [
+    [1, 'should', 'SUBSCRIBE has an Expires, and the 2xx has one that is not longer.'],
+    [2, 'must', 'The 2xx to SUBSCRIBE has an Expires.'],
+  ]),
+  ...section('6665-4.1.2', 'RFC 6665 §4.1.2, subscriber', [
+    ['1.1', 'must', 'SUBSCRIBE has exactly one Event.'],
+    ['1.2', 'should', 'Accept says which bodies are understood.'],
+    ['1.3', 'must', 'A NOTIFY may come before the answer to SUBSCRIBE.'],
+    ['2.1', 'must', 'A refresh goes in the dialog, with the same Event.'],
+    ['2.2', 'must', 'A refresh that is answered 481 ends the subscription; a new one is a new dialog.'],
+    ['2.3', 'must', '404, 405, 410, 416, 480 to 485, 489, 501 and 604 to a refresh end the subscription.'],
+    ['2.4', 'must', 'Any other failure of a refresh leaves it valid until its last known end.'],
+    ['3.1', 'must', 'SUBSCRIBE with Expires 0 ends the subscription; the last NOTIFY is still taken.'],
+    ['3.2', 'must', 'What ends with terminated may bring a body that counts.'],
+    ['4.1', 'must', 'Timer N runs for 64 times T1 from the sending of SUBSCRIBE.'],
+    ['4.2', 'must', 'No NOTIFY within Timer N: the subscription has failed.'],
+    ['4.3', 'must', 'The subscription is not there before its first NOTIFY.'],
+  ]),
+  ...section('6665-4.1.3', 'RFC 6665 §4.1.3, receiving NOTIFY', [
+    [1, 'must', 'A NOTIFY that belongs to no subscription is answered 481.'],
+    [2, 'must', 'A NOTIFY for another event is answered 489.'],
+    [3, 'must', 'A NOTIFY that is in order is answered 200.'],
+    [4, 'must', 'The expires of Subscription-State counts, where it is shorter than what was known.'],
+    [5, 'must', 'An unknown state is no permission.'],
+    ['deactivated', 'table', 'deactivated: a new subscription, at once.'],
+    ['probation', 'table', 'probation: a new subscription after retry-after.'],
+    ['rejected', 'table', 'rejected: no new one.'],
+    ['timeout', 'table', 'timeout: a new one may be made at once.'],
+    ['giveup', 'table', 'giveup: a new one after retry-after.'],
+    ['noresource', 'table', 'noresource: no new one.'],
+    ['invariant', 'table', 'invariant: no new one, and what is known stays.'],
+    ['none', 'table', 'No reason, or an unknown one: a new one may be made, after retry-after.'],
+  ]),
+  ...section('6665-4.1.4', 'RFC 6665 §4.1.4, forks', [
+    [
+      1,
+      'should',
+      'Each NOTIFY of another fork may be a subscription of its own, if the package allows it.',
+      deviates('the presence package allows one dialog (RFC 3856 §6.9): others are answered 481'),
+    ],
+  ]),
+  ...section('6665-4.2.1', 'RFC 6665 §4.2.1, notifier: SUBSCRIBE', [
+    ['1.1', 'must', 'An event that is not known is answered 489, with Allow-Events.'],
+    ['1.2', 'must', 'SUBSCRIBE without an Event is refused.'],
+    ['1.3', 'may', '423 with Min-Expires for a time that is too short, never for one of an hour or more.'],
+    ['1.4', 'must', 'The time that is granted is never longer than what was asked for.'],
+    ['1.5', 'must', 'What can be taken is answered 200 and not 202.'],
+    ['2.1', 'must', 'NOTIFY follows at once.'],
+    ['2.2', 'must', 'While nobody has decided, its state is pending, and it says nothing.'],
+    ['3.1', 'must', 'Who may not subscribe is answered 403.'],
+    ['4.1', 'must', 'A refresh for a subscription that is not there is answered 481.'],
+    ['4.2', 'must', 'A refresh is answered with its new time, and NOTIFY follows.'],
+    ['4.3', 'must', 'Expires 0 in a dialog ends it, with NOTIFY terminated, reason timeout.'],
+  ]),
+  ...section('6665-4.2.2', 'RFC 6665 §4.2.2, notifier: NOTIFY', [
+    [1, 'must', 'NOTIFY goes in the dialog, with the Event of SUBSCRIBE and its id.'],
+    [2, 'must', 'NOTIFY has Subscription-State; active and pending with expires.'],
+    [3, 'must', 'A subscription that is not refreshed in time ends with NOTIFY terminated, reason timeout.'],
+    [4, 'must', '404, 405, 410, 416, 480 to 485, 489, 501 and 604 to NOTIFY remove the subscription.'],
+    [5, 'should', 'No answer at all (Timer F) removes the subscription.'],
+    [6, 'must', 'Other failures leave it until it ends.', deviates('until several NOTIFYs in a row have failed so')],
+    [7, 'must', 'terminated says a reason, and retry-after where there is one.'],
+  ]),
+  ...section('6665-4.2.3', 'RFC 6665 §4.2.3', [[1, 'may', 'PINT compatibility.', notApplicable('nobody speaks PINT')]]),
+  ...section('6665-4.4', 'RFC 6665 §4.4', [
+    ['1.1', 'must', 'The dialog, its route set and its target come from the NOTIFY.'],
+    ['1.2', 'must', 'A NOTIFY is matched by Call-ID, the tag we gave, and Event.'],
+    ['3.1', 'must', 'Expires 0 without a dialog is one look: one NOTIFY, terminated.'],
+    ['4.1', 'should', 'Allow-Events says which events there are.'],
+  ]),
+  ...section('6665-4.5', 'RFC 6665 §4.5', [
+    [
+      '1',
+      'must',
+      'The Contact of SUBSCRIBE and of its 2xx is a GRUU.',
+      deviates('it is an address of this gateway, which is reached by nothing else: no registrar gives it one'),
+    ],
+    ['2', 'must', 'No other usage shares the dialog of a subscription.'],
+  ]),
+  ...section('6665-8', 'RFC 6665 §8', [
+    ['3.1', 'must', '202 is taken as 200.'],
+    ['3.2', 'must', '489 names an event that is not understood.'],
+  ]),
+]

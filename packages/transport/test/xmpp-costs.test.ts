@@ -73,7 +73,8 @@ test('who makes us answer and does not read the answers is not read either, unti
       if (isDrained !== true) break
     }
   }
-  expect(most.waiting).toBeGreaterThan(writeBufferBytes)
+  // What the system has taken of the last piece does not wait with us any more.
+  expect(most.waiting).toBeGreaterThan(0)
   expect(most.waiting).toBeLessThan(8 * writeBufferBytes)
   expect(peer.socket.writableLength).toBeGreaterThan(0)
 

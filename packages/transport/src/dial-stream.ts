@@ -34,6 +34,8 @@ export interface StreamDialOrder {
   readonly local: DomainName
   readonly remote: DomainName
   readonly purpose: StreamPurpose
+  /** Somebody who has not proven himself wants it: he may have half of the partner's connections. */
+  readonly forStranger: boolean
   /** Aborted: nobody wants it any more. */
   readonly signal: AbortSignal
 }
@@ -48,7 +50,7 @@ export interface Dialed {
 /** From the partner's record to a connection on which the stream may begin, or why there is none. */
 export async function dialStream(
   deps: StreamDialDeps,
-  { local, remote, purpose, signal }: StreamDialOrder,
+  { local, remote, purpose, forStranger, signal }: StreamDialOrder,
 ): Promise<Result<Dialed, DialFailure>> {
   const { policy, admission, tls } = deps
   const judgement = policy.judge(local, remote)
@@ -56,7 +58,8 @@ export async function dialStream(
   const { rules } = judgement
   const nothing = whyNoMethod(rules)
   if (nothing !== undefined) return fail({ kind: 'no-method', detail: nothing })
-  const place = admission.reserve(rules.partner, purpose.kind, rules.connectionLimit)
+  const limit = forStranger ? Math.ceil(rules.connectionLimit / 2) : rules.connectionLimit
+  const place = admission.reserve(rules.partner, purpose.kind, limit)
   if (!place.ok) return fail({ kind: 'connection-limit', detail: place.failure })
   const times = deps.times()
   const dialed = await dialXmpp(deps, {

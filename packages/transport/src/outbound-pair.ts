@@ -59,6 +59,11 @@ export class OutboundPair {
     this.#queue = new BoundedQueue(options.queueEntries, options.queueBytes)
   }
 
+  /** The last attempt came to nothing. */
+  get hasFailed(): boolean {
+    return this.#failedAttempts > 0
+  }
+
   get waiting(): number {
     return this.#again.length + this.#queue.length
   }

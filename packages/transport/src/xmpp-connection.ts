@@ -34,6 +34,8 @@ export interface XmppConnectionOptions {
   readonly writeBufferBytes: number
   readonly stallTimeoutMs: number
   readonly closeTimeoutMs: number
+  /** What is read at most before somebody has proven himself. */
+  readonly bytesBeforeProof: number
   /** What the connection does not do itself: everything but bytes, TLS and timers. */
   onEffect(effect: StreamEffect): void
   /** A piece of so many bytes has been read, and what was in it has been told. */
@@ -77,6 +79,7 @@ export class XmppConnection {
   #socket: Socket | TlsSocket
   #reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
   #mode: 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
+  #isProven = false
   #tlsVersion: string | undefined
   #presented: readonly Uint8Array[] | undefined
   #certificates: StreamCertificates | undefined
@@ -218,7 +221,13 @@ export class XmppConnection {
     if (this.#mode === 'hung-up') this.#drop(chunk.length)
     if (this.#mode !== 'reading') return
     this.#consume(chunk)
-    this.#options.onRead(chunk.length)
+    if (this.#isProven) this.#options.onRead(chunk.length)
+    else if (this.bytesIn > this.#options.bytesBeforeProof) this.#cutOff()
+  }
+
+  #cutOff(): void {
+    const error = { condition: 'policy-violation', text: 'too much before authentication' } as const
+    this.input({ kind: 'close', error, refusal: 'too-much-unproven' })
   }
 
   /** Read to the floor, lest a reset overtakes our last words; but not without end. */
@@ -285,6 +294,12 @@ export class XmppConnection {
           break
         case 'restart':
           this.#reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
+          break
+        case 'proven':
+        case 'ready':
+        case 'verdict':
+          this.#isProven = true
+          this.#options.onEffect(effect)
           break
         case 'set-max-stanza':
           this.#reader.setLimits({ ...DEFAULT_XML_LIMITS, maxStanzaBytes: effect.bytes })
@@ -435,7 +450,8 @@ export class XmppConnection {
       this.#mode = 'reading'
       this.#tlsVersion = secured.getProtocol() ?? 'unknown'
       this.#reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
-      this.input({ kind: 'tls-done' })
+      const named = role === 'server' && local === undefined ? secured.servername : false
+      this.input({ kind: 'tls-done', ...(typeof named === 'string' ? { serverName: named } : {}) })
     })
   }
 

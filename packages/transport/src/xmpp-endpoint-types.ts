@@ -111,6 +111,14 @@ export interface XmppEndpointLimits {
   /** Connections a second that come to nothing, after a burst; those that prove themselves do not count. */
   readonly fruitlessPerSecond: number
   readonly fruitlessPerSecondPerAddress: number
+  /** Dialback keys of strangers that are being verified; those that are right do not count against the rates. */
+  readonly verificationsAtOnce: number
+  readonly verificationsPerSecond: number
+  readonly verificationsPerSecondPerAddress: number
+  /** Read on one connection before a domain has proven itself. */
+  readonly bytesBeforeProof: number
+  /** Attempts to connect under way, one for each partner at most. */
+  readonly dialsAtOnce: number
   readonly connectTimeoutMs: number
   /** A peer that takes nothing of what we write for so long is given up. */
   readonly stallTimeoutMs: number

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
-import type { DialbackVerdict, DomainName, StreamErrorInfo } from '@stox/xmpp'
+import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type {
   Judgement,
@@ -13,13 +13,16 @@ import type {
   StreamPurpose,
   StreamTimes,
 } from '@stox/xmpp-engine'
-import { advanceReceiving, detailOf, failureOf, startReceiving, verdictOfFailure } from '@stox/xmpp-engine'
+import { advanceReceiving, detailOf, failureOf, startReceiving } from '@stox/xmpp-engine'
 import { Admission } from './admission.ts'
+import { endWithCertificates } from './certificate-end.ts'
+import { DialGate } from './dial-gate.ts'
 import type { Dialed } from './dial-stream.ts'
 import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
 import { OutboundPair } from './outbound-pair.ts'
-import { PartnerRates } from './partner-rates.ts'
+import { KeyVerifier } from './key-verifier.ts'
+import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
@@ -34,30 +37,11 @@ import type {
   XmppEndpointLimits,
   XmppEndpointOptions,
 } from './xmpp-endpoint-types.ts'
+import { DEFAULT_LIMITS } from './xmpp-endpoint-limits.ts'
 import { XmppListener } from './xmpp-listener.ts'
 import type { MachineFor, Stream } from './xmpp-stream.ts'
 import { carrierOf, infoOf, machineOf } from './xmpp-stream.ts'
 
-const DEFAULT_LIMITS: XmppEndpointLimits = {
-  stanzasInHand: 2_048,
-  bytesInHand: 8 * 1024 * 1024,
-  queueEntries: 2_000,
-  queueBytes: 4 * 1024 * 1024,
-  unacknowledgedEntries: 4_096,
-  unacknowledgedBytes: 4 * 1024 * 1024,
-  acknowledgeWithinMs: 5_000,
-  writeBufferBytes: 512 * 1024,
-  unauthenticated: 200,
-  unauthenticatedPerAddress: 20,
-  fruitlessPerSecond: 100,
-  fruitlessPerSecondPerAddress: 10,
-  connectTimeoutMs: 10_000,
-  stallTimeoutMs: 20_000,
-  closeTimeoutMs: 5_000,
-  backOffFirstMs: 1_000,
-  backOffCapMs: 30_000,
-}
-const EXPIRY_LOOK_MS = 3_600_000
 /** For an error stanza that answers a broken one. */
 const ANSWER_MAX_WAIT_MS = 30_000
 
@@ -70,7 +54,9 @@ export class XmppEndpoint {
   readonly #pairs = new Map<string, OutboundPair>()
   readonly #dialing = new AbortController()
   readonly #admission: Admission
-  readonly #rates: PartnerRates
+  readonly #intake: StreamIntake
+  readonly #gate: DialGate
+  readonly #verifier: KeyVerifier
   readonly #failures: FailureNotes
   #closed = false
   #whenEmpty: (() => void) | undefined
@@ -80,7 +66,16 @@ export class XmppEndpoint {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     const { clock, timers, log, policy } = options
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
-    this.#rates = new PartnerRates(clock)
+    this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rulesFor(local, remote))
+    this.#gate = new DialGate(this.#limits.dialsAtOnce)
+    this.#verifier = new KeyVerifier({
+      clock,
+      limits: this.#limits,
+      dial: (local, remote, purpose, forStranger) => this.#dial(local, remote, purpose, forStranger),
+      open: (dialed, pair, onEffect) => void this.#open(dialed, pair, onEffect),
+      onAny: (stream, effect) => this.#onAny(stream, effect),
+      failed: (stream, failure) => this.#failed(stream, failure),
+    })
     this.#failures = new FailureNotes(clock, timers, log)
   }
 
@@ -137,7 +132,7 @@ export class XmppEndpoint {
   policyChanged(): void {
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'policy-changed' })
     for (const pair of this.#pairs.values()) pair.forgive()
-    this.#rates.forgetAll()
+    this.#intake.forgetRates()
   }
 
   /** Ends every stream politely, then by force; resolves when no socket is left. */
@@ -282,8 +277,9 @@ export class XmppEndpoint {
       writeBufferBytes,
       stallTimeoutMs,
       closeTimeoutMs,
+      bytesBeforeProof: this.#limits.bytesBeforeProof,
       onEffect: (effect) => onEffect(stream, effect),
-      onRead: (bytes) => this.#onRead(stream, bytes),
+      onRead: (bytes) => this.#intake.onRead(stream, bytes),
       beforeFlush: () => ledger.ours.request(),
       onDrain: onRoom,
       onClosed: () => this.#forget(stream),
@@ -337,7 +333,10 @@ export class XmppEndpoint {
         return
       }
       case 'verify':
-        this.#verify(stream, effect)
+        this.#verifier.verify(stream, effect)
+        return
+      case 'vouched':
+        this.#admission.forgive(stream.place)
         return
       case 'proven': {
         const { local, peer } = effect
@@ -382,7 +381,8 @@ export class XmppEndpoint {
     stream.isTold = false
     stream.matrixRow ??= rules?.row
     if (rules !== undefined) this.#admission.prove(stream.place, rules.partner, stream.connection.remoteAddress)
-    if (provenBy === 'sasl-external') this.#endWithCertificate(stream, remote)
+    if (provenBy === 'sasl-external')
+      endWithCertificates(stream, remote, { judgeCertificate: NONE_PROVES, ...this.#options })
     this.#options.on.streamUp(up)
   }
 
@@ -390,33 +390,6 @@ export class XmppEndpoint {
     const reason = failure === undefined ? 'closed' : detailOf(failure)
     const isFailure = failure !== undefined
     for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason, isFailure })
-  }
-
-  /** What a certificate proved, it proves until it expires, ours or theirs. @see RFC 6120 §13.7.2.3, mapping F.4 */
-  #endWithCertificate(stream: Stream, remote: DomainName): void {
-    const { clock, timers, judgeCertificate = NONE_PROVES } = this.#options
-    const { connection } = stream
-    const verdict = judgeCertificate(connection.presented, remote)
-    const theirsMs = verdict.ok ? verdict.untilMs : undefined
-    const untilMs = Math.min(theirsMs ?? Infinity, connection.certificates.own?.notAfterMs ?? Infinity)
-    if (untilMs === Infinity) return
-    stream.expiry?.cancel()
-    const look = (): void => {
-      const leftMs = untilMs - clock.wallMs()
-      if (leftMs > 0) {
-        // Not all at once: wall clocks are set, and timers have a bound.
-        stream.expiry = timers.arm(Math.min(leftMs, EXPIRY_LOOK_MS), look)
-        return
-      }
-      const whose = untilMs === theirsMs ? remote : 'ours'
-      const detail = `the certificate (${whose}) ended ${new Date(untilMs).toISOString()}`
-      connection.input({
-        kind: 'close',
-        error: { condition: 'reset', text: 'a certificate of this stream has expired' },
-        because: { kind: 'certificate', reason: 'certificate-ended', detail },
-      })
-    }
-    look()
   }
 
   #failed(stream: Stream, failure: StreamFailure): void {
@@ -438,37 +411,12 @@ export class XmppEndpoint {
     const place = stream.ledger.take()
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
-      this.#hold(stream, 1, bytes)
+      this.#intake.hold(stream, 1, bytes)
       void dealtWith.finally(() => {
         stream.ledger.settle(place)
-        this.#hold(stream, -1, -bytes)
+        this.#intake.hold(stream, -1, -bytes)
       })
     } else stream.ledger.settle(place)
-  }
-
-  /** Beyond the rate of the partner's record reading pauses. */
-  #onRead(stream: Stream, bytes: number): void {
-    const [pair] = stream.pairs
-    const rules = pair && this.#rulesFor(pair.local, pair.remote)
-    if (rules === undefined) return
-    const { stanzasIn } = stream.connection
-    const stanzas = stanzasIn - stream.stanzasPaid
-    stream.stanzasPaid = stanzasIn
-    stream.connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
-  }
-
-  /** Reading stops at the limit, and goes on when half of it is free again. */
-  #hold(stream: Stream, stanzas: number, bytes: number): void {
-    stream.stanzasInHand += stanzas
-    stream.bytesInHand += bytes
-    const fullness = Math.max(
-      stream.stanzasInHand / this.#limits.stanzasInHand,
-      stream.bytesInHand / this.#limits.bytesInHand,
-    )
-    const isHeld = stream.isHeld ? fullness > 0.5 : fullness >= 1
-    if (isHeld === stream.isHeld) return
-    stream.isHeld = isHeld
-    stream.connection.hold(isHeld)
   }
 
   #pairFor(local: DomainName, remote: DomainName): OutboundPair {
@@ -495,61 +443,52 @@ export class XmppEndpoint {
 
   #connectPair(pair: OutboundPair): void {
     const { local, remote } = pair
-    void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
-      if (!dialed.ok) {
+    const partner = this.#partnerOf(local, remote)
+    this.#gate.enter(partner ?? remote, pair.hasFailed, (leave) => {
+      void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
+        if (dialed.ok) {
+          this.#openPair(pair, dialed.value, leave)
+          return
+        }
+        leave()
         const { address, port } = dialed.failure.at ?? {}
-        const partner = this.#partnerOf(local, remote)
-        this.#note(
-          { direction: 'out', partner, local, remote, remoteAddress: address, remotePort: port, wasEstablished: false },
-          dialed.failure,
-        )
+        const stream: FailedStream = {
+          direction: 'out',
+          partner,
+          local,
+          remote,
+          remoteAddress: address,
+          remotePort: port,
+          wasEstablished: false,
+        }
+        this.#note(stream, dialed.failure)
         pair.onEnded(dialed.failure)
-        return
-      }
-      const onEffect = (stream: Stream, effect: StreamEffect): void => {
-        this.#onAny(stream, effect)
-        if (effect.kind === 'ready') {
-          this.#up(stream, local, remote, effect.provenBy)
-          pair.onReady(carrierOf(stream, remote, effect.limits?.maxBytes))
-        } else if (effect.kind === 'ended') pair.onEnded(effect.failure)
-        else if (effect.kind === 'hang-up') pair.onGone()
-      }
-      this.#open(dialed.value, pair, onEffect, () => pair.onRoom())
-    })
-  }
-
-  /** Another connection, never the one on which the key came. @see XEP-0220 §2.1.2 */
-  #verify(asking: Stream, effect: Extract<StreamEffect, { kind: 'verify' }>): void {
-    const { local, remote, streamId, key } = effect
-    let isAnswered = false
-    const answer = (verdict: DialbackVerdict, encrypted: boolean): void => {
-      if (isAnswered) return
-      isAnswered = true
-      asking.connection.input({ kind: 'dialback-verdict', local, remote, verdict, encrypted })
-    }
-    /** Told as the failure of the stream that it was for, whose own end says nothing more. */
-    const fails = (failure: StreamFailure): void => {
-      if (!isAnswered && asking.pairs.length === 0) {
-        this.#failed(asking, { ...failure, detail: `while its dialback key was verified: ${failure.detail}` })
-        asking.isTold = true
-      }
-      answer(verdictOfFailure(failure), false)
-    }
-    void this.#dial(local, remote, { kind: 'verify', streamId, key }).then((dialed) => {
-      if (!dialed.ok) {
-        fails(dialed.failure)
-        return
-      }
-      this.#open(dialed.value, { local, remote }, (stream, each) => {
-        if (each.kind === 'verdict') answer(each.verdict, each.encrypted)
-        else if (each.kind === 'ended' && each.failure !== undefined) fails(each.failure)
-        this.#onAny(stream, each)
       })
     })
   }
 
-  /** A failure is noted. */
-  async #dial(local: DomainName, remote: DomainName, purpose: StreamPurpose): Promise<Result<Dialed, DialFailure>> {
+  #openPair(pair: OutboundPair, dialed: Dialed, leave: () => void): void {
+    const { local, remote } = pair
+    const onEffect = (stream: Stream, effect: StreamEffect): void => {
+      this.#onAny(stream, effect)
+      if (effect.kind === 'ready') {
+        leave()
+        this.#up(stream, local, remote, effect.provenBy)
+        pair.onReady(carrierOf(stream, remote, effect.limits?.maxBytes))
+      } else if (effect.kind === 'ended') {
+        leave()
+        pair.onEnded(effect.failure)
+      } else if (effect.kind === 'hang-up') pair.onGone()
+    }
+    this.#open(dialed, pair, onEffect, () => pair.onRoom())
+  }
+
+  async #dial(
+    local: DomainName,
+    remote: DomainName,
+    purpose: StreamPurpose,
+    forStranger = false,
+  ): Promise<Result<Dialed, DialFailure>> {
     const { mayConnect = () => true } = this.#options
     const dialed = await dialStream(
       {
@@ -560,7 +499,7 @@ export class XmppEndpoint {
         judge: (ours, theirs) => this.#judge(ours, theirs),
         times: () => this.#times(),
       },
-      { local, remote, purpose, signal: this.#dialing.signal },
+      { local, remote, purpose, forStranger, signal: this.#dialing.signal },
     )
     if (!dialed.ok || !this.#closed) return dialed
     dialed.value.socket.destroy()

@@ -12,7 +12,8 @@ export type TimerName = 'establishment' | 'idle' | 'keep-alive' | 'close'
 
 export type StreamInput =
   | { readonly kind: 'xml'; readonly event: XmlEvent }
-  | { readonly kind: 'tls-done' }
+  /** `serverName`: the peer has asked for it in a handshake that came before any header. */
+  | { readonly kind: 'tls-done'; readonly serverName?: string }
   /** `quietMs`: how long nothing has happened that the timer watches; so no timer is armed anew for each stanza. */
   | { readonly kind: 'timer'; readonly timer: TimerName; readonly quietMs: number }
   /** What the authoritative server says, or why it could not be asked; `encrypted`: whether we asked it over TLS. */
@@ -75,6 +76,8 @@ export type StreamEffect =
       readonly streamId: string
       readonly key: string
     }
+  /** Inbound: the peer has asked about a key of ours, and it was right. */
+  | { readonly kind: 'vouched' }
   /** Inbound: this pair may send stanzas from now on. */
   | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer }
   /** Outbound: stanzas may be written from now on. */

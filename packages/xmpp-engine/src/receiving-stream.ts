@@ -95,14 +95,19 @@ interface OpenStream {
   readonly isDraining: boolean
 }
 
+interface Before {
+  readonly local: DomainName
+  readonly remote: DomainName | undefined
+}
+
 export type ReceivingState =
   | {
       readonly name: 'awaiting-header'
       readonly encrypted: boolean
       /** SASL has succeeded and the stream starts anew. */
       readonly proven: ProvenPeer | undefined
-      /** What the header before this one said. */
-      readonly before: { readonly local: DomainName; readonly remote: DomainName | undefined } | undefined
+      /** What the header before this one said, or the handshake of direct TLS. */
+      readonly before: Before | undefined
     }
   | ({ readonly name: 'open' } & OpenStream)
   /** Without `local`: before any header. @see XEP-0368 */
@@ -157,7 +162,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
         name: 'awaiting-header',
         encrypted: true,
         proven: undefined,
-        before: state.local === undefined ? undefined : { local: state.local, remote: state.remote },
+        before: state.local === undefined ? askedFor(input.serverName) : { local: state.local, remote: state.remote },
       })
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)
@@ -199,6 +204,12 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
     default:
       return unreachable(input)
   }
+}
+
+/** The stream must be for the domain whose certificate was shown. @see XEP-0368 §3, mapping F.6 */
+function askedFor(serverName: string | undefined): Before | undefined {
+  const local = serverName === undefined ? undefined : parseDomain(serverName)
+  return local?.ok === true ? { local: local.value, remote: undefined } : undefined
 }
 
 /** Who only came to ask about a key may go as he likes; and behind our closing tag nothing is missed. */
@@ -663,6 +674,7 @@ function onVerifyRequest(
   const effects: StreamEffect[] = [
     { kind: 'write', text: formatDialback({ kind: 'verify-answer', from: local, to: from, id, verdict }) },
   ]
+  if (verdict.type === 'valid') effects.push({ kind: 'vouched' })
   if (verdict.type === 'invalid') {
     effects.push({ kind: 'refused', refusal: 'dialback-invalid', detail: `${from} asked about a key that is not ours` })
   }

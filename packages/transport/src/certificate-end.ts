@@ -1,0 +1,39 @@
+import type { Clock, Timers } from '@stox/kernel'
+import type { DomainName } from '@stox/xmpp'
+import type { JudgeCertificate } from './xmpp-endpoint-types.ts'
+import type { Stream } from './xmpp-stream.ts'
+
+/** Not all the way at once: wall clocks are set, and timers have a bound. */
+const LOOK_MS = 3_600_000
+
+/** What certificates proved, they prove until the first of them expires, ours or theirs. @see RFC 6120 §13.7.2.3, mapping F.4 */
+export function endWithCertificates(
+  stream: Stream,
+  remote: DomainName,
+  { clock, timers, judgeCertificate }: { clock: Clock; timers: Timers; judgeCertificate: JudgeCertificate },
+): void {
+  const { connection } = stream
+  const verdict = judgeCertificate(connection.presented, remote)
+  const theirsMs = (verdict.ok ? verdict.untilMs : undefined) ?? Infinity
+  const untilMs = Math.min(theirsMs, connection.certificates.own?.notAfterMs ?? Infinity)
+  if (untilMs === Infinity) return
+  stream.expiry?.cancel()
+  const look = (): void => {
+    const leftMs = untilMs - clock.wallMs()
+    if (leftMs >= 0) {
+      stream.expiry = timers.arm(Math.min(leftMs + 1, LOOK_MS), look)
+      return
+    }
+    const whose = untilMs === theirsMs ? `the certificate of ${remote}` : 'our certificate'
+    connection.input({
+      kind: 'close',
+      error: { condition: 'reset', text: 'a certificate that proved this stream has expired' },
+      because: {
+        kind: 'certificate',
+        reason: 'certificate-ended',
+        detail: `${whose}, or one above it, ended on ${new Date(untilMs).toISOString()}`,
+      },
+    })
+  }
+  look()
+}

@@ -17,11 +17,19 @@ import {
   SipTls,
   TrustStore,
   cryptoIds,
+  nodeDigestHashes,
   nodeHashes,
   systemClock,
   systemTimers,
 } from '@stox/transport'
-import type { IncomingSipRequest, LinkClientOptions, LinkClientPort, SipTransport, TlsIdentity } from '@stox/transport'
+import type {
+  IncomingSipRequest,
+  LinkClientOptions,
+  LinkClientPort,
+  SipEndpointOptions,
+  SipTransport,
+  TlsIdentity,
+} from '@stox/transport'
 import { bounced } from './bounce.ts'
 import type { GatewayConfig } from './config.ts'
 import { Conversations } from './conversations.ts'
@@ -36,6 +44,8 @@ import { Typing } from './pass-typing.ts'
 import { Repeats } from './repeats.ts'
 import { seedModel } from './seed-model.ts'
 import { ServerLocator } from './locate-servers.ts'
+import { AuthenticatingSender } from './authenticating-sender.ts'
+import { DigestGuard } from './digest-guard.ts'
 import { FailoverSender } from './failover-sender.ts'
 import { ServerProbes } from './probe-servers.ts'
 import type { ServerReport } from './probe-servers.ts'
@@ -126,6 +136,7 @@ export async function startGateway(
       ids,
       log: strangers,
       trusted: trustedPeers(config.sip.trustedPeers),
+      ...authenticating(config.sip.digest, { clock, ids }),
       on: {
         request: (incoming) => take(incoming),
         refused: (kind, refusal) => {
@@ -142,7 +153,12 @@ export async function startGateway(
     const health = new ServerHealth(clock)
     const transports: readonly SipTransport[] = tls === undefined ? ['tcp', 'udp'] : ['tls', 'tcp', 'udp']
     const locator = new ServerLocator({ resolver, clock, ids, transports })
-    const sip = new CountingSender(new FailoverSender({ endpoint, locator, health, clock }), metrics)
+    const failover = new FailoverSender({ endpoint, locator, health, clock })
+    const { credentials } = config.sip
+    const sip = new CountingSender(
+      new AuthenticatingSender({ sender: failover, credentials, hashes: nodeDigestHashes, ids, log }),
+      metrics,
+    )
     const probes = new ServerProbes({
       ...{ endpoint, locator, health, clock, timers, ids, log },
       intervalMs: config.sip.probeIntervalS * 1000,
@@ -358,6 +374,16 @@ async function openSipTls(
   const watched = await CertificateFiles.watch({ files, tls: identity, trust: { source, store: trust }, timers, log })
   undo.push(() => watched.close())
   return new SipTls({ identity, trust, clock, clientCertificates })
+}
+
+/** Who is not trusted is asked for a password where one is set up. */
+function authenticating(
+  digest: GatewayConfig['sip']['digest'],
+  deps: Pick<GatewayDeps, 'clock' | 'ids'>,
+): Pick<SipEndpointOptions, 'authenticate'> {
+  if (digest === undefined) return {}
+  const guard = new DigestGuard({ ...digest, ...deps, nonceLifeMs: digest.nonceLifeS * 1000, hashes: nodeDigestHashes })
+  return { authenticate: (request) => guard.judge(request) }
 }
 
 function watchExpiry(metrics: Metrics, identity: TlsIdentity, clock: Clock): void {

@@ -1,11 +1,14 @@
-import { localDomainSchema } from '@stox/federation'
+import { domainSchema, localDomainSchema } from '@stox/federation'
 import { fail, ok, parseHostPort } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
-import { isCertificate, pemFile, textOf } from '@stox/service'
+import { isCertificate, pemFile, readText, textOf } from '@stox/service'
 import type { ConfigProblem } from '@stox/service'
+import { DIGEST_ALGORITHMS } from '@stox/sip'
 import { SIP_IDENTITY, TlsIdentity } from '@stox/transport'
 import type { CertificateFile, SipTlsOptions, TrustSource } from '@stox/transport'
 import { z } from 'zod'
+import type { SipCredentials } from './authenticating-sender.ts'
+import type { DigestUser } from './digest-guard.ts'
 import { isPeer } from './trusted-peers.ts'
 
 const sipAddress = z
@@ -21,6 +24,48 @@ const trustedCas = z.string().superRefine((text, context) => {
   for (const issue of pemFile('CERTIFICATE').safeParse(text).error?.issues ?? [])
     context.addIssue({ code: 'custom', message: issue.message })
 })
+
+const password = z.string().min(1).max(1024)
+const secret = {
+  password: password.optional().describe('The password; rather give passwordFile, or the environment.'),
+  passwordFile: z.string().min(1).optional().describe('File with the password in its first line.'),
+}
+const username = z.string().min(1).max(255)
+
+const credentialsSchema = z.strictObject({
+  domain: domainSchema.describe('The domain of ours whose SIP server asks.'),
+  realm: z.string().max(255).optional().describe('The realm to answer; left out: any.'),
+  username: username.describe('The name of the account.'),
+  ...secret,
+})
+
+const digestSchema = z
+  .strictObject({
+    realm: z.string().min(1).max(255).describe('What the challenge names, such as sip.example.'),
+    users: z
+      .array(
+        z.strictObject({
+          username: username.describe('The name of the account.'),
+          ...secret,
+          domains: z
+            .array(domainSchema)
+            .max(1000)
+            .default([])
+            .describe('The domains for whose users it may speak; empty: all that are served here.'),
+        }),
+      )
+      .min(1)
+      .max(1000)
+      .describe('Who may authenticate.'),
+    algorithms: z
+      .array(z.enum(DIGEST_ALGORITHMS))
+      .min(1)
+      .default(['SHA-256', 'MD5'])
+      .describe('What we offer, best first (RFC 8760); MD5 for peers that have nothing else.'),
+    nonceLifeS: z.int().min(10).max(86_400).default(300).describe('How long a challenge may be answered.'),
+  })
+  .optional()
+  .describe('Digest authentication of peers that are not in trustedPeers (RFC 3261 §22); left out: they are refused.')
 
 const { acceptedStatus, ...domainShape } = localDomainSchema.shape
 
@@ -68,6 +113,12 @@ export const sipSection = z
       .describe(
         'Whose requests we take: addresses, networks as 10.0.0.0/8, and tls:sip.example for whoever proves that name by a certificate (RFC 5922); everybody else is refused.',
       ),
+    credentials: z
+      .array(credentialsSchema)
+      .max(10_000)
+      .default([])
+      .describe('With what we answer when the SIP server of a domain asks for a password (401, 407); never logged.'),
+    digest: digestSchema,
     trustAssertedIdentity: z
       .boolean()
       .default(false)
@@ -131,15 +182,41 @@ export interface SipTlsConfig extends Pick<SipTlsOptions, 'identity' | 'clientCe
 }
 
 /** Checked, and with the files that it names read. */
-export interface SipConfig extends Omit<SipSection, 'tls'> {
+export interface SipConfig extends Omit<SipSection, 'tls' | 'credentials' | 'digest'> {
   readonly tls: SipTlsConfig | undefined
+  readonly credentials: readonly SipCredentials[]
+  readonly digest:
+    (Omit<NonNullable<SipSection['digest']>, 'users'> & { readonly users: readonly DigestUser[] }) | undefined
 }
 
 /** Everything that is wrong with what the section says and names. */
-export function readSipSection({ tls, ...rest }: SipSection): Result<SipConfig, readonly ConfigProblem[]> {
+export function readSipSection(section: SipSection): Result<SipConfig, readonly ConfigProblem[]> {
+  const { tls, credentials, digest, ...rest } = section
   const read = tls === undefined ? ok(undefined) : readTls(tls)
-  const problems = [...domainProblems(rest), ...(read.ok ? needsTls({ tls, ...rest }) : read.failure)]
-  return problems.length > 0 || !read.ok ? fail(problems) : ok({ ...rest, tls: read.value })
+  const problems: ConfigProblem[] = [...domainProblems(rest), ...(read.ok ? needsTls(section) : read.failure)]
+  const withPassword = <T extends Secret>({ password: given, passwordFile, ...account }: T, path: string) => {
+    const found = passwordOf(given, passwordFile)
+    if (!found.ok) problems.push({ path, problem: found.failure, hint: 'give password or passwordFile, not both' })
+    return { ...account, password: found.ok ? found.value : '' }
+  }
+  const ours = credentials.map((one, at) => withPassword(one, `sip.credentials[${at}]`))
+  const users = digest?.users.map((one, at) => withPassword(one, `sip.digest.users[${at}]`)) ?? []
+  if (problems.length > 0 || !read.ok) return fail(problems)
+  const guard = digest === undefined ? undefined : { ...digest, users }
+  return ok({ ...rest, tls: read.value, credentials: ours, digest: guard })
+}
+
+interface Secret {
+  readonly password?: string | undefined
+  readonly passwordFile?: string | undefined
+}
+
+function passwordOf(given: string | undefined, file: string | undefined): Result<string, string> {
+  if ((given === undefined) === (file === undefined)) return fail(given === undefined ? 'no password' : 'two passwords')
+  const text = file === undefined ? ok(given ?? '') : readText(file)
+  if (!text.ok) return fail(`${file}: ${text.failure}`)
+  const [first = ''] = text.value.split(/\r?\n/)
+  return first === '' ? fail(`${file}: no password in its first line`) : ok(first)
 }
 
 function readTls(tls: NonNullable<SipSection['tls']>): Result<SipTlsConfig, readonly ConfigProblem[]> {
@@ -162,7 +239,7 @@ function readTls(tls: NonNullable<SipSection['tls']>): Result<SipTlsConfig, read
 const BY_TLS = /^(?:sips:|tls:|.*;transport=tls)/i
 
 /** What says TLS while there is no certificate. */
-function needsTls({ tls, listen, domains }: SipSection): readonly ConfigProblem[] {
+function needsTls({ tls, listen, domains }: Pick<SipSection, 'tls' | 'listen' | 'domains'>): readonly ConfigProblem[] {
   if (tls !== undefined) return []
   const needing = [
     ...listen.flatMap((address, at) => (BY_TLS.test(address) ? [`sip.listen[${at}]`] : [])),

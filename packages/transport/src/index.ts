@@ -1,4 +1,4 @@
-export { systemClock, systemTimers, cryptoIds, nodeHashes } from './system.ts'
+export { systemClock, systemTimers, cryptoIds, nodeHashes, nodeDigestHashes } from './system.ts'
 export { TimerWheel } from './timer-wheel.ts'
 export { XmppEndpoint } from './xmpp-endpoint.ts'
 export type {
@@ -67,6 +67,7 @@ export { SipEndpoint } from './sip-endpoint.ts'
 export type {
   IncomingSipRequest,
   SipAddress,
+  SipAuthentication,
   SipCounts,
   SipEndpointEvents,
   SipEndpointLimits,

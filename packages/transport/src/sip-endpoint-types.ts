@@ -67,6 +67,7 @@ export type SipRefusalKind =
   | 'sip-too-long' // head, body or header count over the limit
   | 'sip-version'
   | 'sip-untrusted' // from an address nobody vouched for
+  | 'sip-unauthenticated' // challenged, or not with the right password
   | 'sip-unknown-method'
   | 'sip-extension-required'
   | 'sip-scheme'
@@ -85,6 +86,10 @@ export interface SipRefusal {
   /** What we answered; undefined: nothing. */
   readonly status: number | undefined
 }
+
+/** Whether a request of somebody whom we do not trust is taken all the same. @see RFC 3261 §22 */
+export type SipAuthentication =
+  { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly detail: string; readonly response: SipResponse }
 
 export interface SipEndpointEvents {
   /** Only MESSAGE, SUBSCRIBE, NOTIFY, OPTIONS and what `methods` adds; each exactly once, retransmissions are kept away. */
@@ -127,6 +132,8 @@ export interface SipEndpointOptions {
   readonly tls?: SipTls
   /** `names`: the SIP domains that the peer has proven by its certificate. */
   trusted(remoteHost: string, names: readonly string[]): boolean
+  /** Asked for each new request of who is not trusted. Left out: they are all refused. */
+  readonly authenticate?: (request: SipRequest) => SipAuthentication
   /** Methods handed to `request` besides the four; the rest is answered 405 or 501. */
   readonly methods?: readonly string[]
   readonly on: SipEndpointEvents

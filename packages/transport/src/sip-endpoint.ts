@@ -20,6 +20,7 @@ import { ClientTransactions } from './sip-client-transactions.ts'
 import type { ClientWire } from './sip-client-transactions.ts'
 import type {
   SipAddress,
+  SipAuthentication,
   SipCounts,
   SipEndpointEvents,
   SipEndpointLimits,
@@ -331,12 +332,29 @@ export class SipEndpoint {
       if (flow.names !== undefined && flow.names.length > 0) this.#noteAlias(request, flow)
       return this.#takeRequest(request, path)
     }
+    if (this.#options.authenticate !== undefined)
+      return this.#takeAuthenticated(request, path, this.#options.authenticate)
     this.#refuse(path, {
       kind: 'sip-untrusted',
       detail: request.method,
       response: request.method === 'ACK' ? undefined : this.#answer(request, 403),
     })
     if (flow.connectionId !== undefined) this.#tcp.byId(flow.connectionId)?.end('not trusted')
+  }
+
+  /** A copy of what was taken, and what may not be challenged, needs no proof of its own. @see RFC 3261 §22.1 */
+  #takeAuthenticated(
+    request: SipRequest,
+    path: AnswerPath,
+    authenticate: (request: SipRequest) => SipAuthentication,
+  ): void {
+    const key = serverTransactionKey(request)
+    const isKnown = key !== undefined && this.#servers.has(key)
+    if (isKnown || request.method === 'ACK' || request.method === 'CANCEL') return this.#takeRequest(request, path)
+    const verdict = authenticate(request)
+    if (verdict.kind === 'refused') return this.#refuse(path, { ...verdict, kind: 'sip-unauthenticated' })
+    this.#strangers.vouch(path.flow.remote.host)
+    this.#takeRequest(request, path)
   }
 
   /** @see RFC 5923 §5, §8 */

@@ -63,3 +63,9 @@ export const nodeHashes: Hashes = {
   sha256Hex: (text) => hash('sha256', text, 'hex'),
   hmacSha256Hex: (key, text) => createHmac('sha256', key).update(text, 'utf8').digest('hex'),
 }
+
+/** MD5 is for the digest of peers that have nothing else. @see RFC 8760 §2.1 */
+export const nodeDigestHashes: Hashes & { readonly md5Hex: (text: string) => string } = {
+  ...nodeHashes,
+  md5Hex: (text) => hash('md5', text, 'hex'),
+}

@@ -516,7 +516,7 @@ describe('what is refused', () => {
     await until(() => server.requests.length === 1)
     peer.socket.send(raw(), server.udp.port, '127.0.0.1')
     const answer = await peer.next()
-    expect([statusOf(answer), /Retry-After: (\d+)/.exec(answer)?.[1]]).toEqual([503, '5'])
+    expect([statusOf(answer), /Retry-After: (\d+)/.exec(answer)?.[1]]).toEqual([503, expect.stringMatching(/^[5-9]$/)])
     server.requests[0]?.respond(newSipResponse(server.requests[0].request, 200))
     expect(statusOf(await peer.next())).toBe(200)
     peer.socket.send(raw(), server.udp.port, '127.0.0.1')

@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeAuthority, makeCertificate, type Authority, type Certificate, type CertificateOrder } from '@stox/testkit'
 
@@ -7,6 +8,9 @@ export interface KeyPair {
   readonly cert: string
   readonly key: string
 }
+
+/** The fingerprint of what the file holds now, as the session list writes it. */
+export const sha256Of = ({ cert }: KeyPair): string => new X509Certificate(readFileSync(cert)).fingerprint256
 
 /** A certificate that only its own key vouches for, as a partner proven by dialback may have. */
 export async function selfSigned(dir: string, name: string, hosts: readonly string[]): Promise<KeyPair> {

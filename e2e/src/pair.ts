@@ -19,6 +19,14 @@ export interface PairOptions {
   readonly messages?: Readonly<Record<string, unknown>>
   /** Left out: a self-signed certificate, and the authorities of the system. */
   readonly served?: { readonly keyPair: KeyPair; readonly trustedCas: string }
+  /** Domains besides, each with a certificate and a way to its users of its own. */
+  readonly alsoServed?: readonly ServedDomain[]
+}
+
+export interface ServedDomain {
+  readonly domain: string
+  readonly keyPair: KeyPair
+  readonly route: string
 }
 
 /** A partner proven by dialback over TLS, as most are without a certificate from a public CA. */
@@ -208,6 +216,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
   const messages = options.messages === undefined ? {} : { messages: options.messages }
   const inside = await TestCa.create(dir, 'inside-ca')
   const link = (pair: KeyPair) => ({ cert: pair.cert, key: pair.key, ca: inside.cert })
+  const also = options.alsoServed ?? []
   const served = options.served?.keyPair ?? (await selfSigned(dir, 'served', SERVED))
   return {
     edge: {
@@ -215,7 +224,10 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
       xmpp: {
         listen: [`${at.edge}:${ports.s2s}`],
         listenDirectTls: [`${at.edge}:${ports.s2sDirect}`],
-        certificates: [{ domains: SERVED, cert: served.cert, key: served.key }],
+        certificates: [
+          { domains: SERVED, cert: served.cert, key: served.key },
+          ...also.map(({ domain, keyPair }) => ({ domains: [domain], cert: keyPair.cert, key: keyPair.key })),
+        ],
         ...(options.served === undefined ? {} : { trustedCas: options.served.trustedCas }),
       },
       link: {
@@ -243,6 +255,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
             congestionSafe: true,
             ...messages,
           },
+          ...also.map(({ domain, route }) => ({ domain, route })),
         ],
         trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
       },

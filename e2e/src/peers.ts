@@ -11,6 +11,7 @@ interface Peer {
 const PEERS: readonly Peer[] = [
   { packages: ['prosody'], path: '/usr/bin/prosody' },
   { packages: ['lua-unbound'], path: 'lua/5.4/lunbound.so' },
+  { packages: ['ejabberd'], path: '/usr/sbin/ejabberdctl' },
   { packages: ['kamailio'], path: '/usr/sbin/kamailio' },
   { packages: ['kamailio-presence-modules'], path: 'kamailio/modules/presence_xml.so' },
   { packages: ['kamailio-sqlite-modules'], path: 'kamailio/modules/db_sqlite.so' },

@@ -1,10 +1,11 @@
 import type { Kamailio } from './kamailio.ts'
-import { TestCa } from './certificates.ts'
+import { selfSigned, TestCa } from './certificates.ts'
 import { Pair, SERVED, type PairOptions } from './pair.ts'
 import { missingPeers } from './peers.ts'
-import type { Prosody, ProsodyOptions } from './prosody.ts'
+import type { ProsodyOptions } from './prosody.ts'
 import type { SipUser } from './sip-user.ts'
 import { Stage, XMPP, type SipDomain } from './stage.ts'
+import type { XmppServer } from './xmpp-server.ts'
 import type { XmppUser } from './xmpp-user.ts'
 
 const OPEN_WITHIN_MS = 60_000
@@ -16,6 +17,8 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   /** False: watchers of SIP users wait for approval. */
   readonly forceActive?: boolean
   readonly pair?: PairOptions | ((stage: Stage) => PairOptions)
+  /** Left out: Prosody. */
+  readonly server?: 'ejabberd'
   /** True: both servers have a certificate of the same CA, and the XMPP server takes nothing else. */
   readonly hasCertificates?: boolean
 }
@@ -23,7 +26,7 @@ export interface Cast<Xmpp extends string, Sip extends string> {
 /** A stage with everybody on it. */
 export interface Scene<Xmpp extends string = string, Sip extends string = string> {
   readonly stage: Stage
-  readonly prosody: Prosody
+  readonly server: XmppServer
   readonly kamailio: Kamailio
   readonly pair: Pair
   readonly xmpp: Readonly<Record<Xmpp, XmppUser>>
@@ -38,12 +41,14 @@ export async function openScene<Xmpp extends string, Sip extends string>(
 ): Promise<Scene<Xmpp, Sip>> {
   const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
   const certificates = cast.hasCertificates === true ? await certificatesFor(stage) : undefined
-  const [prosody, kamailio, pair] = await Promise.all([
-    stage.prosody({ users: cast.xmpp, ...certificates?.prosody }),
+  const [server, kamailio, pair] = await Promise.all([
+    cast.server === 'ejabberd'
+      ? startEjabberd(stage, cast.xmpp)
+      : stage.prosody({ users: cast.xmpp, ...certificates?.prosody }),
     stage.kamailio({ forceActive: cast.forceActive ?? true }),
     Pair.start(stage, { ...options, ...certificates?.pair }),
   ])
-  const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(prosody, name)] as const))
+  const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(server, name)] as const))
   const phones = await Promise.all(
     (Object.entries(cast.sip) as [Sip, SipDomain][]).map(
       async ([name, domain]) => [name, await stage.sipUser(name, domain)] as const,
@@ -51,7 +56,7 @@ export async function openScene<Xmpp extends string, Sip extends string>(
   )
   return {
     stage,
-    prosody,
+    server,
     kamailio,
     pair,
     xmpp: Object.fromEntries(people) as Record<Xmpp, XmppUser>,
@@ -64,6 +69,13 @@ interface Certificates {
   readonly ca: TestCa
   readonly prosody: Pick<ProsodyOptions, 'mode' | 'keyPair' | 'ca'>
   readonly pair: PairOptions
+}
+
+/** By dialback over TLS, as the other one without certificates. */
+async function startEjabberd(stage: Stage, users: readonly string[]): Promise<XmppServer> {
+  const keyPair = await selfSigned(stage.dir, 'ejabberd', [XMPP])
+  stage.dns.a.set(XMPP, [stage.at.ejabberd])
+  return stage.ejabberd({ hosts: [{ domain: XMPP, users, mode: 'dialback', keyPair }], ca: keyPair.cert })
 }
 
 async function certificatesFor(stage: Stage): Promise<Certificates> {

@@ -4,8 +4,8 @@ import type { KeyPair } from './certificates.ts'
 import { Child } from './child.ts'
 import { renderFile } from './render.ts'
 import { e2ePath } from './root.ts'
+import { PASSWORD, type S2sMode, type XmppServer } from './xmpp-server.ts'
 
-export const PASSWORD = 'throw-away'
 const ENDED_BY_ITSELF_AFTER_MS = 8000
 
 export interface ProsodyOptions {
@@ -17,8 +17,9 @@ export interface ProsodyOptions {
   readonly nameServer: string
   readonly dir: string
   readonly users: readonly string[]
-  /** `dialback`: TLS needed, then dialback with certificates nobody vouches for; `certificates`: TLS with trusted ones; `no-tls`. */
-  readonly mode: 'dialback' | 'certificates' | 'no-tls'
+  /** Further domains, with the same users and the same certificate. */
+  readonly aliases?: readonly string[]
+  readonly mode: S2sMode
   readonly keyPair: KeyPair
   readonly ca: string
   /** More of its configuration: for the whole server, and hosts behind the first. */
@@ -27,7 +28,7 @@ export interface ProsodyOptions {
 }
 
 /** A real XMPP server with its users. */
-export class Prosody {
+export class Prosody implements XmppServer {
   readonly options: ProsodyOptions
   #child: Child | undefined
 
@@ -35,15 +36,34 @@ export class Prosody {
     this.options = options
   }
 
+  get address(): string {
+    return this.options.address
+  }
+
+  get c2sPort(): number {
+    return this.options.c2sPort
+  }
+
+  get domain(): string {
+    return this.options.domain
+  }
+
+  get clientCa(): string | undefined {
+    return this.options.mode === 'no-tls' ? undefined : this.options.ca
+  }
+
   async start(): Promise<void> {
     const { options } = this
     const name = `prosody-${options.domain}`
     const dir = join(options.dir, name)
-    const accounts = join(dir, 'data', options.domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
-    mkdirSync(accounts, { recursive: true })
+    const { aliases = [] } = options
     mkdirSync(join(dir, 'certs'), { recursive: true })
-    for (const user of options.users)
-      writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${PASSWORD}"; };\n`)
+    for (const domain of [options.domain, ...aliases]) {
+      const accounts = join(dir, 'data', domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
+      mkdirSync(accounts, { recursive: true })
+      for (const user of options.users)
+        writeFileSync(join(accounts, `${user}.dat`), `return { ["password"] = "${PASSWORD}"; };\n`)
+    }
     writeFileSync(join(dir, 'resolv.conf'), `nameserver ${options.nameServer}\n`)
     const config = join(dir, 'prosody.cfg.lua')
     renderFile(e2ePath('conf', 'prosody.cfg.lua'), config, {
@@ -60,7 +80,7 @@ export class Prosody {
       CERT: options.keyPair.cert,
       CA: options.ca,
       GLOBAL_MORE: options.globalMore ?? '',
-      HOSTS_MORE: options.hostsMore ?? '',
+      HOSTS_MORE: [...aliases.map((alias) => `VirtualHost "${alias}"`), options.hostsMore ?? ''].join('\n'),
       LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
     })
     this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })
@@ -74,5 +94,14 @@ export class Prosody {
 
   async stop(): Promise<void> {
     await this.#child?.stop(ENDED_BY_ITSELF_AFTER_MS)
+  }
+
+  async reload(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    const reloads = (): number => child.logTail(Infinity).split('Reloading configuration file').length
+    const before = reloads()
+    process.kill(child.pid(), 'SIGHUP')
+    await child.ready('its new configuration', () => Promise.resolve(reloads() > before))
   }
 }

@@ -12,6 +12,16 @@ export interface Session {
   readonly tls: string | null
   readonly since: string
   readonly reason: string | null
+  readonly stanzasIn: number
+  readonly stanzasOut: number
+  readonly ownCertificate: ShownCertificate | null
+  readonly peerCertificate: ShownCertificate | null
+}
+
+export interface ShownCertificate {
+  readonly names: readonly string[]
+  readonly issuer: string
+  readonly sha256: string
 }
 
 export async function sessionsOf(
@@ -20,6 +30,11 @@ export async function sessionsOf(
 ): Promise<readonly Session[]> {
   const { json } = await pair.rest('GET', `/v1/sessions?${new URLSearchParams({ limit: '1000', ...query })}`)
   return (json as { readonly items: readonly Session[] }).items
+}
+
+/** The streams that stand between a partner's domain and one of ours. */
+export async function streamsOf(pair: Pair, remoteDomain: string, local: string): Promise<readonly Session[]> {
+  return (await sessionsOf(pair, { remoteDomain, state: 'established' })).filter((one) => one.localDomain === local)
 }
 
 export interface FailureWanted {

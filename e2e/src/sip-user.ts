@@ -71,6 +71,12 @@ export class SipUser {
     return `sip:${user}@${address}:${port};transport=${transport}`
   }
 
+  /** Where who sends to it without a server between them sends to. */
+  get route(): string {
+    const { address, port, transport } = this.#options
+    return `sip:${address}:${port};transport=${transport}`
+  }
+
   /** Opens its sockets and registers with its server. */
   async start({ register = true } = {}): Promise<this> {
     const { address, port } = this.#options

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DnsStub } from '@stox/testkit'
 import { selfSigned, type KeyPair } from './certificates.ts'
+import { Ejabberd, type EjabberdOptions } from './ejabberd.ts'
 import { Kamailio } from './kamailio.ts'
 import { Prosody, type ProsodyOptions } from './prosody.ts'
 import { SipUser } from './sip-user.ts'
+import type { XmppServer } from './xmpp-server.ts'
 import { XmppUser } from './xmpp-user.ts'
 
 export const SIP = 'sip.example'
@@ -25,6 +27,7 @@ export const PORTS = {
   link: 22_456,
   admin: 22_080,
   ops: 22_101,
+  api: 22_180,
   user: 22_070,
   nobody: 22_999,
 } as const
@@ -41,9 +44,14 @@ export interface Addresses {
   readonly kamailioGateway: string
   readonly prosody: string
   readonly prosody2: string
+  readonly prosody3: string
+  readonly prosody4: string
+  readonly ejabberd: string
   readonly partner: string
   readonly stranger: string
   readonly dns: string
+  /** Where ejabberd asks. */
+  readonly dnsOfAddresses: string
   readonly users: string
 }
 
@@ -54,9 +62,13 @@ export const addressesIn = (net: string): Addresses => ({
   kamailioGateway: `${net}.22`,
   prosody: `${net}.30`,
   prosody2: `${net}.31`,
+  prosody3: `${net}.32`,
+  prosody4: `${net}.33`,
+  ejabberd: `${net}.35`,
   partner: `${net}.40`,
   stranger: `${net}.41`,
   dns: `${net}.53`,
+  dnsOfAddresses: `${net}.54`,
   users: `${net}.60`,
 })
 
@@ -122,6 +134,25 @@ export class Stage {
     return prosody
   }
 
+  async ejabberd(options: Pick<EjabberdOptions, 'hosts' | 'ca'> & Partial<EjabberdOptions>): Promise<Ejabberd> {
+    const zone = addressesInPlaceOfNames(this.dns)
+    await zone.listen(DNS_PORT, this.at.dnsOfAddresses)
+    this.onEnd(() => zone.close())
+    const ejabberd = new Ejabberd({
+      address: this.at.ejabberd,
+      c2sPort: PORTS.c2s,
+      s2sPort: PORTS.s2s,
+      s2sDirectPort: PORTS.s2sDirect,
+      apiPort: PORTS.api,
+      nameServer: this.at.dnsOfAddresses,
+      dir: this.dir,
+      ...options,
+    })
+    this.onEnd(() => ejabberd.stop())
+    await ejabberd.start()
+    return ejabberd
+  }
+
   async kamailio({ forceActive = true } = {}): Promise<Kamailio> {
     const kamailio = new Kamailio({
       address: this.at.kamailio,
@@ -139,13 +170,22 @@ export class Stage {
     return kamailio
   }
 
-  async xmppUser(server: Prosody, user: string, more: { resource?: string; quiet?: boolean } = {}): Promise<XmppUser> {
-    const { domain, address, c2sPort, ca: trusted, mode } = server.options
+  async xmppUser(
+    server: XmppServer,
+    user: string,
+    more: { domain?: string; resource?: string; quiet?: boolean } = {},
+  ): Promise<XmppUser> {
+    const { address, c2sPort, clientCa } = server
     const resource = more.resource === undefined ? {} : { resource: more.resource }
-    const ca = mode === 'no-tls' ? {} : { ca: trusted }
+    const ca = clientCa === undefined ? {} : { ca: clientCa }
+    const domain = more.domain ?? server.domain
     const person = new XmppUser({ user, domain, address, port: c2sPort, ...resource, ...ca })
     this.onEnd(() => person.stop())
     return person.start({ quiet: more.quiet ?? false })
+  }
+
+  nextUserPort(): number {
+    return (this.#userPort += 1)
   }
 
   /** A registered user of the SIP server; those of the TCP domain speak TCP. */
@@ -154,7 +194,7 @@ export class Stage {
       user,
       domain,
       address: this.at.users,
-      port: (this.#userPort += 1),
+      port: this.nextUserPort(),
       proxy: { host: this.at.kamailio, port: PORTS.sip },
       transport: domain === SIP ? 'udp' : 'tcp',
     })
@@ -181,6 +221,20 @@ function zoneOf(at: Addresses): DnsStub {
   serve('dead.example', 'dead.example', at.partner, PORTS.nobody)
   // It says itself that it has no such service.
   zone.srv.set('_xmpp-server._tcp.noserver.example', [{ port: 0, target: '.' }])
+  return zone
+}
+
+/**
+ * The same zone with an address as the target of each service. ejabberd asks a name server for services and the C library
+ * for addresses, and that one cannot be pointed elsewhere without root; an address as a name is its own answer.
+ */
+function addressesInPlaceOfNames(names: DnsStub): DnsStub {
+  const zone = new DnsStub()
+  for (const [service, records] of names.srv)
+    zone.srv.set(
+      service,
+      records.map((record) => ({ ...record, target: names.a.get(record.target)?.[0] ?? record.target })),
+    )
   return zone
 }
 

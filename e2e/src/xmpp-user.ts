@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { Heard } from './heard.ts'
-import { PASSWORD } from './prosody.ts'
 import { e2ePath } from './root.ts'
+import { PASSWORD } from './xmpp-server.ts'
 
 export interface Tree {
   readonly name: string

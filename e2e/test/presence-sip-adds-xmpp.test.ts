@@ -44,8 +44,8 @@ play(
       expect(busy.basics).toContain('open')
     })
 
-    act('RFC 3856 §6.8: a document is complete, with a tuple for each of her devices', async ({ stage, prosody }) => {
-      const garden = await stage.xmppUser(prosody, 'juliet', { resource: 'garden' })
+    act('RFC 3856 §6.8: a document is complete, with a tuple for each of her devices', async ({ stage, server }) => {
+      const garden = await stage.xmppUser(server, 'juliet', { resource: 'garden' })
       await watchOf('romeo').notified(
         'two devices',
         (one) => one.basics.filter((basic) => basic === 'open').length === 2,

@@ -53,8 +53,8 @@ play(
       )
     })
 
-    act('she logs in again and sees him without asking again', async ({ stage, prosody, xmpp: { juliet } }) => {
-      const garden = await stage.xmppUser(prosody, 'juliet', { resource: 'garden' })
+    act('she logs in again and sees him without asking again', async ({ stage, server, xmpp: { juliet } }) => {
+      const garden = await stage.xmppUser(server, 'juliet', { resource: 'garden' })
       await garden.hearsPresence(ROMEO, { type: '' })
       await juliet.heard.never('a second approval', (seen) => seen.type === 'subscribed' && seen.from === ROMEO, 300)
       await garden.stop()

@@ -174,8 +174,14 @@ const headerOf = (world: InitiatingWorld): string =>
     declaresDialback: true,
   })
 
+/** What a peer without TLS says to `<starttls/>`, which we try where the record requires it. @see RFC 7590 §3.1 */
+const KNOWS_NO_TLS: ReadonlySet<string> = new Set<StreamCondition>(['unsupported-stanza-type', 'unsupported-feature'])
+
 /** A peer that hangs up on `<starttls/>` says no to it; one that does so on dialback has said why before. */
 function brokenIn(state: InitiatingState, failure: StreamFailure): StreamFailure {
+  if (state.name === 'awaiting-proceed' && failure.kind === 'peer-error' && KNOWS_NO_TLS.has(failure.condition)) {
+    return { kind: 'tls-failed', reason: 'tls-required', detail: `${failure.condition} to STARTTLS` }
+  }
   if (failure.kind !== 'closed' || failure.reason !== undefined) return failure
   switch (state.name) {
     case 'awaiting-proceed':
@@ -356,7 +362,7 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     return to(
       CLOSED,
       { kind: 'write', text: STREAM_END },
-      { kind: 'ended', failure: { kind: 'peer-error', condition: streamError.condition, detail } },
+      { kind: 'ended', failure: brokenIn(state, { kind: 'peer-error', condition: streamError.condition, detail }) },
       { kind: 'hang-up' },
     )
   }

@@ -4,6 +4,7 @@ import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
 import type {
   Dialback,
+  DialbackCondition,
   DialbackVerdict,
   DomainName,
   SaslCondition,
@@ -41,6 +42,7 @@ import { EXTERNAL, allowsDialback, allowsExternal, allowsProof, featuresFor, why
 import type { Proof, ProvenPeer } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
+import type { FailureReason } from './failure-reasons.ts'
 import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 import type { StanzaCounts } from './stream-management.ts'
 import { lastAnswer, onManagementAsked } from './stream-management.ts'
@@ -93,6 +95,8 @@ interface OpenStream {
   readonly isManaged: boolean
   /** What comes now is left to the peer, which will not find it acknowledged. */
   readonly isDraining: boolean
+  /** Why dialback was refused the last time. */
+  readonly denied: StreamFailure | undefined
 }
 
 interface Before {
@@ -200,7 +204,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
         { kind: 'hang-up' },
       )
     case 'gone':
-      return to(CLOSED, { kind: 'ended', failure: goneIn(state, input.failure) }, { kind: 'hang-up' })
+      return to(CLOSED, { kind: 'ended', failure: whyOf(state, input.failure) }, { kind: 'hang-up' })
     default:
       return unreachable(input)
   }
@@ -212,13 +216,22 @@ function askedFor(serverName: string | undefined): Before | undefined {
   return local?.ok === true ? { local: local.value, remote: undefined } : undefined
 }
 
-/** Who only came to ask about a key may go as he likes; and behind our closing tag nothing is missed. */
-function goneIn(state: ReceivingState, failure: StreamFailure): StreamFailure | undefined {
-  if (failure.kind !== 'closed' || failure.reason !== undefined) return failure
-  if (state.name === 'closing') return undefined
-  if (state.name !== 'open') return { ...failure, reason: 'hung-up' }
-  if (hasProven(state)) return { ...failure, reason: 'connection-lost' }
-  return state.hasAnswered ? undefined : { ...failure, reason: 'hung-up' }
+/**
+ * Why a stream came to its end, when the peer ended it. What we have refused says more than how the peer took it. Who
+ * only came to ask about a key may go as he likes; and behind our closing tag nothing is missed.
+ */
+function whyOf(state: ReceivingState, failure: StreamFailure | undefined): StreamFailure | undefined {
+  const isBroken = failure?.kind === 'closed' && failure.reason === undefined
+  if (state.name === 'closing') return isBroken ? undefined : failure
+  if (state.name !== 'open') return isBroken ? { ...failure, reason: 'hung-up' } : failure
+  if (hasProven(state)) return isBroken ? { ...failure, reason: 'connection-lost' } : failure
+  if (state.denied !== undefined) return state.denied
+  if (isBroken || failure === undefined) {
+    if (state.hasAnswered) return undefined
+    const guess = state.encrypted ? 'it may not accept our certificate' : 'it said nothing'
+    return { kind: 'closed', reason: 'hung-up', detail: failure?.detail ?? `it closed its stream: ${guess}` }
+  }
+  return failure
 }
 
 /** The pairs that may send. */
@@ -242,7 +255,7 @@ function onXml(state: ReceivingState, event: XmlEvent, world: ReceivingWorld): S
       return to(
         CLOSED,
         { kind: 'write', text: lastWords(state, world) + STREAM_END },
-        { kind: 'ended', failure: undefined },
+        { kind: 'ended', failure: whyOf(state, undefined) },
         { kind: 'hang-up' },
       )
     case 'failure': {
@@ -361,6 +374,7 @@ function onHeader(
     questions: 0,
     isManaged: false,
     isDraining: false,
+    denied: undefined,
   }
   const offered = {
     ...(state.proven === undefined ? featuresOf(open, world) : AFTER_SASL),
@@ -417,7 +431,7 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
     return to(
       CLOSED,
       { kind: 'write', text: state.name === 'open' ? lastWords(state, world) + STREAM_END : '' },
-      { kind: 'ended', failure: { kind: 'peer-error', condition: streamError.condition, detail } },
+      { kind: 'ended', failure: whyOf(state, { kind: 'peer-error', condition: streamError.condition, detail }) },
       { kind: 'hang-up' },
     )
   }
@@ -625,7 +639,7 @@ function onResultRequest(
   })
   const refuseWith = (condition: Extract<DialbackVerdict, { type: 'error' }>['condition'], detail: string): Stepped =>
     to(
-      state,
+      { ...state, denied: { kind: 'no-method', reason: WHY_DENIED[condition] ?? 'no-method', detail } },
       { kind: 'refused', refusal: 'dialback-refused', detail: `${remote} to ${local}: ${detail}` },
       answer({ type: 'error', condition, text: undefined }),
     )
@@ -699,7 +713,7 @@ function onVerdict(
 
   if (verdict.type === 'error') {
     const detail = `${remote} to ${local}: ${verdict.condition} ${verdict.text ?? ''}`.trim()
-    return to({ ...state, pairs }, refused('dialback-refused', detail), answer)
+    return to({ ...state, pairs, denied: { kind: 'no-method', detail } }, refused('dialback-refused', detail), answer)
   }
   if (verdict.type === 'invalid') {
     const detail = `${remote} says that it made no such key for ${local}`
@@ -745,6 +759,14 @@ function prove(
   }
   effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, { kind: 'proven', local, peer })
   return { state: { ...state, pairs }, effects }
+}
+
+/** What a refusal of dialback comes from, when it is ours. */
+const WHY_DENIED: Partial<Readonly<Record<DialbackCondition, FailureReason>>> = {
+  'policy-violation': 'tls-required',
+  'item-not-found': 'host-unknown',
+  'not-acceptable': 'unknown-partner',
+  'resource-constraint': 'connection-limit',
 }
 
 const refused = (refusal: RefusalKind, detail: string): StreamEffect => ({ kind: 'refused', refusal, detail })

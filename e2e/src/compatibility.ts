@@ -1,0 +1,161 @@
+/**
+ * What we do with the servers of others, as a table: `interop` plays each row and fails where a row is not true, and
+ * `docs/compatibility.md` is drawn from the same rows.
+ */
+
+export const PEERS = ['Prosody', 'ejabberd'] as const
+export type Peer = (typeof PEERS)[number]
+
+/** The versions that the rows were played with: Debian 12's. */
+export const VERSIONS: Readonly<Record<Peer, string>> = { Prosody: '0.12.3', ejabberd: '23.01' }
+
+/** What `/v1/sessions` says of a stream on which messages have arrived. */
+interface Proven {
+  readonly method: 'sasl-external' | 'dialback-over-tls' | 'dialback-over-tcp'
+  readonly tls: 'TLSv1.3' | null
+}
+
+/** There is no stream: what our list of failures says, and what the sender hears. */
+interface Refused {
+  /** For the page. */
+  readonly refused: string
+  readonly reason: RegExp
+}
+
+export type Expected = Proven | Refused
+
+export const isRefused = (expected: Expected): expected is Refused => 'refused' in expected
+
+export const EXTERNAL: Proven = { method: 'sasl-external', tls: 'TLSv1.3' }
+export const DIALBACK: Proven = { method: 'dialback-over-tls', tls: 'TLSv1.3' }
+export const IN_CLEAR: Proven = { method: 'dialback-over-tcp', tls: null }
+
+/** What we show: by a CA that they trust, the same for servers only, or vouched for by nobody. `direct`: DNS tells of direct TLS alone. */
+export type OurDomain = 'ca' | 'server-only' | 'self-signed' | 'direct'
+
+/** How the partner's server is set up. `dialback-ca`: it has a CA's certificate and takes dialback too. */
+export type Theirs = 'certificates' | 'dialback-ca' | 'self-signed' | 'no-tls'
+
+/** The partner's record here: TLS, SASL, dialback. */
+export interface PartnerRecord {
+  readonly tlsNegotiation: 'required' | 'notSupported'
+  readonly saslNegotiation: 'required' | 'optional' | 'notSupported'
+  readonly dialback: boolean
+}
+
+const CERTIFICATES_ONLY: PartnerRecord = { tlsNegotiation: 'required', saslNegotiation: 'required', dialback: false }
+const DIALBACK_TOO: PartnerRecord = { tlsNegotiation: 'required', saslNegotiation: 'optional', dialback: true }
+const NO_TLS: PartnerRecord = { tlsNegotiation: 'notSupported', saslNegotiation: 'notSupported', dialback: true }
+
+/**
+ * Partners of each kind, by the first label of their domain. `direct` comes first: with direct TLS, ejabberd 23.01 shows
+ * the certificate of the first of its domains as soon as it has dialled for it, whatever domain we name (fast_tls).
+ */
+export const PARTNERS = {
+  direct: { theirs: 'certificates', record: CERTIFICATES_ONLY },
+  cert: { theirs: 'certificates', record: CERTIFICATES_ONLY },
+  'cert-clear': { theirs: 'certificates', record: NO_TLS },
+  both: { theirs: 'dialback-ca', record: DIALBACK_TOO },
+  self: { theirs: 'self-signed', record: DIALBACK_TOO },
+  'self-strict': { theirs: 'self-signed', record: CERTIFICATES_ONLY },
+  clear: { theirs: 'no-tls', record: NO_TLS },
+  'clear-strict': { theirs: 'no-tls', record: DIALBACK_TOO },
+} as const satisfies Readonly<Record<string, { readonly theirs: Theirs; readonly record: PartnerRecord }>>
+
+export type PartnerName = keyof typeof PARTNERS
+
+export interface StreamRow {
+  readonly peer: Peer
+  readonly feature: string
+  readonly partner: PartnerName
+  readonly ours: OurDomain
+  readonly fromThem: Expected
+  readonly toThem: Expected
+}
+
+type Both = Readonly<Record<Peer, Pick<StreamRow, 'fromThem' | 'toThem'>>>
+
+const onBoth = (feature: string, partner: PartnerName, ours: OurDomain, expected: Both): readonly StreamRow[] =>
+  PEERS.map((peer) => ({ peer, feature, partner, ours, ...expected[peer] }))
+
+const same = (fromThem: Expected, toThem: Expected = fromThem): Both => ({
+  Prosody: { fromThem, toThem },
+  ejabberd: { fromThem, toThem },
+})
+
+const no = (refused: string, reason: RegExp): Refused => ({ refused, reason })
+
+const SELF_SIGNED = no('refused: their certificate is signed by itself alone', /signed by itself alone/)
+
+export const STREAM_ROWS: readonly StreamRow[] = [
+  ...onBoth('SASL EXTERNAL, certificates of a CA', 'cert', 'ca', same(EXTERNAL)),
+  ...onBoth('SASL EXTERNAL, our certificate is for servers only', 'cert', 'server-only', {
+    Prosody: { fromThem: EXTERNAL, toThem: EXTERNAL },
+    ejabberd: {
+      fromThem: EXTERNAL,
+      toThem: no('refused by them: “unsupported certificate purpose”', /unsupported certificate purpose/),
+    },
+  }),
+  ...onBoth('the same, and dialback allowed on both sides', 'both', 'server-only', {
+    Prosody: { fromThem: EXTERNAL, toThem: EXTERNAL },
+    ejabberd: { fromThem: EXTERNAL, toThem: DIALBACK },
+  }),
+  ...onBoth('dialback over TLS, self-signed certificates', 'self', 'self-signed', same(DIALBACK)),
+  ...onBoth(
+    'their certificate of a CA, ours self-signed, dialback allowed',
+    'both',
+    'self-signed',
+    same(EXTERNAL, DIALBACK),
+  ),
+  ...onBoth('dialback over plain TCP', 'clear', 'ca', same(IN_CLEAR)),
+  ...onBoth('direct TLS (XEP-0368)', 'direct', 'direct', same(EXTERNAL)),
+  ...onBoth('they ask for a certificate, ours is self-signed', 'cert', 'self-signed', {
+    Prosody: same(no('refused by them: “certificate is not trusted”', /certificate is not trusted/)).Prosody,
+    ejabberd: {
+      fromThem: no('refused by them without a word', /closed/),
+      toThem: no('refused by them: “self signed certificate”', /self signed certificate/),
+    },
+  }),
+  ...onBoth('we ask for a certificate, theirs is self-signed', 'self-strict', 'ca', same(SELF_SIGNED)),
+  ...onBoth('we ask for TLS, they have none', 'clear-strict', 'ca', {
+    Prosody: {
+      fromThem: no('refused: TLS is required', /TLS is required/),
+      toThem: no('refused: they have no TLS', /STARTTLS/),
+    },
+    ejabberd: {
+      fromThem: no('refused by them: STARTTLS is disabled there', /STARTTLS is disabled/),
+      toThem: no('refused: they have no TLS', /STARTTLS/),
+    },
+  }),
+  ...onBoth('they ask for TLS, the record says none', 'cert-clear', 'ca', {
+    Prosody: {
+      fromThem: no('refused: STARTTLS is not offered', /STARTTLS was not offered/),
+      toThem: no('refused: they require TLS', /the peer requires TLS/),
+    },
+    ejabberd: {
+      fromThem: no('refused by them: they require TLS', /STARTTLS required/),
+      toThem: no('refused: they require TLS', /the peer requires TLS/),
+    },
+  }),
+]
+
+/** Longer stories, played with both servers. */
+interface Journey<Feature extends string> {
+  readonly feature: Feature
+  readonly result: Readonly<Record<Peer, string>>
+}
+
+const withBoth = <Feature extends string>(feature: Feature, result: string): Journey<Feature> => ({
+  feature,
+  result: { Prosody: result, ejabberd: result },
+})
+
+/** Those of `interop`. */
+export const INTEROP_JOURNEYS = [
+  withBoth('our certificate renewed', 'new streams show the new one, old ones stay up, nothing is lost'),
+  withBoth('their certificate renewed', 'new streams show the new one, old ones stay up, nothing is lost'),
+] as const satisfies readonly Journey<string>[]
+
+export type InteropJourney = (typeof INTEROP_JOURNEYS)[number]['feature']
+
+export const domainOf = (peer: Peer, partner: PartnerName): string => `${partner}.${peer.toLowerCase()}.example`

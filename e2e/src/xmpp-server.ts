@@ -1,0 +1,28 @@
+import type { KeyPair } from './certificates.ts'
+
+export const PASSWORD = 'throw-away'
+
+/** A real XMPP server, as those see it who log in there. */
+export interface XmppServer {
+  readonly address: string
+  readonly c2sPort: number
+  /** The first of the domains that it serves. */
+  readonly domain: string
+  /** What its users need to trust its certificate; undefined: they speak to it in the clear. */
+  readonly clientCa: string | undefined
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Reads its certificates again, while its streams stay up. */
+  reload(): Promise<void>
+}
+
+/** `dialback`: TLS needed, then dialback will do; `certificates`: TLS with trusted ones on both sides; `no-tls`. */
+export type S2sMode = 'dialback' | 'certificates' | 'no-tls'
+
+export interface XmppHost {
+  readonly domain: string
+  readonly users: readonly string[]
+  readonly mode: S2sMode
+  /** Left out with `no-tls`. */
+  readonly keyPair?: KeyPair
+}

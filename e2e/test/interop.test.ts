@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { renameSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { sha256Of, type KeyPair } from '../src/certificates.ts'
 import {
   domainOf,
@@ -7,6 +9,7 @@ import {
   PARTNERS,
   PEERS,
   STREAM_ROWS,
+  VERSIONS,
   type Expected,
   type InteropJourney,
   type OurDomain,
@@ -55,6 +58,12 @@ played('interop', () => {
     }
   }
 
+  test('the versions are those that docs/compatibility.md names', () => {
+    const here = Object.fromEntries(PEERS.map((peer) => [peer, upstreamVersionOf(peer.toLowerCase())]))
+    if (process.env['CI'] === 'true') expect(here).toEqual(VERSIONS)
+    else if (!isDeepStrictEqual(here, VERSIONS)) process.stdout.write(`interop: played with ${JSON.stringify(here)}\n`)
+  })
+
   test.each(STREAM_ROWS)('$peer, $feature', (row) => kept(() => playRow(scene, row)), ACT_MS)
 
   const journeys: Readonly<Record<InteropJourney, (scene: InteropScene) => Promise<void>>> = {
@@ -63,6 +72,10 @@ played('interop', () => {
   }
   test.each(INTEROP_JOURNEYS)('$feature', ({ feature }) => kept(() => journeys[feature](scene)), JOURNEY_MS)
 })
+
+/** Of Debian's package: `0.12.3-1+deb12u1` is 0.12.3. */
+const upstreamVersionOf = (name: string): string | undefined =>
+  String(execFileSync('dpkg-query', ['-W', '-f', '${Version}', name])).split('-')[0]
 
 async function login(scene: InteropScene, peer: Peer, partner: PartnerName): Promise<XmppUser> {
   return scene.stage.xmppUser(serverOf(scene, peer, partner), USER, { domain: domainOf(peer, partner) })

@@ -220,6 +220,9 @@ describe('SASL EXTERNAL', () => {
   })
 })
 
+const streamError = (condition: string): string =>
+  `<stream:error><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`
+
 describe('what goes wrong', () => {
   test.each([
     ['another domain answers', header({ from: 'other.example' }), 'protocol'],
@@ -227,6 +230,8 @@ describe('what goes wrong', () => {
     ['TLS required, before 1.0', header({ version: undefined }), 'no-method'],
     ['STARTTLS refused', header() + features(TLS) + `<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`, 'tls-failed'],
     ['the stream ends', header() + '</stream:stream>', 'closed'],
+    ['STARTTLS unknown', header() + features('') + streamError('unsupported-stanza-type'), 'tls-failed'],
+    ['another error behind STARTTLS', header() + features(TLS) + streamError('host-unknown'), 'peer-error'],
     ['the stream ends on STARTTLS', header() + features(TLS) + '</stream:stream>', 'tls-failed'],
     ['comment', header() + '<!-- -->', 'protocol'],
     ['stanza', header() + features(TLS) + '<message/>', 'protocol'],

@@ -610,6 +610,25 @@ describe('the end', () => {
     expect(kindsOf(effects)).toEqual(['ended', 'hang-up'])
   })
 
+  const notAuthorized = `<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`
+  test.each([
+    ['closed', '</stream:stream>', { kind: 'closed' }],
+    ['closed, over TLS', '</stream:stream>', { kind: 'closed', detail: expect.stringContaining('our certificate') }],
+    ['a stream error', notAuthorized, { kind: 'peer-error', condition: 'not-authorized' }],
+    [
+      'dialback refused, closed',
+      result(THEM, US) + '</stream:stream>',
+      { kind: 'no-method', detail: 'TLS is required' },
+    ],
+    ['dialback refused, a stream error', result(THEM, US) + notAuthorized, { kind: 'no-method' }],
+    ['a key verified', `<db:verify ${DB} from='${THEM}' to='${US}' id='x'>k</db:verify></stream:stream>`, undefined],
+  ])('why nothing was proven: %s', (name, text, failure) => {
+    const stream = name.includes('TLS') ? encrypted() : opened(receivingWorld(RULES.tlsRequired))
+    const [ended] = ofKind(stream.receive(text), 'ended')
+    if (failure === undefined) expect(ended).toEqual({ kind: 'ended', failure })
+    else expect(ended?.failure).toMatchObject(failure)
+  })
+
   test('nothing comes behind the end', () => {
     const stream = authenticated()
     stream.receive('</stream:stream>')

@@ -35,7 +35,9 @@ const METHODS = {
 } as const
 
 const told = (expected: Expected): string =>
-  isRefused(expected) ? expected.refused : `${METHODS[expected.method]}, ${expected.tls ?? 'no TLS'}`
+  isRefused(expected)
+    ? `${expected.refused} (\`${expected.cause}\`)`
+    : `${METHODS[expected.method]}, ${expected.tls ?? 'no TLS'}`
 
 const record = ({ tlsNegotiation, saslNegotiation, dialback }: PartnerRecord): string =>
   `${tlsNegotiation}, ${saslNegotiation}, ${dialback ? 'true' : 'false'}`
@@ -73,8 +75,8 @@ export const compatibilityPage = (): string =>
 
 Generated from the rows that the end-to-end tests play with the servers of Debian 12 (\`e2e/src/compatibility.ts\`, \`pnpm run docs\`);
 do not edit. In each row a user of the partner's server and a user of ours write to each other, and \`/v1/sessions\` tells the method and
-the version of TLS of the stream in each direction; where a stream is refused, its list of failures tells this reason and the
-sender hears an error.
+the version of TLS of the stream in each direction; where there is no stream, its list of failures tells this reason (the name is that
+of [failures](failures.md)) and the sender hears an error.
 `,
     ...PEERS.map(section),
     journeys(),

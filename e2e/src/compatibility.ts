@@ -17,9 +17,11 @@ interface Proven {
 
 /** There is no stream: what our list of failures says, and what the sender hears. */
 interface Refused {
-  /** For the page. */
+  /** For the page: who refuses, and what is said. */
   readonly refused: string
-  readonly reason: RegExp
+  /** The stable name of the reason, and its words. @see docs/failures.md */
+  readonly cause: string
+  readonly says: RegExp
 }
 
 export type Expected = Proven | Refused
@@ -83,9 +85,11 @@ const same = (fromThem: Expected, toThem: Expected = fromThem): Both => ({
   ejabberd: { fromThem, toThem },
 })
 
-const no = (refused: string, reason: RegExp): Refused => ({ refused, reason })
+const no = (refused: string, cause: string, says: RegExp): Refused => ({ refused, cause, says })
 
-const SELF_SIGNED = no('refused: their certificate is signed by itself alone', /signed by itself alone/)
+const SELF_SIGNED = no('we refuse: signed by itself alone', 'certificate-self-signed', /signed by itself alone/)
+const NOT_TRUSTED = no('they refuse: “certificate is not trusted”', 'peer-not-authorized', /certificate is not trusted/)
+const THEY_WANT_TLS = no('we refuse: they require TLS', 'no-method', /requires TLS and the partner record says/)
 
 export const STREAM_ROWS: readonly StreamRow[] = [
   ...onBoth('SASL EXTERNAL, certificates of a CA', 'cert', 'ca', same(EXTERNAL)),
@@ -93,7 +97,7 @@ export const STREAM_ROWS: readonly StreamRow[] = [
     Prosody: { fromThem: EXTERNAL, toThem: EXTERNAL },
     ejabberd: {
       fromThem: EXTERNAL,
-      toThem: no('refused by them: “unsupported certificate purpose”', /unsupported certificate purpose/),
+      toThem: no('they refuse: “unsupported certificate purpose”', 'sasl-refused', /unsupported certificate purpose/),
     },
   }),
   ...onBoth('the same, and dialback allowed on both sides', 'both', 'server-only', {
@@ -110,31 +114,31 @@ export const STREAM_ROWS: readonly StreamRow[] = [
   ...onBoth('dialback over plain TCP', 'clear', 'ca', same(IN_CLEAR)),
   ...onBoth('direct TLS (XEP-0368)', 'direct', 'direct', same(EXTERNAL)),
   ...onBoth('they ask for a certificate, ours is self-signed', 'cert', 'self-signed', {
-    Prosody: same(no('refused by them: “certificate is not trusted”', /certificate is not trusted/)).Prosody,
+    Prosody: { fromThem: NOT_TRUSTED, toThem: NOT_TRUSTED },
     ejabberd: {
-      fromThem: no('refused by them without a word', /closed/),
-      toThem: no('refused by them: “self signed certificate”', /self signed certificate/),
+      fromThem: no('they close without a word', 'hung-up', /it may not accept our certificate/),
+      toThem: no('they refuse: “self signed certificate”', 'sasl-refused', /self signed certificate/),
     },
   }),
   ...onBoth('we ask for a certificate, theirs is self-signed', 'self-strict', 'ca', same(SELF_SIGNED)),
   ...onBoth('we ask for TLS, they have none', 'clear-strict', 'ca', {
     Prosody: {
-      fromThem: no('refused: TLS is required', /TLS is required/),
-      toThem: no('refused: they have no TLS', /STARTTLS/),
+      fromThem: no('we refuse: TLS is required', 'tls-required', /TLS is required/),
+      toThem: no('we refuse: they have no TLS', 'tls-required', /unsupported-stanza-type to STARTTLS/),
     },
     ejabberd: {
-      fromThem: no('refused by them: STARTTLS is disabled there', /STARTTLS is disabled/),
-      toThem: no('refused: they have no TLS', /STARTTLS/),
+      fromThem: no('they refuse: “STARTTLS is disabled”', 'no-method', /STARTTLS is disabled/),
+      toThem: no('we refuse: they have no TLS', 'starttls-refused', /refused STARTTLS/),
     },
   }),
   ...onBoth('they ask for TLS, the record says none', 'cert-clear', 'ca', {
     Prosody: {
-      fromThem: no('refused: STARTTLS is not offered', /STARTTLS was not offered/),
-      toThem: no('refused: they require TLS', /the peer requires TLS/),
+      fromThem: no('we refuse: they want TLS', 'no-method', /wants TLS and the partner record says/),
+      toThem: THEY_WANT_TLS,
     },
     ejabberd: {
-      fromThem: no('refused by them: they require TLS', /STARTTLS required/),
-      toThem: no('refused: they require TLS', /the peer requires TLS/),
+      fromThem: no('they refuse: “Use of STARTTLS required”', 'peer-policy-violation', /STARTTLS required/),
+      toThem: THEY_WANT_TLS,
     },
   }),
 ]

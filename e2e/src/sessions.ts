@@ -12,6 +12,7 @@ export interface Session {
   readonly tls: string | null
   readonly since: string
   readonly reason: string | null
+  readonly failure: { readonly stage: string; readonly cause: string; readonly detail: string } | null
   readonly stanzasIn: number
   readonly stanzasOut: number
   readonly ownCertificate: ShownCertificate | null
@@ -41,17 +42,20 @@ export interface FailureWanted {
   readonly direction: Session['direction']
   /** Empty: nobody knows who it was. */
   readonly remoteDomain: string
+  /** Of its sentence, its cause or its technical detail. */
   readonly reason: RegExp
 }
+
+const wordsOf = ({ reason, failure }: Session): string => `${reason} (${failure?.cause}: ${failure?.detail})`
 
 /** Waits until the list of failed streams has such a one from after `sinceMs`. */
 export async function listsFailure(pair: Pair, sinceMs: number, wanted: FailureWanted): Promise<Session> {
   let last: readonly Session[] = []
-  const fits = ({ direction, remoteDomain, reason, since }: Session): boolean =>
-    direction === wanted.direction &&
-    remoteDomain === wanted.remoteDomain &&
-    wanted.reason.test(reason ?? '') &&
-    Date.parse(since) >= sinceMs
+  const fits = (one: Session): boolean =>
+    one.direction === wanted.direction &&
+    one.remoteDomain === wanted.remoteDomain &&
+    wanted.reason.test(wordsOf(one)) &&
+    Date.parse(one.since) >= sinceMs
   return until(
     `a failed ${wanted.direction} stream with ${wanted.remoteDomain}, ${wanted.reason}`,
     async () => {
@@ -61,7 +65,7 @@ export async function listsFailure(pair: Pair, sinceMs: number, wanted: FailureW
     10_000,
     200,
   ).catch((error: Error) => {
-    const seen = last.map(({ direction, remoteDomain, reason }) => `${direction} ${remoteDomain}: ${reason}`)
+    const seen = last.map((one) => `${one.direction} ${one.remoteDomain}: ${wordsOf(one)}`)
     throw new Error(`${error.message}; listed are only\n${seen.slice(-8).join('\n')}`)
   })
 }

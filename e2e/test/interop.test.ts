@@ -129,7 +129,9 @@ async function tellsOf(
   const live = (await streamsOf(pair, remoteDomain, local)).filter((one) => one.direction === direction)
   if (isRefused(expected)) {
     expect(live).toEqual([])
-    await listsFailure(pair, sinceMs, { direction, remoteDomain, reason: expected.reason })
+    const { says, cause } = expected
+    const failed = await listsFailure(pair, sinceMs, { direction, remoteDomain, reason: says })
+    expect(failed).toMatchObject({ localDomain: local, failure: { cause } })
     return
   }
   expect(live).toHaveLength(1)

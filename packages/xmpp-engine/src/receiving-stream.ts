@@ -460,14 +460,15 @@ function onManagement(
 function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
   const { startTls } = featuresOf(state, world)
   if (startTls === undefined || state.pairs.size > 0) {
+    const isByRecord = state.rules?.tls === 'notSupported' && !state.encrypted
+    const detail = isByRecord
+      ? 'the peer wants TLS and the partner record says it is not supported'
+      : 'STARTTLS was not offered here'
     return to(
       CLOSED,
-      { kind: 'refused', refusal: 'tls-failed', detail: 'STARTTLS was not offered here', isLast: true },
+      { kind: 'refused', refusal: 'tls-failed', detail, isLast: true },
       { kind: 'write', text: formatStartTls('failure') + STREAM_END },
-      {
-        kind: 'ended',
-        failure: { kind: 'tls-failed', reason: 'protocol-error', detail: 'STARTTLS was not offered here' },
-      },
+      { kind: 'ended', failure: { kind: 'tls-failed', reason: isByRecord ? 'no-method' : 'protocol-error', detail } },
       { kind: 'hang-up' },
     )
   }

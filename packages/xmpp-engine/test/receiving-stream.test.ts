@@ -279,10 +279,11 @@ describe('STARTTLS', () => {
   })
 
   test.each([
-    ['it was not offered', opened(receivingWorld(RULES.tlsNotSupported))],
-    ['a pair has proven itself', authenticated()],
-  ])('RFC 6120 §5.4.2.2, failure: %s', (_name, stream) => {
+    ['it was not offered', opened(receivingWorld(RULES.tlsNotSupported)), 'no-method'],
+    ['a pair has proven itself', authenticated(), 'protocol-error'],
+  ])('RFC 6120 §5.4.2.2, failure: %s', (_name, stream, reason) => {
     const effects = stream.receive(starttls)
+    expect(ofKind(effects, 'ended')[0]?.failure).toMatchObject({ kind: 'tls-failed', reason })
     expect(writtenIn(effects)).toMatch(/^<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'.*<\/stream:stream>$/)
     expect(stream.state.name).toBe('closed')
   })
@@ -620,7 +621,7 @@ describe('the end', () => {
       result(THEM, US) + '</stream:stream>',
       { kind: 'no-method', detail: 'TLS is required' },
     ],
-    ['dialback refused, a stream error', result(THEM, US) + notAuthorized, { kind: 'no-method' }],
+    ['dialback refused, a stream error', result(THEM, US) + notAuthorized, { reason: 'tls-required' }],
     ['a key verified', `<db:verify ${DB} from='${THEM}' to='${US}' id='x'>k</db:verify></stream:stream>`, undefined],
   ])('why nothing was proven: %s', (name, text, failure) => {
     const stream = name.includes('TLS') ? encrypted() : opened(receivingWorld(RULES.tlsRequired))

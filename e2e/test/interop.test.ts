@@ -170,8 +170,8 @@ const DIRECTIONS = ['inbound', 'outbound'] as const
 /** The streams are the same as before, and have carried more. */
 function staysUp(before: Record<Session['direction'], Session>, after: typeof before): void {
   for (const direction of DIRECTIONS) {
-    const { stanzasIn: _in, stanzasOut: _out, ...then } = before[direction]
-    expect(after[direction]).toMatchObject(then)
+    const { id, since, ownCertificate, peerCertificate } = before[direction]
+    expect(after[direction]).toMatchObject({ id, since, ownCertificate, peerCertificate })
   }
   expect(after.inbound.stanzasIn).toBeGreaterThan(before.inbound.stanzasIn)
   expect(after.outbound.stanzasOut).toBeGreaterThan(before.outbound.stanzasOut)

@@ -21,12 +21,18 @@ export interface EndDeps {
 
 /** One log line and one count for each stanza, at its end. */
 export function noteEnd({ clock, log, metrics }: EndDeps, ended: EndedStanza, outcome: Outcome): void {
-  const { startedMs, ...fields } = ended
+  const { correlationId, direction, kind, type, from, to, id, startedMs } = ended
   const durationMs = clock.monotonicMs() - startedMs
-  if (ended.kind === 'message') metrics.messageEnded(ended.direction, outcome.kind, durationMs)
-  if (ended.kind === 'presence') metrics.presencePassed(ended.direction, ended.type)
+  if (kind === 'message') metrics.messageEnded(direction, outcome.kind, durationMs)
+  if (kind === 'presence') metrics.presencePassed(direction, type)
   log.info('stanza-ended', {
-    ...fields,
+    correlationId,
+    direction,
+    kind,
+    type,
+    from,
+    to,
+    id,
     outcome: nameOfOutcome(outcome),
     detail: outcome.kind === 'bounced' ? outcome.failure.detail : undefined,
     durationMs: Math.round(durationMs * 10) / 10,

@@ -34,9 +34,9 @@ const ANSWER_MAX_WAIT_MS = 30_000
 export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaContext): Promise<void> {
   const correlationId = deps.ids.token()
   const startedMs = deps.clock.monotonicMs()
-  const outcome = await endOf(deps, stanza, context, correlationId)
+  const outcome = endHere(deps, stanza) ?? (await deps.offer(envelopeOf(deps, stanza, context, correlationId)))
   if (outcome.kind === 'bounced') answer(deps, errorReply(stanza, outcome.failure))
-  const { kind, type, id } = stanza
+  const { kind, type, from, to, id } = stanza
   noteEnd(
     deps,
     {
@@ -44,8 +44,8 @@ export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: St
       direction: 'xmpp-to-sip',
       kind,
       type,
-      from: formatJid(stanza.from),
-      to: formatJid(stanza.to),
+      from: formatJid(from),
+      to: formatJid(to),
       id,
       startedMs,
     },
@@ -53,12 +53,8 @@ export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: St
   )
 }
 
-async function endOf(
-  deps: InboundDeps,
-  stanza: Stanza,
-  context: StanzaContext,
-  correlationId: string,
-): Promise<Outcome> {
+/** The end of what goes no further than this edge. */
+function endHere(deps: InboundDeps, stanza: Stanza): Outcome | undefined {
   const decision = decideInbound(deps.index(), {
     fromDomain: stanza.from.domain,
     toDomain: stanza.to.domain,
@@ -68,24 +64,28 @@ async function endOf(
     authorizedByLocalUser: undefined,
   })
   if (!decision.allowed) return bounced(refusalOf(decision))
-
-  if (stanza.kind === 'iq') {
-    answer(deps, replyToIq(stanza))
-    return { kind: 'absorbed', reason: 'answered-here' }
-  }
-  return deps.offer({
-    correlationId,
-    edge: deps.node,
-    streamId: context.streamId,
-    localDomain: context.local,
-    remoteDomain: context.peer.domain,
-    provenBy: context.peer.provenBy,
-    from: formatBareJid(stanza.from),
-    to: formatBareJid(stanza.to),
-    stanzaXml: formatStanza(stanza),
-    receivedAtMs: deps.clock.wallMs(),
-  })
+  if (stanza.kind !== 'iq') return undefined
+  answer(deps, replyToIq(stanza))
+  return ANSWERED_HERE
 }
+
+const envelopeOf = (
+  deps: InboundDeps,
+  stanza: Stanza,
+  context: StanzaContext,
+  correlationId: string,
+): InboundEnvelope => ({
+  correlationId,
+  edge: deps.node,
+  streamId: context.streamId,
+  localDomain: context.local,
+  remoteDomain: context.peer.domain,
+  provenBy: context.peer.provenBy,
+  from: formatBareJid(stanza.from),
+  to: formatBareJid(stanza.to),
+  stanzaXml: formatStanza(stanza),
+  receivedAtMs: deps.clock.wallMs(),
+})
 
 /** Sends our own answer back to where the stanza came from; nobody waits for it, and there is no error to an error. */
 function answer(deps: InboundDeps, reply: Stanza | undefined): void {
@@ -99,4 +99,5 @@ async function sendAnswer(deps: InboundDeps, reply: Stanza): Promise<void> {
   deps.sparing.warn('answer-not-sent', { from: formatJid(from), to: formatJid(to), detail: sent.failure.detail })
 }
 
+const ANSWERED_HERE: Outcome = { kind: 'absorbed', reason: 'answered-here' }
 const bounced = (failure: Failure): Outcome => ({ kind: 'bounced', failure })

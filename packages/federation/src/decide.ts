@@ -78,6 +78,12 @@ export function decideStream(index: FederationIndex, question: StreamQuestion): 
 
 /** May a stanza from a partner reach us? */
 export function decideInbound(index: FederationIndex, question: InboundQuestion): Decision {
+  const { fromDomain, toDomain, kind, presenceType, authorizedByLocalUser } = question
+  const key = `in ${fromDomain} ${toDomain} ${kind} ${presenceType} ${authorizedByLocalUser}`
+  return index.remembered.get(key) ?? remember(index, key, fromDomain, askInbound(index, question))
+}
+
+function askInbound(index: FederationIndex, question: InboundQuestion): Decision {
   const trail = pairRules(new Trail(), index, question.toDomain, question.fromDomain)
   const partner = index.partnerOf(question.fromDomain)
   if (trail.refused || partner === undefined) return trail.decision()
@@ -86,10 +92,21 @@ export function decideInbound(index: FederationIndex, question: InboundQuestion)
 
 /** May a stanza of a local user go to a partner? Adding a contact there is always the local user's right. */
 export function decideOutbound(index: FederationIndex, question: OutboundQuestion): Decision {
+  const key = `out ${question.fromDomain} ${question.toDomain} ${question.kind}`
+  return index.remembered.get(key) ?? remember(index, key, question.toDomain, askOutbound(index, question))
+}
+
+function askOutbound(index: FederationIndex, question: OutboundQuestion): Decision {
   const trail = pairRules(new Trail(), index, question.fromDomain, question.toDomain)
   const partner = index.partnerOf(question.toDomain)
   if (trail.refused || partner === undefined) return trail.decision()
   return featureRule(trail, partner, question.kind).decision()
+}
+
+/** One index answers one question always alike. What is asked about strangers is not remembered, lest they fill it. */
+function remember(index: FederationIndex, key: string, remote: string, decision: Decision): Decision {
+  if (index.partnerOf(remote) !== undefined) index.remembered.set(key, decision)
+  return decision
 }
 
 /** Whether a user of the partner may see the status notes of local users. */

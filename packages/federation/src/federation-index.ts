@@ -1,3 +1,5 @@
+import { RecentMap } from '@stox/kernel'
+import type { Decision } from './decide.ts'
 import { domainToAscii } from './domain.ts'
 import type { LocalDomain, LocalDomainMessages } from './local-domain.ts'
 import type { FederationModel } from './model.ts'
@@ -14,9 +16,14 @@ export interface ServedDomain extends SipRules {
   readonly messages: LocalDomainMessages
 }
 
+/** Pairs of domains that are talked about at one time, with what is asked about each. */
+const MOST_REMEMBERED = 10_000
+
 /** One model made ready for questions: each answer is one look-up. Domains are asked for in normalised or A-label form. */
 export class FederationIndex {
   readonly model: FederationModel
+  /** Decisions over this model, by their question. */
+  readonly remembered = new RecentMap<string, Decision>(MOST_REMEMBERED)
   readonly #partners = new Map<string, XmppPartner>()
   readonly #localDomains = new Map<string, ServedDomain>()
 

@@ -1,5 +1,6 @@
 import type { Log, LogFields } from '@stox/kernel'
-import { destination, pino } from 'pino'
+import { pino } from 'pino'
+import { LineWriter } from './line-writer.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -7,12 +8,6 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export interface LogDestination {
   write(line: string): void
 }
-
-/** Lines are written together: one system call for each would cost a tenth of the time of a busy process. */
-const CHUNK_BYTES = 8192
-const LATEST_MS = 100
-/** What waits for a reader that does not read; beyond it lines are dropped. */
-const MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 let lastMs = Number.NaN
 let lastField = ''
@@ -25,6 +20,18 @@ function timeField(): string {
     lastField = `,"time":"${new Date(nowMs).toISOString()}"`
   }
   return lastField
+}
+
+let toStandardOutput: LineWriter | undefined
+
+/** One for all logs of the process. */
+function standardOutput(): LineWriter {
+  if (toStandardOutput === undefined) {
+    const writer = new LineWriter(1)
+    process.on('exit', () => writer.flush())
+    toStandardOutput = writer
+  }
+  return toStandardOutput
 }
 
 /** One JSON object a line: level, time, name, event, then the fields of the event. To standard output unless told otherwise. */
@@ -41,14 +48,7 @@ export function createLog(options: {
       timestamp: timeField,
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.destination ??
-      destination({
-        fd: 1,
-        sync: false,
-        minLength: CHUNK_BYTES,
-        periodicFlush: LATEST_MS,
-        maxLength: MOST_WAITING_BYTES,
-      }),
+    options.destination ?? standardOutput(),
   )
   return {
     debug: (event: string, fields?: LogFields) => sink.debug(fields ?? {}, event),

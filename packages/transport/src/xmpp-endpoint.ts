@@ -412,7 +412,7 @@ export class XmppEndpoint {
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
       this.#intake.hold(stream, 1, bytes)
-      void dealtWith.finally(() => {
+      void dealtWith.then(() => {
         stream.ledger.settle(place)
         this.#intake.hold(stream, -1, -bytes)
       })

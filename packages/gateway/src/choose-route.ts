@@ -17,25 +17,36 @@ export interface SipRoute {
 }
 
 /** The model is live: asked for every message. */
-export function chooseRoute(index: FederationIndex, domain: string, gruu: GruuPolicy): SipRoute | undefined {
+export function chooseRoute(
+  index: FederationIndex,
+  domain: string,
+  gruu: GruuPolicy,
+  sipAddress: OwnAddress,
+): SipRoute | undefined {
   const local = index.localDomain(domain)
-  return local === undefined ? undefined : routeOf(local, gruu)
+  return local === undefined ? undefined : routeOf(local, gruu, sipAddress)
 }
+
+/** What of ours a server may write to, by transport. */
+export type OwnAddress = (transport: SipTransport) => { readonly host: string; readonly port: number } | undefined
 
 // One object for each entry of the model: a message costs no allocation here.
 const routes = new WeakMap<ServedDomain, SipRoute>()
 
-/** `gruu`: off for all domains, or as each says. */
-function routeOf(local: ServedDomain, gruu: GruuPolicy): SipRoute {
-  const own = gruu === 'off' ? 'off' : local.gruu
+/** `gruu`: off for all domains, or how it is written for those that take it. */
+function routeOf(local: ServedDomain, gruu: GruuPolicy, sipAddress: OwnAddress): SipRoute {
+  const own = local.gruu === 'off' ? 'off' : gruu
   let route = routes.get(local)
   if (route === undefined || route.rules.gruu !== own) {
-    const { domain, congestionSafe, maxMessageBytes, backupRoutes } = local
+    const { domain, congestionSafe, maxMessageBytes, backupRoutes, assertedIdentity } = local
+    const transport = transportOf(local.route)
+    const at = local.contactInMessage ? sipAddress(transport) : undefined
+    const contactAt = at === undefined ? undefined : `${at.host}:${at.port};transport=${transport}`
     route = {
       domain,
       uri: local.route,
-      transport: transportOf(local.route),
-      rules: { congestionSafe, maxMessageBytes, gruu: own },
+      transport,
+      rules: { congestionSafe, maxMessageBytes, gruu: own, asserts: assertedIdentity, contactAt },
       options: { congestionSafe, domain, ...(backupRoutes.length === 0 ? {} : { backups: backupRoutes }) },
     }
     routes.set(local, route)

@@ -19,10 +19,11 @@ import type { GruuPolicy, MessageVerdict, SipAnswerHints } from '@stox/translate
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
 import { chooseRoute, noRouteTo } from './choose-route.ts'
-import type { SipRoute } from './choose-route.ts'
+import type { OwnAddress, SipRoute } from './choose-route.ts'
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
+import type { HoldDowns } from './hold-downs.ts'
 import { otherWays } from './other-ways.ts'
 import type { PairQueues } from './pair-queues.ts'
 import { lateErrorFromXmpp, reportFromXmpp } from './pass-reports.ts'
@@ -39,6 +40,7 @@ export interface DeliverToSipDeps extends EndDeps {
   /** The model is live. */
   index(): FederationIndex
   readonly gruu: GruuPolicy
+  readonly sipAddress: OwnAddress
   readonly sip: SipSender
   readonly queues: PairQueues<Outcome>
   readonly conversations: Conversations
@@ -46,6 +48,7 @@ export interface DeliverToSipDeps extends EndDeps {
   readonly abilities: SipAbilities
   readonly repeats: Repeats
   readonly asked: AskedOfSip
+  readonly held: HoldDowns
   /** Whether the local user has added the remote one: known from the subscriptions. */
   isAuthorizedBy(local: Jid, remote: Jid): boolean
 }
@@ -116,8 +119,11 @@ async function journeyToSip(
   if (verdict.kind === 'bounce') return bounced(verdict.failure)
   if (verdict.kind === 'report') return reportFromXmpp(reportDeps(deps), message, verdict)
 
-  const route = chooseRoute(index, message.to.domain, deps.gruu)
+  const route = chooseRoute(index, message.to.domain, deps.gruu, deps.sipAddress)
   if (route === undefined) return bounced(noRouteTo(message.to.domain))
+
+  const held = deps.held.failureFor(story.to)
+  if (held !== undefined) return bounced(held)
 
   const { body, extras } = verdict
   deps.conversations.noteFromXmpp(message.from, message.to, message, extras?.state !== undefined)
@@ -152,7 +158,7 @@ function inTurn(
 
 const reportDeps = (deps: DeliverToSipDeps): ReportDeps => ({
   ...deps,
-  route: (domain) => chooseRoute(deps.index(), domain, deps.gruu),
+  route: (domain) => chooseRoute(deps.index(), domain, deps.gruu, deps.sipAddress),
   send: async (request, parties, route) => {
     const pair = `${formatBareJid(parties.from)} ${formatBareJid(parties.to)}`
     return inTurn(deps, pair, request.body.length, () => askSip(deps, pair, request, route))
@@ -167,7 +173,7 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
   if (refusalFor(deps, index, message) !== undefined || !passesTyping(index, to.domain, from.domain))
     return absorbed('no-content')
   deps.conversations.noteState(from, to)
-  const route = chooseRoute(index, to.domain, deps.gruu)
+  const route = chooseRoute(index, to.domain, deps.gruu, deps.sipAddress)
   if (
     route === undefined ||
     !deps.conversations.isAnswering(from, to) ||
@@ -192,7 +198,9 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
 async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest, route: SipRoute): Promise<Outcome> {
   const reply = await deps.sip.send(request, route.uri, route.options)
   if (reply.kind === 'response' && reply.response.status < 300) return delivered(reply.response.status)
-  const outcome = bounced(failureOf(reply))
+  const failure = failureOf(reply)
+  deps.held.note(pair.slice(pair.indexOf(' ') + 1), failure)
+  const outcome = bounced(failure)
   // Those behind it would wait as long for the same silence.
   if (reply.kind === 'failed' && reply.cause === 'timeout') deps.queues.failWaiting(pair, outcome)
   return outcome

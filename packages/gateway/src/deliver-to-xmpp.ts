@@ -13,6 +13,9 @@ import { absorbed, bounced, brokeDown, delivered, misaddressed } from './bounce.
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
+import type { HoldDowns } from './hold-downs.ts'
+import type { LoopGuard } from './loop-guard.ts'
+import type { OpaqueGruus } from './opaque-gruus.ts'
 import { passesReports, reportFromSip } from './pass-reports.ts'
 import type { AskedOfSip } from './pass-reports.ts'
 import { passesTyping } from './pass-typing.ts'
@@ -33,9 +36,11 @@ export interface DeliverToXmppDeps extends EndDeps {
   readonly repeats: Repeats
   readonly typing: Typing
   readonly asked: AskedOfSip
+  readonly loops: LoopGuard
+  readonly held: HoldDowns
+  /** Set where resources travel as tokens. */
+  readonly opaqueGruus: OpaqueGruus | undefined
   readonly abilities: SipAbilities
-  /** Whether P-Asserted-Identity says who writes. @see RFC 3325 */
-  readonly believesAsserted: boolean
   /** The one resource of this SIP user that this contact is shown, if it is one. @see mapping C.13 */
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined
 }
@@ -72,9 +77,10 @@ interface JourneyEnd {
 const ends = (outcome: Outcome, kind: JourneyEnd['kind'] = 'message'): JourneyEnd => ({ outcome, kind })
 
 async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story: MessageStory): Promise<JourneyEnd> {
-  const parties = partiesOfRequest(request, deps.believesAsserted)
+  const parties = partiesOfRequest(request, (domain) => deps.index().localDomain(domain)?.assertedIdentity === true)
   if (!parties.ok) return ends(bounced(parties.failure))
-  const { from, to } = parties.value
+  const { from } = parties.value
+  const to = deps.opaqueGruus === undefined ? parties.value.to : deps.opaqueGruus.resolve(parties.value.to)
   story.from = formatBareJid(from)
   story.to = formatBareJid(to)
 
@@ -94,7 +100,7 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   const decision = decideOutbound(index, { fromDomain: from.domain, toDomain: to.domain, kind: 'message' })
   if (!decision.allowed) return ends(bounced(refusalOf(decision)))
 
-  const view = sendersView(deps, parties.value)
+  const view = sendersView(deps, { from, to })
   if (verdict.value.kind === 'composing') {
     deps.abilities.note(from, 'composing', true)
     const passes = passesTyping(index, from.domain, to.domain)
@@ -111,9 +117,13 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   const repeated = deps.repeats.outcomeOf(content.id)
   if (repeated !== undefined) return ends(await repeated, 'repeat')
 
+  const round = deps.loops.refusalFor(request, parties.value, content.text)
+  if (round !== undefined) return ends(bounced(round))
+
   if (content.html !== undefined) deps.abilities.note(from, 'html', true)
   if (content.cpim) deps.abilities.note(from, 'cpim', true)
   deps.typing.wordsFromSip(from, to)
+  deps.held.release(story.from)
   const { stanzaType, stickyThread } = rules.messages
   const pair = deps.conversations.noteFromSip(from, to)
   const type = stanzaType === 'chat' || (stanzaType === 'mirror' && pair.chats) ? 'chat' : 'normal'

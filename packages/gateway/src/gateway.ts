@@ -32,12 +32,16 @@ import type {
 } from '@stox/transport'
 import { bounced } from './bounce.ts'
 import type { GatewayConfig } from './config.ts'
+import type { OwnAddress } from './choose-route.ts'
 import { Conversations } from './conversations.ts'
 import { deliverToSip } from './deliver-to-sip.ts'
 import type { DeliverToSipDeps } from './deliver-to-sip.ts'
 import { deliverToXmpp } from './deliver-to-xmpp.ts'
 import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
 import { PresenceKeeper } from './keep-presence.ts'
+import { HoldDowns } from './hold-downs.ts'
+import { LoopGuard } from './loop-guard.ts'
+import { OpaqueGruus } from './opaque-gruus.ts'
 import { PairQueues } from './pair-queues.ts'
 import { AskedOfSip } from './pass-reports.ts'
 import { Typing } from './pass-typing.ts'
@@ -192,6 +196,10 @@ export async function startGateway(
     undo.push(() => link.close())
 
     // --- the stories
+    // The model has its passphrase: seeding and the API leave one.
+    const opaqueGruus = new OpaqueGruus(hashes, () => model.settings.dialbackPassphrase ?? '')
+    const gruu = config.sip.gruu === 'opaque' ? opaqueGruus : config.sip.gruu
+    const sipAddress: OwnAddress = (transport) => endpoint.contact(transport)
     const conversations = new Conversations({ clock, ids, hashes })
     const queues = new PairQueues<Outcome>()
     const keeper = new PresenceKeeper({
@@ -203,9 +211,9 @@ export async function startGateway(
       metrics,
       store: store.subscriptions,
       index: () => index,
-      gruu: config.sip.gruu,
+      gruu,
       sip,
-      sipAddress: (transport) => endpoint.contact(transport),
+      sipAddress,
       link,
       expiresS: config.presence.expiresS,
       notifyIntervalMs: config.presence.notifyIntervalMs,
@@ -226,10 +234,12 @@ export async function startGateway(
       abilities: new SipAbilities(clock),
       repeats: new Repeats(clock),
       asked: new AskedOfSip(),
+      held: new HoldDowns(clock),
     }
     const toSip: DeliverToSipDeps = {
       ...common,
-      gruu: config.sip.gruu,
+      gruu,
+      sipAddress,
       sip,
       queues,
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
@@ -239,7 +249,8 @@ export async function startGateway(
       hashes,
       link,
       giveUpMs,
-      believesAsserted: config.sip.trustAssertedIdentity,
+      loops: new LoopGuard(clock),
+      opaqueGruus: config.sip.gruu === 'opaque' ? opaqueGruus : undefined,
       shownResource: (sipUser, xmppUser) => keeper.shownResource(sipUser, xmppUser),
     }
     const counted = async <T>(work: Promise<T>): Promise<T> => {

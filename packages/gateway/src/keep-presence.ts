@@ -37,7 +37,7 @@ export interface KeepPresenceDeps {
   readonly gruu: GruuPolicy
   readonly sip: SipSender
   /** What to write into Contact. */
-  sipAddress(transport: SipTransport): SipAddress | undefined
+  readonly sipAddress: (transport: SipTransport) => SipAddress | undefined
   readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
   readonly expiresS: number
   readonly notifyIntervalMs: number
@@ -454,7 +454,7 @@ export class PresenceKeeper {
 
   async #sendSip(entry: WatchEntry, request: SipRequest, nextHop: string | undefined): Promise<void> {
     if (this.#closed) return
-    const route = chooseRoute(this.#deps.index(), sipEnd(entry).domain, this.#deps.gruu)
+    const route = chooseRoute(this.#deps.index(), sipEnd(entry).domain, this.#deps.gruu, this.#deps.sipAddress)
     const towards = nextHop ?? route?.uri
     const reply =
       towards === undefined
@@ -492,7 +492,7 @@ export class PresenceKeeper {
   #orderFor(entry: WatchEntry, expiresS: number): SubscriptionOrder {
     const watcher = jidToSipText(entry.watcher)
     const contact = jidToSipText(entry.contact)
-    const route = chooseRoute(this.#deps.index(), entry.contact.domain, this.#deps.gruu)
+    const route = chooseRoute(this.#deps.index(), entry.contact.domain, this.#deps.gruu, this.#deps.sipAddress)
     return {
       event: 'presence',
       accept: PIDF_TYPE,

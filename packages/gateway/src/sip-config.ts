@@ -119,16 +119,12 @@ export const sipSection = z
       .default([])
       .describe('With what we answer when the SIP server of a domain asks for a password (401, 407); never logged.'),
     digest: digestSchema,
-    trustAssertedIdentity: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Whether P-Asserted-Identity of a trusted peer says who writes, in place of From (RFC 3325). Only for peers that take the header out of what their users send.',
-      ),
     gruu: z
-      .enum(['raw', 'off'])
+      .enum(['raw', 'opaque', 'off'])
       .default('raw')
-      .describe('Whether an XMPP resource travels as a gr parameter as each domain says (raw), or never (off).'),
+      .describe(
+        'How an XMPP resource travels to the domains that take one: as a gr parameter (raw), as a token in it that says nothing (opaque), or not at all (off).',
+      ),
     probeIntervalS: z
       .int()
       .min(0)

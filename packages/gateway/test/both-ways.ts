@@ -5,6 +5,7 @@ import type { SipRequest, SipResponse } from '@stox/sip'
 import { Conversations } from '../src/conversations.ts'
 import { deliverToSip } from '../src/deliver-to-sip.ts'
 import { deliverToXmpp } from '../src/deliver-to-xmpp.ts'
+import { OpaqueGruus } from '../src/opaque-gruus.ts'
 import { PairQueues } from '../src/pair-queues.ts'
 import { takeStanza } from '../src/take-stanza.ts'
 import { besidesOf, envelopeFor, hashes, incomingOf, metrics, modelFor, newStage } from './stage.ts'
@@ -25,8 +26,10 @@ export function bothWays(
   messages: Readonly<Record<string, unknown>> = {},
   partner: Readonly<Record<string, unknown>> = {},
   more: Readonly<Record<string, unknown>> = {},
+  how: { readonly opaque?: boolean } = {},
 ): BothWays {
   const stage = newStage()
+  const opaqueGruus = how.opaque === true ? new OpaqueGruus(hashes, () => 'secret') : undefined
   const index = new FederationIndex(
     modelFor('federated', {
       partners: [xmppPartnerSchema.parse({ domain: 'montague.example', partnerType: 'federated', ...partner })],
@@ -55,8 +58,9 @@ export function bothWays(
   }
   const toSip = {
     ...shared,
-    gruu: 'raw' as const,
+    gruu: opaqueGruus ?? ('raw' as const),
     sip: stage.sip,
+    sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     queues: new PairQueues<Outcome>(),
     isAuthorizedBy: () => false,
   }
@@ -65,7 +69,7 @@ export function bothWays(
     hashes,
     link: stage.link,
     giveUpMs: 12_000,
-    believesAsserted: false,
+    opaqueGruus,
     shownResource: () => undefined,
   }
   return {

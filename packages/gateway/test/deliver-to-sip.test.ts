@@ -27,6 +27,7 @@ function world(partnerType: PartnerType = 'federated', more: Partial<FederationM
     index: () => index,
     gruu: 'raw' as const,
     sip: stage.sip,
+    sipAddress: () => undefined,
     queues: new PairQueues<Outcome>(),
     conversations,
     isAuthorizedBy: () => authorized,

@@ -54,7 +54,6 @@ function world(more: Partial<FederationModel> = {}): World {
     link: stage.link,
     giveUpMs: 12_000,
     conversations,
-    believesAsserted: false,
     shownResource: () => at.shown,
   }
   return at

@@ -11,6 +11,9 @@ import type { IncomingSipRequest, SipReply } from '@stox/transport'
 import { parseStanzaText } from '@stox/xmpp'
 import type { MessageStanza, PresenceStanza, Stanza } from '@stox/xmpp'
 import type { Conversations } from '../src/conversations.ts'
+import { HoldDowns } from '../src/hold-downs.ts'
+import { LoopGuard } from '../src/loop-guard.ts'
+import type { OpaqueGruus } from '../src/opaque-gruus.ts'
 import { AskedOfSip } from '../src/pass-reports.ts'
 import { Typing } from '../src/pass-typing.ts'
 import { Repeats } from '../src/repeats.ts'
@@ -207,4 +210,7 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
   abilities: new SipAbilities(stage.time),
   repeats: new Repeats(stage.time),
   asked: new AskedOfSip(),
+  held: new HoldDowns(stage.time),
+  loops: new LoopGuard(stage.time),
+  opaqueGruus: undefined as OpaqueGruus | undefined,
 })

@@ -6,8 +6,20 @@ import { domainToAscii, escapeLocal, parseDomain, prepLocal, prepResource, unesc
 import type { Jid } from '@stox/xmpp'
 import type { SipFailure } from './sip-failure.ts'
 
-/** Whether an XMPP resource travels as `gr`, or not at all (some servers match From against the AOR literally). */
-export type GruuPolicy = 'raw' | 'off'
+/** Stands for resources that SIP is not to see: they can be long, and tell the name of a client. */
+export interface GruuTokens {
+  /** A token for the resource of a full JID, always the same. */
+  tokenOf(jid: Jid): string
+}
+
+/**
+ * How an XMPP resource travels: as `gr`, as a token in `gr`, or not at all (some servers match From against the AOR
+ * literally). @see mapping A.5
+ */
+export type GruuPolicy = 'raw' | 'off' | GruuTokens
+
+/** For a resource that the SIP side made: it has nothing to hide from it. */
+export const asLearned = (gruu: GruuPolicy): GruuPolicy => (gruu === 'off' ? 'off' : 'raw')
 
 const badAddress = (status: 400 | 404 | 416, text: string, detail: string): SipFailure => ({
   fault: 'sender',
@@ -72,7 +84,7 @@ export function jidToSipUri(jid: Jid, gruu: GruuPolicy = 'raw'): SipUri {
     ...(jid.local === undefined ? {} : { user: unescapeLocal(jid.local) }),
     host: domainToAscii(jid.domain),
     // The prose of step 8 says slash, its example `;gr=qux`: the example is right. @see RFC 5627 §3
-    ...(gruu === 'raw' && jid.resource !== undefined ? { gr: jid.resource } : {}),
+    ...(gruu === 'off' || jid.resource === undefined ? {} : { gr: gruu === 'raw' ? jid.resource : gruu.tokenOf(jid) }),
   })
 }
 

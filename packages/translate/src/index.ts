@@ -1,5 +1,5 @@
 export { jidToInstantUri, jidToSipText, jidToSipUri, sipAddressToJid, sipUriToJid } from './address.ts'
-export type { GruuPolicy } from './address.ts'
+export type { GruuPolicy, GruuTokens } from './address.ts'
 export type { SipFailure } from './sip-failure.ts'
 export {
   ALLOWED_METHODS,

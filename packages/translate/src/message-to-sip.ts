@@ -18,7 +18,7 @@ import type { ChatState, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@
 import { xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
 import { childOf, namespaceOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
-import { jidToSipUri } from './address.ts'
+import { asLearned, jidToSipText, jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
 import { shortHeaderText } from './failure-to-sip.ts'
 import { splitText } from './split-text.ts'
@@ -30,6 +30,10 @@ export interface SipRouteRules {
   /** The whole request, start line and headers included. Counts only above 1300, and only when `congestionSafe`. */
   readonly maxMessageBytes: number
   readonly gruu: GruuPolicy
+  /** Whether P-Asserted-Identity is written: the server believes us. @see RFC 3325 §9.1 */
+  readonly asserts?: boolean
+  /** Where a Contact leads, for servers that want one in a MESSAGE: `host:port;transport=tls`. */
+  readonly contactAt?: string | undefined
 }
 
 /** The conversation a MESSAGE belongs to; the caller keeps one per thread. @see mapping C.2, Call-ID reuse */
@@ -259,7 +263,7 @@ export function pagerMessage(
   headers: readonly SipHeaderEntry[] = [],
   displayName?: string,
 ): Result<SipRequest, Failure> {
-  const to = nameAddr(jidToSipUri(parties.to, rules.gruu))
+  const to = nameAddr(jidToSipUri(parties.to, asLearned(rules.gruu)))
   const request = newSipRequest({
     method: 'MESSAGE',
     uri: formatSipUri(to.uri),
@@ -268,13 +272,27 @@ export function pagerMessage(
     callId: call.callId,
     cseq: call.cseq,
     maxForwards: 70,
-    headers: [...headers, ['User-Agent', 'stox']],
+    headers: [...headers, ...serversOwn(parties.from, rules), ['User-Agent', 'stox']],
     contentType: content.contentType,
     body: content.body,
   })
   const limit = rules.congestionSafe ? Math.max(PAGER_LIMIT_BYTES, rules.maxMessageBytes) : PAGER_LIMIT_BYTES
   const bytes = bytesOf(request)
   return bytes > limit ? fail(tooLongForSip(bytes, limit)) : ok(request)
+}
+
+const NOTHING_MORE: readonly SipHeaderEntry[] = []
+
+/** What only some servers ask for. DEVIATION: RFC 3428 §4 knows no Contact here. @see mapping J 26 */
+function serversOwn(from: Jid, { asserts, contactAt }: SipRouteRules): readonly SipHeaderEntry[] {
+  if (asserts !== true && contactAt === undefined) return NOTHING_MORE
+  const { user } = jidToSipUri(from, 'off')
+  return [
+    ...(asserts === true ? [['P-Asserted-Identity', `<${jidToSipText(from, 'off')}>`] as const] : []),
+    ...(contactAt === undefined
+      ? []
+      : [['Contact', `<sip:${user === undefined ? '' : `${user}@`}${contactAt}>`] as const]),
+  ]
 }
 
 /** One stanza as one MESSAGE; `to` may carry a resource only when the SIP side taught us it. @see RFC 7572 §4 */

@@ -43,12 +43,15 @@ export type SipTextVerdict =
   | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
 
 /** The Request-URI wins over To, which may be an alias. @see RFC 7572 §5, mapping C.3 */
-export function partiesOfRequest(request: SipRequest, believesAsserted = false): Result<SipParties, SipFailure> {
+export function partiesOfRequest(
+  request: SipRequest,
+  isAsserted: (domain: string) => boolean = () => false,
+): Result<SipParties, SipFailure> {
   const requestUri = parseSipUri(request.uri)
   if (!requestUri.ok) return fail(badRequest('Malformed Request-URI'))
   const to = sipUriToJid(requestUri.value)
   if (!to.ok) return to
-  const asserted = believesAsserted ? assertedSender(request) : undefined
+  const asserted = assertedSender(request, isAsserted)
   const from = sipAddressToJid(asserted ?? request.core.from)
   if (!from.ok) {
     // 404, 416 and 480 would speak of the one who is called.
@@ -57,14 +60,17 @@ export function partiesOfRequest(request: SipRequest, believesAsserted = false):
   return ok({ from: from.value, to: to.value })
 }
 
-/** Who a trusted peer says it is; what he would keep to himself stays in his domain. @see RFC 3325 §9.1, §9.3 */
-function assertedSender(request: SipRequest): NameAddr | undefined {
+/**
+ * Who a trusted peer says it is, for a user of a domain whose server is believed; what he would keep to himself stays in
+ * his domain. @see RFC 3325 §9.1, §9.3
+ */
+function assertedSender(request: SipRequest, isAsserted: (domain: string) => boolean): NameAddr | undefined {
+  if (!request.headers.has('P-Asserted-Identity')) return undefined
   const asserted = request.headers.list('P-Asserted-Identity')
-  if (asserted.length === 0 || /(?:^|[;,\s])id(?:$|[;,\s])/i.test(request.headers.all('Privacy').join(';')))
-    return undefined
+  if (/(?:^|[;,\s])id(?:$|[;,\s])/i.test(request.headers.all('Privacy').join(';'))) return undefined
   for (const value of asserted) {
     const address = parseNameAddr(value)
-    if (address.ok && address.value.uri.scheme === 'sip') return address.value
+    if (address.ok && address.value.uri.scheme === 'sip' && isAsserted(address.value.uri.host)) return address.value
   }
   return undefined
 }

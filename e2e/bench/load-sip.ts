@@ -11,6 +11,8 @@ export interface SipLoadOptions {
   /** Where to send, and for which domain. */
   readonly target: { readonly host: string; readonly port: number }
   readonly remote: string
+  /** What is sent as number `seq`; left out: a MESSAGE. Its Call-ID and branch are `id`, or the answer is not known again. */
+  readonly request?: (seq: number, id: string) => string
 }
 
 const SOCKET_BYTES = 4 * 1024 * 1024
@@ -29,7 +31,7 @@ const COPIED: ReadonlySet<string> = new Set([
   'record-route:',
 ])
 
-/** A SIP server as far as load goes: answers every MESSAGE with 200, and sends its own with retransmission over UDP. */
+/** A SIP server as far as load goes: answers every MESSAGE and NOTIFY with 200, and sends its own with retransmission over UDP. */
 export class SipLoad implements LoadEnd {
   listener: LoadListener = nobody
   retransmitted = 0
@@ -84,22 +86,23 @@ export class SipLoad implements LoadEnd {
   }
 
   send(seq: number): void {
+    const id = `${this.#run}-${seq}`
+    const text = this.#options.request?.(seq, id) ?? this.#message(seq, id)
+    this.#noted.push(text)
+    if (this.#options.transport === 'udp')
+      this.#unanswered.set(seq, { bytes: Buffer.from(text, 'latin1'), atMs: performance.now(), times: 0 })
+  }
+
+  #message(seq: number, id: string): string {
     const { transport, address, port, domain, remote } = this.#options
     const person = seq % PEOPLE
     const to = `sip:u${person}@${remote}`
     const text = textOf(seq)
-    const id = `${this.#run}-${seq}`
-    this.#noted.push(
+    return (
       `MESSAGE ${to} SIP/2.0\r\nVia: SIP/2.0/${transport.toUpperCase()} ${address}:${port};branch=z9hG4bK${id}\r\nMax-Forwards: 70\r\n` +
-        `From: <sip:s${person}@${domain}>;tag=${id}\r\nTo: <${to}>\r\nCall-ID: ${id}\r\nCSeq: 1 MESSAGE\r\n` +
-        `Content-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+      `From: <sip:s${person}@${domain}>;tag=${id}\r\nTo: <${to}>\r\nCall-ID: ${id}\r\nCSeq: 1 MESSAGE\r\n` +
+      `Content-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`
     )
-    if (transport === 'udp')
-      this.#unanswered.set(seq, {
-        bytes: Buffer.from(this.#noted.at(-1) ?? '', 'latin1'),
-        atMs: performance.now(),
-        times: 0,
-      })
   }
 
   flush(): void {
@@ -143,7 +146,7 @@ export class SipLoad implements LoadEnd {
       else this.listener.failed(seq, text.slice(8, text.indexOf('\r\n')))
       return undefined
     }
-    if (!text.startsWith('MESSAGE ')) return undefined
+    if (!text.startsWith('MESSAGE ') && !text.startsWith('NOTIFY ')) return undefined
     const end = text.indexOf('\r\n\r\n')
     const seq = seqIn(text, end)
     if (seq >= 0) this.listener.arrived(seq)
@@ -178,7 +181,9 @@ function answerTo(head: string): string {
   for (const line of head.split('\r\n')) {
     const name = line.slice(0, line.indexOf(':') + 1).toLowerCase()
     if (!COPIED.has(name)) continue
-    answer += name === 'to:' || name === 't:' ? `${line};tag=load\r\n` : `${line}\r\n`
+    // Within a dialog the tag is there.
+    const needsTag = (name === 'to:' || name === 't:') && !line.includes(';tag=')
+    answer += needsTag ? `${line};tag=load\r\n` : `${line}\r\n`
   }
   return `${answer}Content-Length: 0\r\n\r\n`
 }

@@ -4,8 +4,9 @@ import { Stage } from '../src/stage.ts'
 import { machine, type Bench } from './measure.ts'
 import { benchEdge } from './mode-edge.ts'
 import { benchMessages, generatorsAlone, type MessageOptions } from './mode-messages.ts'
+import { benchPresence } from './mode-presence.ts'
 
-const MODES = ['edge', 'prosody', 'messages', 'kamailioProsody'] as const
+const MODES = ['edge', 'prosody', 'messages', 'kamailioProsody', 'presence'] as const
 type Mode = (typeof MODES)[number]
 
 const { values: options } = parseArgs({
@@ -22,6 +23,8 @@ const { values: options } = parseArgs({
     transport: { type: 'string', default: 'udp' },
     window: { type: 'string', default: '128' },
     way: { type: 'string' },
+    /** Presence: so many. */
+    subscriptions: { type: 'string' },
   },
 })
 const wanted = new Set<string>(options.only.split(','))
@@ -51,18 +54,41 @@ const messages: MessageOptions = {
   way: options.way,
 }
 
-async function all(): Promise<Readonly<Record<string, unknown>>> {
+const subscriptions = Number(options.subscriptions ?? (options.quick ? 300 : 100_000))
+
+type Part = Readonly<Record<string, unknown>>
+const parts: readonly { readonly of: readonly Mode[]; measure(): Promise<Part> }[] = [
+  { of: ['edge', 'prosody'], measure: () => benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) },
+  {
+    of: ['messages', 'kamailioProsody'],
+    measure: () =>
+      benchMessages(bench, messages, { messages: has('messages'), kamailioProsody: has('kamailioProsody') }),
+  },
+  { of: ['presence'], measure: () => benchPresence(bench, subscriptions) },
+]
+
+async function all(): Promise<Part> {
   if (options.generators) return generatorsAlone(bench, messages)
-  const parts: readonly Readonly<Record<string, unknown>>[] = [
-    has('edge') || has('prosody') ? await benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) : {},
-    has('messages') || has('kamailioProsody')
-      ? await benchMessages(bench, messages, { messages: has('messages'), kamailioProsody: has('kamailioProsody') })
-      : {},
-  ]
-  const peers: object = Object.assign({}, ...parts.map((part) => part['peers']))
+  const done: Part[] = []
+  const failed: Record<string, string> = {}
+  for (const part of parts.filter(({ of }) => of.some(has))) {
+    // What was measured is not lost because another part broke.
+    await part.measure().then(
+      (one) => done.push(one),
+      (error: unknown) => {
+        const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
+        failed[part.of.join(', ')] = why
+        say(`${part.of.join(', ')}: ${why}`)
+        stage.failed()
+        process.exitCode = 1
+      },
+    )
+  }
+  const peers: object = Object.assign({}, ...done.map((one) => one['peers']))
   return {
-    ...Object.assign({}, ...parts),
+    ...Object.assign({}, ...done),
     ...(Object.keys(peers).length > 0 && { peers }),
+    ...(Object.keys(failed).length > 0 && { failed }),
     runs: bench.runs,
     phaseS: bench.phaseMs / 1000,
     machine: machine(),
@@ -72,9 +98,6 @@ async function all(): Promise<Readonly<Record<string, unknown>>> {
 try {
   const result = await all()
   if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)
-} catch (error) {
-  stage.failed()
-  throw error
 } finally {
   await stage.close()
 }

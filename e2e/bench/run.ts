@@ -175,6 +175,11 @@ class Phase implements LoadListener {
 /** Numbers go on from phase to phase, so that a late one is nobody's. */
 let nextSeq = 0
 
+/** Smaller numbers mean something else. */
+export function beginAt(seq: number): void {
+  nextSeq = Math.max(nextSeq, seq)
+}
+
 export async function closedLoop(path: Path, window: number, forMs: number): Promise<Counted> {
   const phase = new Phase(path, nextSeq)
   const counted = await phase.closed(window, forMs)

@@ -21,6 +21,8 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   readonly server?: 'ejabberd'
   /** True: both servers have a certificate of the same CA, and the XMPP server takes nothing else. */
   readonly hasCertificates?: boolean
+  /** More of the XMPP server's configuration. */
+  readonly prosody?: Partial<ProsodyOptions>
 }
 
 /** A stage with everybody on it. */
@@ -44,7 +46,7 @@ export async function openScene<Xmpp extends string, Sip extends string>(
   const [server, kamailio, pair] = await Promise.all([
     cast.server === 'ejabberd'
       ? startEjabberd(stage, cast.xmpp)
-      : stage.prosody({ users: cast.xmpp, ...certificates?.prosody }),
+      : stage.prosody({ users: cast.xmpp, ...certificates?.prosody, ...cast.prosody }),
     stage.kamailio({ forceActive: cast.forceActive ?? true }),
     Pair.start(stage, { ...options, ...certificates?.pair }),
   ])

@@ -1,9 +1,7 @@
 import { becomeFriends, Traffic } from '../src/traffic.ts'
-import { pause, until } from '../src/heard.ts'
-import type { Pair } from '../src/pair.ts'
-import { play, type Scene } from '../src/play.ts'
+import { pause } from '../src/heard.ts'
+import { play } from '../src/play.ts'
 import { SIP, XMPP } from '../src/stage.ts'
-import { sessionsOf } from '../src/sessions.ts'
 
 const ACT_MS = 120_000
 const EVERY_MS = 10

@@ -120,12 +120,13 @@ export class OutboundPair {
   }
 
   /** Nothing comes from the stream any more. */
-  onGone(): void {
+  onGone(stream: StanzaCarrier | undefined): void {
     const state = this.#state
+    if (!('stream' in state) || state.stream === undefined || state.stream !== stream) return
     if (state.name === 'closed') {
-      for (const { settle } of state.stream?.leftovers() ?? []) settle(this.#failed(state.because))
+      for (const { settle } of stream.leftovers()) settle(this.#failed(state.because))
     } else if (state.name === 'ending') {
-      this.#repeat(state.stream.leftovers(), state.because ?? UNCONFIRMED)
+      this.#repeat(stream.leftovers(), state.because ?? UNCONFIRMED)
       this.#goOn(state.because)
     }
   }

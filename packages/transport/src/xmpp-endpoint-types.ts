@@ -172,6 +172,8 @@ export interface StreamInfo {
   readonly pairs: readonly { readonly local: string; readonly remote: string; readonly provenBy: Proof }[]
   /** Stanzas are acknowledged. @see XEP-0198 */
   readonly streamManagement: boolean
+  /** Stanzas go both ways. @see XEP-0288 */
+  readonly bidirectional: boolean
   readonly encrypted: boolean
   readonly tlsVersion: string | undefined
   readonly cipher: string | undefined

@@ -247,7 +247,7 @@ export class XmppEndpoint {
     { socket, machineFor, place }: Dialed,
     { local, remote }: { readonly local?: DomainName; readonly remote?: DomainName },
     onEffect: (stream: Stream, effect: StreamEffect) => void,
-    onRoom: () => void = () => {},
+    carried?: OutboundPair,
   ): Stream {
     const { clock, timers, tls, policy, judgeCertificate = NONE_PROVES } = this.#options
     const id = this.#options.ids.token()
@@ -260,7 +260,7 @@ export class XmppEndpoint {
       acknowledgeWithinMs: this.#limits.acknowledgeWithinMs,
       acknowledge: () => connection.input({ kind: 'acknowledge' }),
       ask: () => connection.flushSoon(),
-      onProgress: onRoom,
+      onProgress: () => stream.carried?.onRoom(),
       onSilence: () => connection.input({ kind: 'close', error: SILENT, because: NOT_COUNTING }),
     })
     const machine = machineFor((domain) => judgeCertificate(connection.presented, domain), ledger)
@@ -281,7 +281,7 @@ export class XmppEndpoint {
       onEffect: (effect) => onEffect(stream, effect),
       onRead: (bytes) => this.#intake.onRead(stream, bytes),
       beforeFlush: () => ledger.ours.request(),
-      onDrain: onRoom,
+      onDrain: () => stream.carried?.onRoom(),
       onClosed: () => this.#forget(stream),
     })
     const stream: Stream = {
@@ -295,6 +295,10 @@ export class XmppEndpoint {
       local,
       remote,
       pairs: [],
+      isBidi: false,
+      isShut: false,
+      carried,
+      carrier: undefined,
       stanzasInHand: 0,
       bytesInHand: 0,
       isHeld: false,
@@ -319,19 +323,11 @@ export class XmppEndpoint {
 
   #onInbound(stream: Stream, effect: StreamEffect): void {
     switch (effect.kind) {
-      case 'stanza':
-        this.#onStanza(stream, effect)
-        return
       case 'addressed':
         stream.local = effect.local
         stream.remote = effect.remote
         stream.place.claims = this.#partnerOf(effect.local, effect.remote)
         return
-      case 'answer': {
-        const { from, to } = effect.stanza
-        void this.send(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
-        return
-      }
       case 'verify':
         this.#verifier.verify(stream, effect)
         return
@@ -340,6 +336,7 @@ export class XmppEndpoint {
         return
       case 'proven': {
         const { local, peer } = effect
+        stream.isBidi = effect.isBidi
         this.#up(stream, local, peer.domain, peer.provenBy)
         // Who comes to us can be gone to.
         this.#pairs.get(keyOf(local, peer.domain))?.forgive()
@@ -351,27 +348,67 @@ export class XmppEndpoint {
   }
 
   #onAny(stream: Stream, effect: StreamEffect): void {
-    const { remoteAddress } = stream.connection
-    if (effect.kind === 'refused') {
-      this.#refused(effect.refusal, effect.detail, remoteAddress, effect.isLast === true)
-    } else if (effect.kind === 'managed') {
-      if (effect.theirs) stream.ledger.beginTheirs()
-      if (effect.ours) stream.ledger.ours.begin()
-    } else if (effect.kind === 'unmanaged') stream.ledger.ours.stop()
-    else if (effect.kind === 'acknowledged') stream.ledger.ours.acknowledge(effect.count)
-    else if (effect.kind === 'asked') stream.ledger.wasAsked()
-    else if (effect.kind === 'handled') stream.ledger.settle(stream.ledger.take())
-    else if (effect.kind === 'unproven-by-certificate') {
-      const { remote, reason } = effect
-      stream.unprovenBecause = reason
-      this.#options.on.unprovenByCertificate?.({ streamId: stream.id, remote, reason })
-    } else if (effect.kind === 'ended') {
-      const { failure } = effect
-      stream.ledger.ours.finish()
-      const isTold = stream.isTold || stream.purpose === 'verify'
-      if (failure !== undefined && !isTold) this.#failed(stream, failure)
-      this.#down(stream, failure)
+    const { ledger } = stream
+    switch (effect.kind) {
+      case 'stanza':
+        this.#onStanza(stream, effect)
+        return
+      case 'answer': {
+        const { from, to } = effect.stanza
+        void this.send(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
+        return
+      }
+      case 'refused':
+        this.#refused(effect.refusal, effect.detail, stream.connection.remoteAddress, effect.isLast === true)
+        return
+      case 'managed':
+        if (effect.theirs) ledger.beginTheirs()
+        if (effect.ours) ledger.ours.begin()
+        return
+      case 'unmanaged':
+        ledger.ours.stop()
+        return
+      case 'acknowledged':
+        ledger.ours.acknowledge(effect.count)
+        return
+      case 'asked':
+        ledger.wasAsked()
+        return
+      case 'handled':
+        ledger.settle(ledger.take())
+        return
+      case 'unproven-by-certificate': {
+        const { remote, reason } = effect
+        stream.unprovenBecause = reason
+        this.#options.on.unprovenByCertificate?.({ streamId: stream.id, remote, reason })
+        return
+      }
+      case 'shut':
+        this.#onShut(stream, undefined)
+        return
+      case 'ended':
+        this.#onEnded(stream, effect.failure)
+        return
+      case 'hang-up':
+        stream.carried?.onGone(stream.carrier)
+        return
+      default:
     }
+  }
+
+  #onEnded(stream: Stream, failure: StreamFailure | undefined): void {
+    const isTold = stream.isTold || stream.purpose === 'verify'
+    if (failure !== undefined && !isTold) this.#failed(stream, failure)
+    this.#down(stream, failure)
+    this.#onShut(stream, failure)
+  }
+
+  /** Nothing of ours can be written to it any more. */
+  #onShut(stream: Stream, failure: StreamFailure | undefined): void {
+    if (stream.isShut) return
+    stream.isShut = true
+    stream.ledger.ours.finish()
+    stream.carried?.onEnded(failure)
   }
 
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
@@ -443,8 +480,13 @@ export class XmppEndpoint {
 
   #connectPair(pair: OutboundPair): void {
     const { local, remote } = pair
+    if (this.#goesBack(pair)) return
     const partner = this.#partnerOf(local, remote)
     this.#gate.enter(partner ?? remote, pair.hasFailed, (leave) => {
+      if (this.#goesBack(pair)) {
+        leave()
+        return
+      }
       void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
         if (dialed.ok) {
           this.#openPair(pair, dialed.value, leave)
@@ -470,17 +512,35 @@ export class XmppEndpoint {
   #openPair(pair: OutboundPair, dialed: Dialed, leave: () => void): void {
     const { local, remote } = pair
     const onEffect = (stream: Stream, effect: StreamEffect): void => {
+      if (effect.kind === 'ready' || effect.kind === 'ended') leave()
       this.#onAny(stream, effect)
-      if (effect.kind === 'ready') {
-        leave()
-        this.#up(stream, local, remote, effect.provenBy)
-        pair.onReady(carrierOf(stream, remote, effect.limits?.maxBytes))
-      } else if (effect.kind === 'ended') {
-        leave()
-        pair.onEnded(effect.failure)
-      } else if (effect.kind === 'hang-up') pair.onGone()
+      if (effect.kind !== 'ready') return
+      stream.isBidi = effect.isBidi
+      this.#up(stream, local, remote, effect.provenBy)
+      this.#carry(stream, pair, effect.limits?.maxBytes)
     }
-    this.#open(dialed, pair, onEffect, () => pair.onRoom())
+    this.#open(dialed, pair, onEffect, pair)
+  }
+
+  #carry(stream: Stream, pair: OutboundPair, maxBytes?: number): void {
+    stream.carried = pair
+    stream.carrier = carrierOf(stream, pair.remote, maxBytes)
+    pair.onReady(stream.carrier)
+  }
+
+  /**
+   * On a stream of the partner's, when it is both ways: for the pair that has proven itself on it first, so that what is
+   * not acknowledged has one owner. @see XEP-0288 §4
+   */
+  #goesBack(pair: OutboundPair): boolean {
+    for (const stream of this.#streams.values()) {
+      const [first] = stream.pairs
+      if (stream.direction !== 'in' || !stream.isBidi || stream.isShut || first === undefined) continue
+      if (first.local !== pair.local || first.remote !== pair.remote) continue
+      this.#carry(stream, pair)
+      return true
+    }
+    return false
   }
 
   async #dial(

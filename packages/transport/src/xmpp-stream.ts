@@ -3,6 +3,7 @@ import type { DomainName } from '@stox/xmpp'
 import type { CertificateVerdict, StanzaCounts, Step, StreamEffect, StreamInput } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
 import type { Place } from './admission.ts'
+import type { OutboundPair } from './outbound-pair.ts'
 import type { StanzaCarrier } from './outbound-stanza.ts'
 import type { StreamLedger } from './stream-ledger.ts'
 import type { StreamMachine, XmppConnection } from './xmpp-connection.ts'
@@ -21,6 +22,12 @@ export interface Stream {
   local: DomainName | undefined
   remote: DomainName | undefined
   readonly pairs: StreamUp[]
+  /** Stanzas go both ways. @see XEP-0288 */
+  isBidi: boolean
+  isShut: boolean
+  /** Whose stanzas of ours it carries, or is to carry; undefined: nobody's. */
+  carried: OutboundPair | undefined
+  carrier: StanzaCarrier | undefined
   stanzasInHand: number
   bytesInHand: number
   isHeld: boolean
@@ -95,7 +102,7 @@ export function carrierOf(
 }
 
 export function infoOf(stream: Stream, waitingStanzas = stream.stanzasInHand): StreamInfo {
-  const { id, direction, purpose, connection, machine, ledger, local, remote, pairs } = stream
+  const { id, direction, purpose, connection, machine, ledger, local, remote, pairs, isBidi } = stream
   return {
     id,
     direction,
@@ -105,6 +112,7 @@ export function infoOf(stream: Stream, waitingStanzas = stream.stanzasInHand): S
     remote: remote ?? pairs[0]?.remote,
     pairs: pairs.map((pair) => ({ local: pair.local, remote: pair.remote, provenBy: pair.provenBy })),
     streamManagement: ledger.isManaged,
+    bidirectional: isBidi,
     encrypted: connection.encrypted,
     tlsVersion: connection.tlsVersion,
     cipher: connection.cipher,

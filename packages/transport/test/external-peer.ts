@@ -51,8 +51,8 @@ export class Realm {
     return made
   }
 
-  /** A scripted peer that has proven with its certificate that it is `from`; what it heard before is forgotten. */
-  async peer(from: string, to: TestServer): Promise<RawPeer> {
+  /** A scripted peer that has proven with its certificate that it is `from`, and said `before` that; what it heard is forgotten. */
+  async peer(from: string, to: TestServer, before = ''): Promise<RawPeer> {
     const plain = await RawPeer.connect(to.port)
     plain.say(header(from, to.domain) + STARTTLS)
     await plain.hears(/<proceed/)
@@ -63,7 +63,7 @@ export class Realm {
     const peer = new RawPeer(socket)
     peer.say(header(from, to.domain))
     await peer.hears(/<mechanism>EXTERNAL.*<\/stream:features>/)
-    peer.say(AUTH)
+    peer.say(before + AUTH)
     await peer.hears(/<success/)
     peer.heard = ''
     peer.say(header(from, to.domain))

@@ -193,16 +193,18 @@ class Two {
     juliet.advance = (input) => (receiving = advanceReceiving(receiving.state, input, answering)).effects
     this.#connect(romeo, juliet, () => isCut)
     this.#connect(juliet, romeo, () => isCut)
+    let mine: StanzaCarrier | undefined
     romeo.onProgress = () => this.pair.onRoom()
     romeo.onEffect = (effect) => {
       if (effect.kind === 'ready') {
         this.#isUp = true
-        this.pair.onReady(carrier(romeo))
+        mine = carrier(romeo)
+        this.pair.onReady(mine)
       } else if (effect.kind === 'ended') {
         this.#isUp = false
         this.pair.onEnded(effect.failure)
       } else if (effect.kind === 'hang-up') {
-        this.pair.onGone()
+        this.pair.onGone(mine)
         this.#late(() => juliet.input({ kind: 'gone', failure: GONE }))
       }
     }
@@ -355,8 +357,9 @@ describe('the peer does not acknowledge', () => {
       void pair.send(xml, maxWaitMs).then((outcome) => outcomes.push(outcome))
     end.onProgress = () => pair.onRoom()
     send()
-    pair.onReady(carrier(end))
-    return { time, end, pair, written, outcomes, dials, send }
+    const stream = carrier(end)
+    pair.onReady(stream)
+    return { time, stream, end, pair, written, outcomes, dials, send }
   }
   const after = async (time: VirtualTime, ms: number) => {
     time.advance(ms)
@@ -419,7 +422,7 @@ describe('the peer does not acknowledge', () => {
   })
 
   test('a stream that was closed politely: it waits for the last word, and then sends again what is missing', async () => {
-    const { time, end, pair, outcomes, dials, send } = scene()
+    const { time, stream, end, pair, outcomes, dials, send } = scene()
     send()
     send()
     await after(time, 1)
@@ -429,7 +432,7 @@ describe('the peer does not acknowledge', () => {
     end.ledger.ours.acknowledge(2)
     await turn()
     expect(outcomes).toHaveLength(2)
-    pair.onGone()
+    pair.onGone(stream)
     expect(dials).toEqual([0, 1])
     const next = new End(time)
     next.ledger.ours.begin()
@@ -450,11 +453,11 @@ describe('the peer does not acknowledge', () => {
     ['no time is left', 1_500, 2_000],
     ['the next attempt fails too', 20_000, 1_000],
   ])('the stream breaks, and %s: the true reason', async (_name, maxWaitMs, brokenAfterMs) => {
-    const { time, pair, outcomes, send } = scene()
+    const { time, stream, pair, outcomes, send } = scene()
     send('<message/>', maxWaitMs)
     await after(time, brokenAfterMs)
     pair.onEnded(GONE)
-    pair.onGone()
+    pair.onGone(stream)
     await after(time, 1_000)
     pair.onEnded({ kind: 'unreachable', detail: 'nobody listens' })
     await turn()
@@ -476,11 +479,11 @@ describe('the peer does not acknowledge', () => {
   })
 
   test('we shut down, and it has not acknowledged', async () => {
-    const { time, pair, outcomes } = scene()
+    const { time, stream, pair, outcomes } = scene()
     await after(time, 1)
     pair.close({ kind: 'shutting-down', detail: 'bye' })
     expect(pair.isIdle).toBe(false)
-    pair.onGone()
+    pair.onGone(stream)
     await turn()
     expect(outcomes).toMatchObject([{ kind: 'failed', failure: { detail: 'bye' } }])
     expect(pair.isIdle).toBe(true)

@@ -65,26 +65,33 @@ const both = (rules: PartnerRules) => [rules, rules] as const
 
 describe('endpoint with endpoint', () => {
   test.each([
-    ['SASL only', RULES.saslOnly, {}, 'sasl-external'],
-    ['SASL only, a certificate for servers alone', RULES.saslOnly, { purposes: ['serverAuth'] }, 'sasl-external'],
-    ['SASL or dialback', RULES.saslOrDialback, {}, 'sasl-external'],
-    ['dialback only, though certificates are good', RULES.tlsRequired, {}, 'dialback-over-tls'],
-  ] as const)('%s: both ways, in order, on one stream each way', async (_name, rules, order, provenBy) => {
-    const { romeo, juliet } = await two([await signed(ROMEO, order), await signed(JULIET, order)], both(rules))
-    const ids = Array.from({ length: 30 }, (_, count) => `m${count}`)
-    const there = await Promise.all(ids.map((id) => romeo.send(juliet.domain, id)))
-    const back = await Promise.all(ids.map((id) => juliet.send(romeo.domain, id)))
-    expect([...there, ...back].map(({ kind }) => kind)).toEqual(Array.from({ length: 60 }, () => 'sent'))
-    await juliet.until(() => juliet.arrived.length === 30)
-    await romeo.until(() => romeo.arrived.length === 30)
-    expect(juliet.arrived.map(({ stanza: { id } }) => id)).toEqual(ids)
-    expect(juliet.arrived[0]?.context).toMatchObject({ local: JULIET, peer: { domain: ROMEO, provenBy } })
-    expect(romeo.ups).toMatchObject([
-      { direction: 'out', local: ROMEO, remote: JULIET, provenBy },
-      { direction: 'in', local: ROMEO, remote: JULIET, provenBy },
-    ])
-    expect([romeo.refused, juliet.refused]).toEqual([[], []])
-  })
+    ['SASL only', RULES.saslOnly, {}, 'sasl-external', 1],
+    ['SASL only, a certificate for servers alone', RULES.saslOnly, { purposes: ['serverAuth'] }, 'sasl-external', 1],
+    ['SASL or dialback', RULES.saslOrDialback, {}, 'sasl-external', 1],
+    ['dialback only, though certificates are good', RULES.tlsRequired, {}, 'dialback-over-tls', 2],
+  ] as const)(
+    '%s: both ways, in order, on one stream or on one each way',
+    async (_name, rules, order, provenBy, streams) => {
+      const { romeo, juliet } = await two([await signed(ROMEO, order), await signed(JULIET, order)], both(rules))
+      const ids = Array.from({ length: 30 }, (_, count) => `m${count}`)
+      const there = await Promise.all(ids.map((id) => romeo.send(juliet.domain, id)))
+      const back = await Promise.all(ids.map((id) => juliet.send(romeo.domain, id)))
+      expect([...there, ...back].map(({ kind }) => kind)).toEqual(Array.from({ length: 60 }, () => 'sent'))
+      await juliet.until(() => juliet.arrived.length === 30)
+      await romeo.until(() => romeo.arrived.length === 30)
+      expect(juliet.arrived.map(({ stanza: { id } }) => id)).toEqual(ids)
+      expect(juliet.arrived[0]?.context).toMatchObject({ local: JULIET, peer: { domain: ROMEO, provenBy } })
+      const up = { local: ROMEO, remote: JULIET, provenBy }
+      expect(romeo.ups).toMatchObject(
+        [
+          { direction: 'out', ...up },
+          { direction: 'in', ...up },
+        ].slice(0, streams),
+      )
+      expect(romeo.endpoint.streams()[0]).toMatchObject({ bidirectional: streams === 1, stanzasOut: 30 })
+      expect([romeo.refused, juliet.refused]).toEqual([[], []])
+    },
+  )
 
   const bad: readonly (readonly [string, () => Promise<Certificate>, RegExp])[] = [
     ['self-signed', () => makeCertificate({ names: [ROMEO] }), /signed by itself alone/],
@@ -98,7 +105,8 @@ describe('endpoint with endpoint', () => {
     const { romeo, juliet } = await two([await make(), await signed(JULIET)], both(RULES.saslOrDialback))
     expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
     expect(await juliet.send(romeo.domain, 'm2')).toMatchObject({ kind: 'sent' })
-    expect(romeo.ups.map(({ provenBy }) => provenBy)).toEqual(['dialback-over-tls', 'dialback-over-tls'])
+    // The other's certificate is good: so its stanzas may come on our stream.
+    expect(romeo.ups.map(({ provenBy }) => provenBy)).toEqual(['dialback-over-tls'])
   })
 
   test.each(bad)('refused both ways where it is not: a certificate %s', async (_name, make, sentence) => {

@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { once } from 'node:events'
 import type { RawPeer, TestServer } from './xmpp-support.ts'
-import { TableResolver } from './xmpp-support.ts'
+import { RULES, TableResolver, domain } from './xmpp-support.ts'
 
 const ROMEO = 'montague.example'
 const JULIET = 'capulet.example'
@@ -202,4 +202,76 @@ describe('outbound', () => {
   })
 
   const bytesOf = (server: TestServer) => server.endpoint.streams()[0]?.bytesIn ?? 0
+})
+
+describe('both ways on one stream (XEP-0288)', () => {
+  const scene = async () => {
+    const resolver = new TableResolver()
+    const juliet = await realm.server(JULIET, resolver, ROMEO)
+    const romeo = await realm.server(ROMEO, resolver, JULIET, { limits: { backOffFirstMs: 50 } })
+    return { romeo, juliet, resolver }
+  }
+
+  test('who was dialled answers on the same stream, with acknowledgements both ways', async () => {
+    const { romeo, juliet } = await scene()
+    const ids = Array.from({ length: 100 }, (_, count) => `m${count}`)
+    await romeo.send(juliet.domain, 'first')
+    const sent = await Promise.all(ids.flatMap((id) => [romeo.send(juliet.domain, id), juliet.send(romeo.domain, id)]))
+    expect(sent.every(({ kind }) => kind === 'sent')).toBe(true)
+    expect(romeo.arrived.map(({ stanza: { id } }) => id)).toEqual(ids)
+    expect(romeo.arrived[0]?.context).toMatchObject({ peer: { domain: JULIET, provenBy: 'sasl-external' } })
+    const both = { bidirectional: true, streamManagement: true }
+    expect(romeo.endpoint.streams()).toMatchObject([{ direction: 'out', stanzasIn: 100, stanzasOut: 101, ...both }])
+    expect(juliet.endpoint.streams()).toMatchObject([{ direction: 'in', stanzasIn: 101, stanzasOut: 100, ...both }])
+  })
+
+  test('it ends: each side sends again what was not acknowledged, on whatever stream comes next', async () => {
+    const { romeo, juliet } = await scene()
+    await romeo.send(juliet.domain, 'first')
+    const held: (() => void)[] = []
+    romeo.onStanza = () => new Promise<void>((resolve) => held.push(resolve))
+    const sending = juliet.send(romeo.domain, 'm1')
+    await romeo.until(() => held.length === 1)
+    romeo.endpoint.closeStream(romeo.ups[0]?.streamId ?? '')
+    await romeo.until(() => held.length === 2)
+    for (const end of held) end()
+    expect(await sending).toMatchObject({ kind: 'sent' })
+    expect(romeo.arrived.map(({ stanza: { id } }) => id)).toEqual(['m1', 'm1'])
+  })
+
+  test('who was dialled and has no way of its own to the other', async () => {
+    const { romeo, juliet, resolver } = await scene()
+    resolver.srvRecords.delete(`_xmpp-server._tcp.${ROMEO}`)
+    expect(await juliet.send(romeo.domain, 'm1')).toMatchObject({ kind: 'failed' })
+    await romeo.send(juliet.domain, 'first')
+    expect(await juliet.send(romeo.domain, 'm2')).toMatchObject({ kind: 'sent' })
+  })
+
+  test('a partner whose record does not go by certificates: one stream each way', async () => {
+    const { romeo, juliet } = await scene()
+    for (const [server, other] of [
+      [romeo, JULIET],
+      [juliet, ROMEO],
+    ] as const) {
+      server.partners.set(other, RULES.tlsRequired)
+    }
+    await romeo.send(juliet.domain, 'm1')
+    await juliet.send(romeo.domain, 'm2')
+    expect(romeo.endpoint.streams().filter(({ pairs }) => pairs.length > 0)).toMatchObject([
+      { direction: 'out', bidirectional: false },
+      { direction: 'in', bidirectional: false },
+    ])
+  })
+
+  test('a scripted peer hears the stanzas of its own pair on its own stream, and no others', async () => {
+    const { juliet, resolver } = await scene()
+    const peer = await realm.peer(ROMEO, juliet, `<bidi xmlns='urn:xmpp:bidi'/>`)
+    resolver.srvRecords.delete(`_xmpp-server._tcp.${ROMEO}`)
+    expect(await juliet.send(domain(ROMEO), 'm1', 'on your own stream')).toMatchObject({ kind: 'sent' })
+    await peer.hears(/on your own stream/)
+    // Nobody else's stanzas go there.
+    juliet.partners.set('other.example', RULES.saslOnly)
+    expect(await juliet.send(domain('other.example'), 'm2', 'not for him')).toMatchObject({ kind: 'failed' })
+    expect(peer.heard).not.toContain('not for him')
+  })
 })

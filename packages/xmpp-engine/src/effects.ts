@@ -78,10 +78,18 @@ export type StreamEffect =
     }
   /** Inbound: the peer has asked about a key of ours, and it was right. */
   | { readonly kind: 'vouched' }
-  /** Inbound: this pair may send stanzas from now on. */
-  | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer }
+  /** Inbound: this pair may send stanzas from now on; `isBidi`: and so may we, the other way round. */
+  | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer; readonly isBidi: boolean }
   /** Outbound: stanzas may be written from now on. */
-  | { readonly kind: 'ready'; readonly provenBy: Proof; readonly limits: AdvertisedLimits | undefined }
+  | {
+      readonly kind: 'ready'
+      readonly provenBy: Proof
+      readonly limits: AdvertisedLimits | undefined
+      /** The peer may send stanzas too. */
+      readonly isBidi: boolean
+    }
+  /** Inbound, both ways: we have closed our side, and no stanza of ours can follow. */
+  | { readonly kind: 'shut' }
   /** Outbound, verify-only: what the authoritative server said. */
   | { readonly kind: 'verdict'; readonly verdict: DialbackVerdict; readonly encrypted: boolean }
   | { readonly kind: 'set-max-stanza'; readonly bytes: number }

@@ -46,6 +46,8 @@ export function featuresFor(
     limits: undefined,
     // For after dialback, which has no features of its own. @see XEP-0198 §2
     streamManagement: dialback !== undefined,
+    // What we would say to the peer is not for others to read. @see XEP-0288 §3
+    bidi: encrypted,
   }
 }
 

@@ -11,8 +11,8 @@ import type {
   StreamFeatures,
 } from '@stox/xmpp'
 import {
+  BIDI,
   SM_ENABLE,
-  SM_REQUEST,
   STREAM_END,
   formatDialback,
   formatSaslAuth,
@@ -37,14 +37,15 @@ import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './
 import { stay, to } from './effects.ts'
 import type { ExternalChance } from './feature-order.ts'
 import { EXTERNAL, allowsExternal, allowsProof, chooseNext } from './feature-order.ts'
-import type { Proof } from './proven-peer.ts'
+import type { Proof, ProvenPeer } from './proven-peer.ts'
 import type { FailureReason } from './failure-reasons.ts'
+import { dropStanza, passStanza, readStanza } from './read-stanza.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
-import type { CertificateVerdict, Judgement } from './rules.ts'
+import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 import type { StreamFailure } from './stream-failure.ts'
 import type { StanzaCounts } from './stream-management.ts'
-import { lastAnswer, onManagementAnswered } from './stream-management.ts'
+import { lastCounted, lastWordsOf, onManagementAnswered } from './stream-management.ts'
 
 /** What the stream is for: to carry our stanzas, or to have one dialback key verified. */
 export type StreamPurpose =
@@ -69,23 +70,35 @@ export interface InitiatingWorld {
 
 export type InitiatingState =
   /** `provenBy`: the stream starts anew, since the peer knows who we are. */
-  | { readonly name: 'awaiting-header'; readonly encrypted: boolean; readonly provenBy: Proof | undefined }
+  | {
+      readonly name: 'awaiting-header'
+      readonly encrypted: boolean
+      readonly provenBy: Proof | undefined
+      readonly isBidi: boolean
+    }
   | {
       readonly name: 'awaiting-features'
       readonly encrypted: boolean
       readonly provenBy: Proof | undefined
+      readonly isBidi: boolean
       readonly streamId: string
     }
   | { readonly name: 'awaiting-proceed' }
   | { readonly name: 'starting-tls' }
   /** `<auth/>` is sent. */
-  | { readonly name: 'awaiting-success'; readonly streamId: string; readonly features: StreamFeatures | undefined }
+  | {
+      readonly name: 'awaiting-success'
+      readonly streamId: string
+      readonly features: StreamFeatures | undefined
+      readonly isBidi: boolean
+    }
   /** `db:result` is sent; `refused`: after SASL EXTERNAL was not taken. */
   | {
       readonly name: 'authenticating'
       readonly encrypted: boolean
       readonly refused: StreamFailure | undefined
       readonly features: StreamFeatures | undefined
+      readonly isBidi: boolean
     }
   /** `db:verify` is sent. */
   | { readonly name: 'verifying'; readonly encrypted: boolean }
@@ -95,9 +108,13 @@ export type InitiatingState =
       readonly idleMs: number
       /** `asked`: our `<enable/>` is on its way; what we send counts from there on. @see XEP-0198 §3 */
       readonly management: 'none' | 'asked' | 'on'
+      /** The peer, and how it has proven itself, when it may send on this stream too. @see XEP-0288 */
+      readonly bidi: ProvenPeer | undefined
+      /** What comes now is left to the peer, which will not find it acknowledged. */
+      readonly isDraining: boolean
     }
   /** We have closed our side and wait for the peer to close its own. @see RFC 6120 §4.4 */
-  | { readonly name: 'closing'; readonly isManaged: boolean }
+  | { readonly name: 'closing'; readonly isManaged: boolean; readonly bidi: ProvenPeer | undefined }
   | { readonly name: 'closed' }
 
 type Stepped = Step<InitiatingState>
@@ -107,7 +124,7 @@ const CLOSED: InitiatingState = { name: 'closed' }
 /** The connection stands, encrypted already or not; we speak first. */
 export function startInitiating(world: InitiatingWorld, encrypted = false): Stepped {
   return to(
-    { name: 'awaiting-header', encrypted, provenBy: undefined },
+    { name: 'awaiting-header', encrypted, provenBy: undefined, isBidi: false },
     { kind: 'arm-timer', timer: 'establishment', afterMs: world.times.establishmentMs },
     { kind: 'write', text: headerOf(world) },
   )
@@ -122,7 +139,7 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
     case 'tls-done':
       if (state.name !== 'starting-tls') throw new Error(`TLS was not being started: ${state.name}`)
       return to(
-        { name: 'awaiting-header', encrypted: true, provenBy: undefined },
+        { name: 'awaiting-header', encrypted: true, provenBy: undefined, isBidi: false },
         { kind: 'write', text: headerOf(world) },
       )
     case 'timer':
@@ -156,8 +173,10 @@ export function advanceInitiating(state: InitiatingState, input: StreamInput, wo
     case 'acknowledge':
       if (state.name !== 'established' || state.management !== 'on') return stay(state)
       return to(state, { kind: 'write', text: formatSmAnswer(world.counts.handled) })
-    case 'dialback-verdict':
     case 'drain':
+      if (state.name !== 'established' || state.bidi === undefined || state.management !== 'on') return stay(state)
+      return stay({ ...state, isDraining: true })
+    case 'dialback-verdict':
       return stay(state)
     default:
       return unreachable(input)
@@ -204,11 +223,11 @@ function onXmlWhileClosing(
   world: InitiatingWorld,
 ): Stepped {
   if (event.kind === 'stream-end' || event.kind === 'failure') return to(CLOSED, { kind: 'hang-up' })
-  if (event.kind !== 'element' || !state.isManaged) return stay(state)
-  const managed = onManagementAnswered(event.element, { isOn: true, isAnswered: true }, world.counts)
-  return managed.kind === 'go-on'
-    ? to(state, ...managed.effects.filter(({ kind }) => kind === 'acknowledged'))
-    : stay(state)
+  if (event.kind !== 'element') return stay(state)
+  if (state.bidi !== undefined && isStanza(event.element)) {
+    return onStanza(state, state.bidi, event.element, event.bytes, world)
+  }
+  return state.isManaged ? to(state, ...lastCounted(event.element, world.counts)) : stay(state)
 }
 
 function onXml(state: InitiatingState, event: XmlEvent, world: InitiatingWorld): Stepped {
@@ -217,7 +236,7 @@ function onXml(state: InitiatingState, event: XmlEvent, world: InitiatingWorld):
       if (state.name !== 'awaiting-header') throw new Error(`a second header in one reader: ${state.name}`)
       return onHeader(state, event.element, world)
     case 'element':
-      return onElement(state, event.element, world)
+      return onElement(state, event.element, event.bytes, world)
     case 'stream-end': {
       const failure: StreamFailure | undefined =
         state.name === 'established'
@@ -225,7 +244,7 @@ function onXml(state: InitiatingState, event: XmlEvent, world: InitiatingWorld):
           : { kind: 'closed', detail: `the peer closed its stream in ${state.name}` }
       return to(
         CLOSED,
-        { kind: 'write', text: STREAM_END },
+        { kind: 'write', text: lastWords(state, world) + STREAM_END },
         { kind: 'ended', failure: failure && brokenIn(state, failure) },
         { kind: 'hang-up' },
       )
@@ -260,7 +279,8 @@ function onHeader(
   if (header.version === undefined || header.version.major < 1) {
     return proceed(state, streamId, undefined, world)
   }
-  return to({ name: 'awaiting-features', encrypted: state.encrypted, provenBy: state.provenBy, streamId })
+  const { encrypted, provenBy, isBidi } = state
+  return to({ name: 'awaiting-features', encrypted, provenBy, isBidi, streamId })
 }
 
 function proceed(
@@ -271,7 +291,8 @@ function proceed(
 ): Stepped {
   const judgement = world.judge(world.local, world.remote)
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
-  if (state.provenBy !== undefined) return establish(state.provenBy, features, world)
+  if (state.provenBy !== undefined) return establish(state.provenBy, features, state.isBidi, world)
+  const isBidi = wantsBidi(judgement.rules, features, state.encrypted, world)
   const chance = chanceOf(state.encrypted, world)
   const next = chooseNext(judgement.rules, features, state.encrypted, chance)
   switch (next.kind) {
@@ -282,11 +303,15 @@ function proceed(
     case 'external':
       // The authorization identity is empty by right; old servers want to read the domain. @see XEP-0178 §3
       return to(
-        { name: 'awaiting-success', streamId, features },
-        { kind: 'write', text: formatSaslAuth(EXTERNAL, world.local) },
+        { name: 'awaiting-success', streamId, features, isBidi },
+        { kind: 'write', text: (isBidi ? BIDI : '') + formatSaslAuth(EXTERNAL, world.local) },
       )
     case 'dialback': {
-      const dialback = startDialback(state.encrypted, streamId, features, world)
+      const dialback = startDialback(
+        { encrypted: state.encrypted, streamId, features, isBidi },
+        world,
+        isBidi ? BIDI : '',
+      )
       const { certificate } = chance
       if (!state.encrypted || certificate.ok || !allowsExternal(judgement.rules)) return dialback
       const { remote } = world
@@ -297,6 +322,23 @@ function proceed(
       return unreachable(next)
   }
 }
+
+/**
+ * Stanzas that come on a stream of ours are as good as the proof that we reached whom we wanted: a certificate for the
+ * partner's domain, where its record takes one. Dialback proves us to the peer, and the peer to us only by DNS: not enough.
+ * @see XEP-0288 §4
+ */
+const wantsBidi = (
+  rules: StreamRules,
+  features: StreamFeatures | undefined,
+  encrypted: boolean,
+  world: InitiatingWorld,
+): boolean =>
+  encrypted &&
+  features?.bidi === true &&
+  world.purpose.kind === 'stanzas' &&
+  allowsExternal(rules) &&
+  world.judgeCertificate().ok
 
 const NO_CERTIFICATE: CertificateVerdict = { ok: false, reason: 'the stream is not encrypted' }
 
@@ -317,7 +359,7 @@ function onSasl(
 ): Stepped {
   if (sasl.kind === 'success') {
     return to(
-      { name: 'awaiting-header', encrypted: true, provenBy: 'sasl-external' },
+      { name: 'awaiting-header', encrypted: true, provenBy: 'sasl-external', isBidi: state.isBidi },
       { kind: 'restart' },
       { kind: 'write', text: headerOf(world) },
     )
@@ -331,16 +373,22 @@ function onSasl(
   const refused: StreamFailure = { kind: 'sasl-refused', condition: sasl.condition, detail: why }
   const next = chooseNext(judgement.rules, state.features, true, { ...chanceOf(true, world), isRefused: true })
   return next.kind === 'dialback'
-    ? startDialback(true, state.streamId, state.features, world, refused)
+    ? startDialback({ ...state, encrypted: true }, world, '', refused)
     : quit(state, world, refused)
 }
 
 /** @see XEP-0220 §2.1, mapping F.5 */
 function startDialback(
-  encrypted: boolean,
-  streamId: string,
-  features: StreamFeatures | undefined,
+  {
+    encrypted,
+    streamId,
+    features,
+    isBidi,
+  }: Pick<Extract<InitiatingState, { name: 'awaiting-success' }>, 'streamId' | 'features' | 'isBidi'> & {
+    readonly encrypted: boolean
+  },
   world: InitiatingWorld,
+  before: string,
   refused?: StreamFailure,
 ): Stepped {
   const { local, remote, purpose } = world
@@ -352,10 +400,15 @@ function startDialback(
   if (streamId === '') return endWith(undefined, 'invalid-xml', 'the peer gave its stream no id', 'invalid-xml')
   const key = dialbackKey(world.hashes, world.dialbackSecret(), { receiving: remote, originating: local, streamId })
   const text = formatDialback({ kind: 'result-request', from: local, to: remote, key })
-  return to({ name: 'authenticating', encrypted, refused, features }, { kind: 'write', text })
+  return to({ name: 'authenticating', encrypted, refused, features, isBidi }, { kind: 'write', text: before + text })
 }
 
-function onElement(state: InitiatingState, element: XmlElement, world: InitiatingWorld): Stepped {
+function isStanza(element: XmlElement): boolean {
+  const name = localNameOf(element)
+  return namespaceOf(element) === ns.NS_SERVER && (name === 'message' || name === 'presence' || name === 'iq')
+}
+
+function onElement(state: InitiatingState, element: XmlElement, bytes: number, world: InitiatingWorld): Stepped {
   const streamError = parseStreamError(element)
   if (streamError !== undefined) {
     const detail = streamError.text ?? `in ${state.name}`
@@ -368,12 +421,14 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
   }
   if (isDialback(element)) return onDialback(state, element, world)
   if (state.name === 'established' && isStreamManagement(element)) return onManagement(state, element, world)
-  const namespace = namespaceOf(element)
-  const name = localNameOf(element)
-  if (namespace === ns.NS_SERVER && (name === 'message' || name === 'presence' || name === 'iq')) {
-    // A stream carries stanzas from its initiator only. @see RFC 6120 §4.2, §10.1
+  if (isStanza(element)) {
+    if (state.name === 'established' && state.bidi !== undefined)
+      return onStanza(state, state.bidi, element, bytes, world)
+    // Else a stream carries stanzas from its initiator only. @see RFC 6120 §4.2, §10.1
     return endWith(state, 'not-authorized', 'a stanza on a stream of ours', 'wrong-direction')
   }
+  const namespace = namespaceOf(element)
+  const name = localNameOf(element)
   if (state.name === 'awaiting-features' && isFeatures(element)) {
     return proceed(state, state.streamId, parseFeatures(element), world)
   }
@@ -398,6 +453,29 @@ function onElement(state: InitiatingState, element: XmlElement, world: Initiatin
     `<${name} xmlns='${namespace}'/> in ${state.name}`,
     'unsupported-stanza-type',
   )
+}
+
+const isOfPair = (read: { readonly local: DomainName; readonly remote: DomainName }, world: InitiatingWorld): boolean =>
+  read.local === world.local && read.remote === world.remote
+
+/** Of the pair that the stream is for, the other way round, and of no other. @see XEP-0288 §4, mapping F.8 */
+function onStanza(
+  state: Extract<InitiatingState, { name: 'established' | 'closing' }>,
+  peer: ProvenPeer,
+  element: XmlElement,
+  bytes: number,
+  world: InitiatingWorld,
+): Stepped {
+  // Behind our last count nothing can be acknowledged: the peer keeps it, to send it again or to tell its sender.
+  if (state.name === 'closing' ? state.isManaged : state.isDraining) return stay(state)
+  const read = readStanza(element)
+  if (read.kind === 'drop') return to(state, ...dropStanza(read.detail))
+  if (state.name === 'closing' && (read.kind === 'break' || !isOfPair(read, world))) return stay(state)
+  if (read.kind === 'break') return endWith(state, read.condition, read.detail, read.condition)
+  const detail = `a stanza from ${read.remote} for ${read.local}`
+  if (read.remote !== world.remote) return endWith(state, 'invalid-from', detail, 'invalid-from')
+  if (read.local !== world.local) return endWith(state, 'host-unknown', detail, 'host-unknown')
+  return to(state, ...passStanza(read, peer, bytes))
 }
 
 function onManagement(
@@ -450,7 +528,7 @@ function onResult(
 ): Stepped {
   switch (verdict.type) {
     case 'valid':
-      return establish(state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp', state.features, world)
+      return establish(state.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp', state.features, state.isBidi, world)
     case 'invalid':
       return quit(state, world, { kind: 'dialback-invalid', detail: `${world.remote} found our dialback key invalid` })
     case 'error': {
@@ -463,7 +541,12 @@ function onResult(
 }
 
 /** Stanzas may go from now on. */
-function establish(provenBy: Proof, features: StreamFeatures | undefined, world: InitiatingWorld): Stepped {
+function establish(
+  provenBy: Proof,
+  features: StreamFeatures | undefined,
+  isBidi: boolean,
+  world: InitiatingWorld,
+): Stepped {
   const { keepAliveMs } = world.times
   const limits = features?.limits
   // Before the peer does, lest a stanza meets its closing tag. @see XEP-0478 §3
@@ -479,9 +562,15 @@ function establish(provenBy: Proof, features: StreamFeatures | undefined, world:
   // Not waited for: what is behind our <enable/> counts, and a refusal only means that nothing does.
   const isManaged = features?.streamManagement === true
   if (isManaged) effects.push({ kind: 'write', text: SM_ENABLE }, { kind: 'managed', theirs: false, ours: true })
-  effects.push({ kind: 'ready', provenBy, limits })
-  return { state: { name: 'established', provenBy, idleMs, management: isManaged ? 'asked' : 'none' }, effects }
+  if (isBidi && judgement.allowed) effects.push({ kind: 'set-max-stanza', bytes: judgement.rules.maxStanzaBytes })
+  effects.push({ kind: 'ready', provenBy, limits, isBidi })
+  const bidi = isBidi ? provenByCertificate(world.remote) : undefined
+  const management = isManaged ? 'asked' : 'none'
+  return { state: { name: 'established', provenBy, idleMs, management, bidi, isDraining: false }, effects }
 }
+
+/** Its certificate is what SASL EXTERNAL would have gone by. */
+const provenByCertificate = (domain: DomainName): ProvenPeer => ({ domain, provenBy: 'sasl-external' }) as ProvenPeer
 
 function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, world: InitiatingWorld): Stepped {
   switch (timer) {
@@ -538,7 +627,11 @@ function quit(state: InitiatingState, world: InitiatingWorld, failure: StreamFai
   // While TLS starts nothing can be said.
   if (state.name === 'starting-tls') return to(CLOSED, { kind: 'ended', failure }, { kind: 'hang-up' })
   return to(
-    { name: 'closing', isManaged: state.name === 'established' && state.management !== 'none' },
+    {
+      name: 'closing',
+      isManaged: state.name === 'established' && state.management !== 'none',
+      bidi: state.name === 'established' ? state.bidi : undefined,
+    },
     { kind: 'write', text: lastWords(state, world) + STREAM_END },
     { kind: 'cancel-timer', timer: 'establishment' },
     { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
@@ -546,12 +639,10 @@ function quit(state: InitiatingState, world: InitiatingWorld, failure: StreamFai
   )
 }
 
-/** How far we are, and the wish to hear the same of the peer: the last that is said before the end. @see XEP-0198 §7 */
-function lastWords(state: InitiatingState, { counts }: InitiatingWorld): string {
-  if (state.name !== 'established' || state.management === 'none') return ''
-  const request = counts.sent > counts.acknowledged ? SM_REQUEST : ''
-  return lastAnswer(state.management === 'on', counts) + request
-}
+const lastWords = (state: InitiatingState, world: InitiatingWorld): string =>
+  state.name === 'established'
+    ? lastWordsOf({ answers: state.management === 'on', asks: state.management !== 'none' }, world.counts)
+    : ''
 
 /** A stream error ends the stream. @see RFC 6120 §4.9.1.1 */
 function endWith(

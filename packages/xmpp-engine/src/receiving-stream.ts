@@ -23,6 +23,7 @@ import {
   formatStartTls,
   formatStreamError,
   formatStreamHeader,
+  isBidi,
   isDialback,
   isSasl,
   isStreamManagement,
@@ -30,7 +31,6 @@ import {
   parseDialback,
   parseDomain,
   parseSasl,
-  parseStanza,
   parseStartTls,
   parseStreamError,
   parseStreamHeader,
@@ -40,12 +40,13 @@ import type { Step, StreamEffect, StreamInput, StreamTimes, TimerName } from './
 import { stay, to } from './effects.ts'
 import { EXTERNAL, allowsDialback, allowsExternal, allowsProof, featuresFor, whyNoMethod } from './feature-order.ts'
 import type { Proof, ProvenPeer } from './proven-peer.ts'
+import { dropStanza, passStanza, readStanza } from './read-stanza.ts'
 import type { RefusalKind } from './refusal.ts'
 import { refusalOfCondition, refusalOfXml } from './refusal.ts'
 import type { FailureReason } from './failure-reasons.ts'
 import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 import type { StanzaCounts } from './stream-management.ts'
-import { lastAnswer, onManagementAsked } from './stream-management.ts'
+import { lastCounted, lastWordsOf, onManagementAsked } from './stream-management.ts'
 import { certificateFailure } from './rules.ts'
 import type { StreamFailure } from './stream-failure.ts'
 
@@ -93,6 +94,8 @@ interface OpenStream {
   readonly questions: number
   /** Stanzas are acknowledged. @see XEP-0198 */
   readonly isManaged: boolean
+  /** Our own stanzas for a pair that has proven itself may use it too. @see XEP-0288 */
+  readonly isBidi: boolean
   /** What comes now is left to the peer, which will not find it acknowledged. */
   readonly isDraining: boolean
   /** Why dialback was refused the last time. */
@@ -112,6 +115,7 @@ export type ReceivingState =
       readonly proven: ProvenPeer | undefined
       /** What the header before this one said, or the handshake of direct TLS. */
       readonly before: Before | undefined
+      readonly isBidi: boolean
     }
   | ({ readonly name: 'open' } & OpenStream)
   /** Without `local`: before any header. @see XEP-0368 */
@@ -144,7 +148,10 @@ export function startReceiving(world: ReceivingWorld, tls: 'starttls' | 'direct'
     afterMs: world.times.establishmentMs,
   }
   if (tls === 'starttls') {
-    return to({ name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined }, establishment)
+    return to(
+      { name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined, isBidi: false },
+      establishment,
+    )
   }
   return to({ name: 'starting-tls', local: undefined, remote: undefined }, establishment, {
     kind: 'start-tls',
@@ -167,6 +174,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
         encrypted: true,
         proven: undefined,
         before: state.local === undefined ? askedFor(input.serverName) : { local: state.local, remote: state.remote },
+        isBidi: false,
       })
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)
@@ -373,6 +381,7 @@ function onHeader(
     hasAnswered: false,
     questions: 0,
     isManaged: false,
+    isBidi: state.isBidi,
     isDraining: false,
     denied: undefined,
   }
@@ -393,6 +402,7 @@ const AFTER_SASL: StreamFeatures = {
   dialback: undefined,
   limits: undefined,
   streamManagement: true,
+  bidi: false,
 }
 
 /** Those of the authenticated stream: dialback has no features of its own after it. @see XEP-0478 §3 */
@@ -435,7 +445,8 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
       { kind: 'hang-up' },
     )
   }
-  if (state.name === 'closing') return stay(state)
+  if (state.name === 'closing') return state.isManaged ? to(state, ...lastCounted(element, world.counts)) : stay(state)
+  if (isBidi(element) && mayTurnBidi(state, world)) return stay({ ...state, isBidi: true })
   if (isStreamManagement(element)) return onManagement(state, element, world)
   if (isDialback(element)) return onDialback(state, element, world)
   if (isSasl(element)) return onSasl(state, element, world)
@@ -443,6 +454,10 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
   const condition = namespace === ns.NS_CLIENT ? 'invalid-namespace' : 'unsupported-stanza-type'
   return endWith(state, errorOf(condition), world, condition, `<${name} xmlns='${namespace}'/>`)
 }
+
+/** Before authentication, where it was offered. @see XEP-0288 §3 */
+const mayTurnBidi = (state: OpenStream, world: ReceivingWorld): boolean =>
+  !state.isBidi && state.pairs.size === 0 && featuresOf(state, world).bidi
 
 function onManagement(
   state: Extract<ReceivingState, { name: 'open' }>,
@@ -540,7 +555,13 @@ function onAuthorization(
     if (!wanted.ok || wanted.value !== remote) return refuseWith('invalid-authzid', `for ${remote}`)
   }
   return to(
-    { name: 'awaiting-header', encrypted: true, proven: provePeer(remote, 'sasl-external'), before: { local, remote } },
+    {
+      name: 'awaiting-header',
+      encrypted: true,
+      proven: provePeer(remote, 'sasl-external'),
+      before: { local, remote },
+      isBidi: state.isBidi,
+    },
     { kind: 'write', text: formatSaslSuccess() },
     { kind: 'restart' },
   )
@@ -550,36 +571,15 @@ function onAuthorization(
 function onStanza(state: Open, element: XmlElement, bytes: number, world: ReceivingWorld): Stepped {
   // Behind our last count nothing can be acknowledged: the peer keeps it, to send it again or to tell its sender.
   if (state.isManaged && (state.isDraining || state.name === 'closing')) return stay(state)
-  const parsed = parseStanza(element)
-  if (parsed.ok) {
-    const stanza = parsed.value
-    const pair = state.pairs.get(keyOf(stanza.to.domain, stanza.from.domain))
-    if (pair?.name === 'proven') return to(state, { kind: 'stanza', stanza, peer: pair.peer, bytes })
-    return onStranger(state, stanza.to.domain, stanza.from.domain, world)
+  const read = readStanza(element)
+  if (read.kind === 'stanza' || read.kind === 'answer') {
+    const pair = state.pairs.get(keyOf(read.local, read.remote))
+    if (pair?.name === 'proven') return to(state, ...passStanza(read, pair.peer, bytes))
+    return onStranger(state, read.local, read.remote, world)
   }
   if (!hasProven(state)) return onUnauthenticated(state, world)
-  const { condition, detail, reply } = parsed.failure
-  if (reply !== undefined) {
-    const local = reply.from.domain
-    const remote = reply.to.domain
-    if (state.pairs.get(keyOf(local, remote))?.name !== 'proven') return onStranger(state, local, remote, world)
-    return to(
-      state,
-      { kind: 'refused', refusal: 'malformed-stanza', detail },
-      { kind: 'answer', stanza: reply },
-      { kind: 'handled' },
-    )
-  }
-  switch (condition) {
-    case 'improper-addressing':
-    case 'invalid-namespace':
-    case 'unsupported-stanza-type':
-    case 'invalid-xml':
-      return endWith(state, errorOf(condition), world, condition, detail)
-    default:
-      // An error or a result that is itself broken: nobody can be told. @see RFC 6120 §8.3.1
-      return to(state, { kind: 'refused', refusal: 'malformed-stanza', detail }, { kind: 'handled' })
-  }
+  if (read.kind === 'break') return endWith(state, errorOf(read.condition), world, read.condition, read.detail)
+  return to(state, ...dropStanza(read.detail))
 }
 
 const hasProven = (state: Open): boolean => [...state.pairs.values()].some((pair) => pair.name === 'proven')
@@ -758,7 +758,10 @@ function prove(
       effects.push({ kind: 'arm-timer', timer: 'keep-alive', afterMs: keepAliveMs * KEEP_ALIVE_GRACE })
     }
   }
-  effects.push({ kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) }, { kind: 'proven', local, peer })
+  effects.push(
+    { kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) },
+    { kind: 'proven', local, peer, isBidi: state.isBidi },
+  )
   return { state: { ...state, pairs }, effects }
 }
 
@@ -839,7 +842,7 @@ function onDrain(state: ReceivingState, world: ReceivingWorld): Stepped {
 }
 
 const lastWords = (state: ReceivingState, world: ReceivingWorld): string =>
-  lastAnswer(state.name === 'open' && state.isManaged, world.counts)
+  state.name === 'open' && state.isManaged ? lastWordsOf({ answers: true, asks: state.isBidi }, world.counts) : ''
 
 /** @see RFC 6120 §4.4 */
 function beginClose(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
@@ -847,6 +850,7 @@ function beginClose(state: Extract<ReceivingState, { name: 'open' }>, world: Rec
     { ...state, name: 'closing' },
     { kind: 'write', text: lastWords(state, world) + STREAM_END },
     { kind: 'arm-timer', timer: 'close', afterMs: world.times.closeMs },
+    ...(state.isBidi ? [{ kind: 'shut' } as const] : []),
   )
 }
 

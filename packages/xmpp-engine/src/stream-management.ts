@@ -5,6 +5,7 @@ import type { StreamErrorInfo, StreamManagement } from '@stox/xmpp'
 import {
   SM_ENABLED,
   SM_MODULUS,
+  SM_REQUEST,
   formatSmAnswer,
   formatSmFailed,
   handledTooHighElement,
@@ -30,8 +31,20 @@ export type Managed =
 const goOn = (...effects: readonly StreamEffect[]): Managed => ({ kind: 'go-on', effects })
 const write = (text: string): StreamEffect => ({ kind: 'write', text })
 
-/** Before it closes a stream a side says how far it is. @see XEP-0198 §7 */
-export const lastAnswer = (isOn: boolean, counts: StanzaCounts): string => (isOn ? formatSmAnswer(counts.handled) : '')
+/** Before a side closes its stream it says how far it is, and asks how far the other is. @see XEP-0198 §7 */
+export function lastWordsOf(
+  { answers, asks }: { readonly answers: boolean; readonly asks: boolean },
+  { handled, sent, acknowledged }: StanzaCounts,
+): string {
+  return (answers ? formatSmAnswer(handled) : '') + (asks && sent > acknowledged ? SM_REQUEST : '')
+}
+
+/** Behind our closing tag what the peer says of our stanzas still counts, and nothing else of it does. */
+export function lastCounted(element: XmlElement, counts: StanzaCounts): readonly StreamEffect[] {
+  const said = parseStreamManagement(element)
+  const managed = said?.kind === 'answer' ? onAnswer(said.h, counts) : undefined
+  return managed?.kind === 'go-on' ? managed.effects : []
+}
 
 /** The side that was asked to do stream management. @see XEP-0198 §3, §4, §5 */
 export function onManagementAsked(

@@ -11,6 +11,7 @@ const offer = (startTls: StreamFeatures['startTls']): StreamFeatures => ({
   dialback: { errors: false },
   limits: undefined,
   streamManagement: false,
+  bidi: false,
 })
 
 const chance = (changes: Partial<ExternalChance> = {}): ExternalChance => ({
@@ -44,6 +45,7 @@ describe('chooseNext', () => {
     dialback: { errors: false },
     limits: undefined,
     streamManagement: false,
+    bidi: false,
   }
   const offered: StreamFeatures = { ...plain, mechanisms: ['PLAIN', 'EXTERNAL'] }
   const others: StreamFeatures = { ...plain, mechanisms: ['PLAIN'] }
@@ -126,6 +128,7 @@ describe('the negotiation matrix', () => {
       dialback: { errors: true },
       limits: undefined,
       streamManagement: false,
+      bidi: false,
     }
     const first = {
       'sasl-external-over-tls': 'external',

@@ -64,7 +64,7 @@ describe('a conversation', () => {
     expect(result).toMatch(/^<db:result /)
     expect(result).toContain(`>${key}<`)
     const effects = stream.receive(answer('valid'))
-    expect(ofKind(effects, 'ready')).toEqual([{ kind: 'ready', provenBy: 'dialback-over-tls' }])
+    expect(ofKind(effects, 'ready')).toMatchObject([{ kind: 'ready', provenBy: 'dialback-over-tls', isBidi: false }])
     expect(ofKind(effects, 'cancel-timer')).toMatchObject([{ timer: 'establishment' }])
   })
 
@@ -133,7 +133,9 @@ describe('SASL EXTERNAL', () => {
     expect(kindsOf(restarted)).toEqual(['restart', 'write'])
     expect(writtenIn(restarted)).toMatch(/<stream:stream /)
     expect(ofKind(stream.receive(header({ id: 's3' })), 'ready')).toEqual([])
-    expect(ofKind(stream.receive(features('')), 'ready')).toEqual([{ kind: 'ready', provenBy: 'sasl-external' }])
+    expect(ofKind(stream.receive(features('')), 'ready')).toMatchObject([
+      { kind: 'ready', provenBy: 'sasl-external', isBidi: false },
+    ])
     expect(ofKind(stream.all, 'cancel-timer')).toMatchObject([{ timer: 'establishment' }])
   })
 

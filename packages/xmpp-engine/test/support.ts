@@ -133,8 +133,8 @@ export class Driven<State extends { readonly name: string }> {
   }
 }
 
-export const receiver = (world: ReceivingWorld): Driven<ReceivingState> =>
-  new Driven(startReceiving(world), (state, input) => advanceReceiving(state, input, world))
+export const receiver = (world: ReceivingWorld, tls: 'starttls' | 'direct' = 'starttls'): Driven<ReceivingState> =>
+  new Driven(startReceiving(world, tls), (state, input) => advanceReceiving(state, input, world))
 
 export const initiator = (world: InitiatingWorld): Driven<InitiatingState> =>
   new Driven(startInitiating(world), (state, input) => advanceInitiating(state, input, world))

@@ -53,6 +53,7 @@ export { parseStartTls, formatStartTls } from './payloads/starttls.ts'
 export type { StartTls } from './payloads/starttls.ts'
 export { isFeatures, parseFeatures, formatFeatures } from './payloads/features.ts'
 export type { AdvertisedLimits, StreamFeatures } from './payloads/features.ts'
+export { BIDI, isBidi } from './payloads/bidi.ts'
 export {
   SM_MODULUS,
   SM_ENABLE,

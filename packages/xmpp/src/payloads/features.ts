@@ -1,6 +1,7 @@
 import { childOf, childrenOf, el, isElement, serializeXml, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import {
+  NS_BIDI_FEATURE,
   NS_DIALBACK_FEATURE,
   NS_SASL,
   NS_STREAMS,
@@ -26,6 +27,8 @@ export interface StreamFeatures {
   readonly limits: AdvertisedLimits | undefined
   /** @see XEP-0198 §2 */
   readonly streamManagement: boolean
+  /** @see XEP-0288 §3 */
+  readonly bidi: boolean
 }
 
 export const isFeatures = (element: XmlElement): boolean => isElement(element, 'features', NS_STREAMS)
@@ -47,6 +50,7 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
       limits === undefined
         ? undefined
         : { maxBytes: countIn(limits, 'max-bytes'), idleSeconds: countIn(limits, 'idle-seconds') },
+    bidi: childOf(element, 'bidi', NS_BIDI_FEATURE) !== undefined,
     streamManagement: childOf(element, 'sm', NS_STREAM_MANAGEMENT) !== undefined,
   }
 }
@@ -60,7 +64,7 @@ function countIn(limits: XmlElement, name: string): number | undefined {
 
 /** As it goes on the wire: `stream` is the prefix of the stream's own header. */
 export function formatFeatures(features: StreamFeatures): string {
-  const { startTls, mechanisms, dialback, limits, streamManagement } = features
+  const { startTls, mechanisms, dialback, limits, streamManagement, bidi } = features
   const children: XmlElement[] = []
   if (startTls !== undefined) {
     children.push(el('starttls', { xmlns: NS_TLS }, ...(startTls === 'required' ? [el('required')] : [])))
@@ -71,6 +75,7 @@ export function formatFeatures(features: StreamFeatures): string {
   if (dialback !== undefined) {
     children.push(el('dialback', { xmlns: NS_DIALBACK_FEATURE }, ...(dialback.errors ? [el('errors')] : [])))
   }
+  if (bidi) children.push(el('bidi', { xmlns: NS_BIDI_FEATURE }))
   if (limits !== undefined) {
     const { maxBytes, idleSeconds } = limits
     const counts: XmlElement[] = []

@@ -175,11 +175,13 @@ const NONE: StreamFeatures = {
   dialback: undefined,
   limits: undefined,
   streamManagement: false,
+  bidi: false,
 }
 
 describe('stream features (RFC 6120 §4.3.2)', () => {
   test.each<[string, StreamFeatures]>([
     ['none', NONE],
+    ['XEP-0288: both ways', { ...NONE, bidi: true }],
     ['XEP-0198: stream management', { ...NONE, streamManagement: true }],
     ['XEP-0478: limits', { ...NONE, limits: { maxBytes: 262_144, idleSeconds: 840 } }],
     ['XEP-0478: one limit', { ...NONE, limits: { maxBytes: 10_000, idleSeconds: undefined } }],

@@ -1,8 +1,9 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { KeyPair } from './certificates.ts'
 import { Child } from './child.ts'
 import { renderFile } from './render.ts'
 import { e2ePath } from './root.ts'
@@ -23,7 +24,19 @@ export interface KamailioOptions {
   readonly dir: string
   /** False: a watcher is pending until a rule lets it in. */
   readonly forceActive: boolean
+  /** Speaks TLS with the gateway, for both domains, and each wants the other's certificate. */
+  readonly tls?: { readonly keyPair: KeyPair; readonly ca: string; readonly port: number; readonly gatewayPort: number }
+  /** What comes from the gateway is challenged, with this algorithm. */
+  readonly asks?: 'MD5' | 'SHA-256'
+  /** The gateway's challenges are answered. */
+  readonly answers?: boolean
 }
+
+/** The account of the gateway at the SIP server, and that of the SIP server at the gateway. @see conf/kamailio.cfg */
+export const ACCOUNTS = {
+  ofGateway: { realm: 'kamailio', username: 'gateway', password: 'of-gateway' },
+  ofKamailio: { realm: 'gateway', username: 'kamailio', password: 'of-kamailio' },
+} as const
 
 export type Verdict = 'allow' | 'block' | 'polite-block' | 'confirm'
 
@@ -46,7 +59,14 @@ export class Kamailio {
       for (const part of ['standard', 'presence'])
         database.exec(readFileSync(join(SCHEMA, `${part}-create.sql`), 'utf8'))
     })
+    const { tls } = options
+    if (tls !== undefined) writeFileSync(join(this.#dir, 'tls.cfg'), tlsConfig(tls.keyPair, tls.ca))
     const config = join(this.#dir, 'kamailio.cfg')
+    const defines = [
+      ...(tls === undefined ? [] : ['WITH_TLS']),
+      ...(options.asks === undefined ? [] : ['WITH_ASKING']),
+      ...(options.answers === true ? ['WITH_ANSWERING'] : []),
+    ]
     renderFile(e2ePath('conf', 'kamailio.cfg'), config, {
       ADDRESS: options.address,
       PORT: options.port,
@@ -57,6 +77,10 @@ export class Kamailio {
       GATEWAY_PORT: options.gatewayPort,
       DIR: this.#dir,
       FORCE_ACTIVE: options.forceActive ? 1 : 0,
+      DEFINES: defines.map((name) => `#!define ${name}`).join('\n'),
+      ALGORITHM: options.asks ?? '',
+      TLS_PORT: tls?.port ?? 0,
+      GATEWAY_TLS_PORT: tls?.gatewayPort ?? 0,
     })
     const args = ['-DD', '-f', config, '-Y', this.#dir, '-m', '64', '-M', '8']
     this.#child = new Child({ name: 'kamailio', command: 'kamailio', args, logDir: options.dir })
@@ -131,3 +155,19 @@ export class Kamailio {
     }
   }
 }
+
+const tlsConfig = ({ cert, key }: KeyPair, ca: string): string =>
+  ['server', 'client']
+    .map((side) =>
+      [
+        `[${side}:default]`,
+        'method = TLSv1.2+',
+        'verify_certificate = yes',
+        'require_certificate = yes',
+        `certificate = ${cert}`,
+        `private_key = ${key}`,
+        `ca_list = ${ca}`,
+        '',
+      ].join('\n'),
+    )
+    .join('\n')

@@ -17,6 +17,8 @@ export interface PairOptions {
   readonly anyPort?: boolean
   /** How messages are written for the users of the SIP domains. */
   readonly messages?: Readonly<Record<string, unknown>>
+  /** Laid over the SIP side of the gateway. */
+  readonly sip?: Readonly<Record<string, unknown>>
   /** Left out: a self-signed certificate, and the authorities of the system. */
   readonly served?: { readonly keyPair: KeyPair; readonly trustedCas: string }
   /** Domains besides, each with a certificate and a way to its users of its own. */
@@ -258,6 +260,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
           ...also.map(({ domain, route }) => ({ domain, route })),
         ],
         trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
+        ...options.sip,
       },
       // Five seconds unless told otherwise: long for a play of many changes.
       presence: { notifyIntervalMs: 1000 },

@@ -15,6 +15,8 @@ const PEERS: readonly Peer[] = [
   { packages: ['kamailio'], path: '/usr/sbin/kamailio' },
   { packages: ['kamailio-presence-modules'], path: 'kamailio/modules/presence_xml.so' },
   { packages: ['kamailio-sqlite-modules'], path: 'kamailio/modules/db_sqlite.so' },
+  { packages: ['kamailio-tls-modules'], path: 'kamailio/modules/tls.so' },
+  { packages: ['baresip-core'], path: '/usr/bin/baresip' },
   { packages: ['sip-tester'], path: '/usr/bin/sipp' },
 ]
 

@@ -1,10 +1,10 @@
-import type { Kamailio } from './kamailio.ts'
+import type { Kamailio, KamailioOptions } from './kamailio.ts'
 import { selfSigned, TestCa } from './certificates.ts'
 import { Pair, SERVED, type PairOptions } from './pair.ts'
 import { missingPeers } from './peers.ts'
 import type { ProsodyOptions } from './prosody.ts'
 import type { SipUser } from './sip-user.ts'
-import { Stage, XMPP, type SipDomain } from './stage.ts'
+import { PORTS, SIP, SIP_TCP, Stage, XMPP, type SipDomain } from './stage.ts'
 import type { XmppServer } from './xmpp-server.ts'
 import type { XmppUser } from './xmpp-user.ts'
 
@@ -23,6 +23,9 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   readonly hasCertificates?: boolean
   /** More of the XMPP server's configuration. */
   readonly prosody?: Partial<ProsodyOptions>
+  /** The SIP server and the gateway speak TLS with each other, with certificates on both sides. */
+  readonly sipTls?: boolean
+  readonly kamailio?: Pick<KamailioOptions, 'asks' | 'answers'>
 }
 
 /** A stage with everybody on it. */
@@ -43,12 +46,13 @@ export async function openScene<Xmpp extends string, Sip extends string>(
 ): Promise<Scene<Xmpp, Sip>> {
   const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
   const certificates = cast.hasCertificates === true ? await certificatesFor(stage) : undefined
+  const secured = cast.sipTls === true ? await securedSip(stage) : undefined
   const [server, kamailio, pair] = await Promise.all([
     cast.server === 'ejabberd'
       ? startEjabberd(stage, cast.xmpp)
       : stage.prosody({ users: cast.xmpp, ...certificates?.prosody, ...cast.prosody }),
-    stage.kamailio({ forceActive: cast.forceActive ?? true }),
-    Pair.start(stage, { ...options, ...certificates?.pair }),
+    stage.kamailio({ forceActive: cast.forceActive ?? true, ...cast.kamailio, ...secured?.kamailio }),
+    Pair.start(stage, { ...options, ...certificates?.pair, sip: { ...secured?.sip, ...options?.sip } }),
   ])
   const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(server, name)] as const))
   const phones = await Promise.all(
@@ -86,6 +90,34 @@ async function certificatesFor(stage: Stage): Promise<Certificates> {
     ca,
     prosody: { mode: 'certificates', keyPair: await ca.issue('prosody', [XMPP]), ca: ca.cert },
     pair: { served: { keyPair: await ca.issue('served', SERVED), trustedCas: ca.cert } },
+  }
+}
+
+interface SecuredSip {
+  readonly kamailio: Pick<KamailioOptions, 'tls'>
+  readonly sip: Readonly<Record<string, unknown>>
+}
+
+/** Each is known to the other by a certificate for its name; the gateway does not go by the server's address. */
+async function securedSip({ at, dir }: Stage): Promise<SecuredSip> {
+  const ca = await TestCa.create(dir, 'sip-ca')
+  const gateway = await ca.issue('sip-gateway', ['gateway.inside'])
+  const route = `sip:${at.kamailio}:${PORTS.sipTls};transport=tls`
+  return {
+    kamailio: {
+      tls: {
+        keyPair: await ca.issue('sip-server', [SIP, SIP_TCP]),
+        ca: ca.cert,
+        port: PORTS.sipTls,
+        gatewayPort: PORTS.sipTls,
+      },
+    },
+    sip: {
+      listen: [`udp:${at.gateway}:${PORTS.sip}`, `tcp:${at.gateway}:${PORTS.sip}`, `tls:${at.gateway}:${PORTS.sipTls}`],
+      tls: { cert: gateway.cert, key: gateway.key, ca: ca.cert },
+      domains: [SIP, SIP_TCP].map((domain) => ({ domain, route, profile: 'kamailio' })),
+      trustedPeers: [`tls:${SIP}`],
+    },
   }
 }
 

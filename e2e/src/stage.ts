@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DnsStub } from '@stox/testkit'
 import { selfSigned, type KeyPair } from './certificates.ts'
 import { Ejabberd, type EjabberdOptions } from './ejabberd.ts'
-import { Kamailio } from './kamailio.ts'
+import { Kamailio, type KamailioOptions } from './kamailio.ts'
 import { Prosody, type ProsodyOptions } from './prosody.ts'
 import { SipUser } from './sip-user.ts'
 import type { XmppServer } from './xmpp-server.ts'
@@ -23,6 +23,7 @@ export const PORTS = {
   s2sDirect: 22_270,
   c2s: 22_222,
   sip: 22_060,
+  sipTls: 22_561,
   rpc: 22_061,
   link: 22_456,
   admin: 22_080,
@@ -153,7 +154,7 @@ export class Stage {
     return ejabberd
   }
 
-  async kamailio({ forceActive = true } = {}): Promise<Kamailio> {
+  async kamailio(more: Partial<KamailioOptions> = {}): Promise<Kamailio> {
     const kamailio = new Kamailio({
       address: this.at.kamailio,
       port: PORTS.sip,
@@ -163,7 +164,8 @@ export class Stage {
       gateway: this.at.gateway,
       gatewayPort: PORTS.sip,
       dir: this.dir,
-      forceActive,
+      forceActive: true,
+      ...more,
     })
     await kamailio.start()
     this.onEnd(() => kamailio.stop())

@@ -28,14 +28,14 @@ export interface InboundDeps extends EndDeps {
 const ANSWER_MAX_WAIT_MS = 30_000
 
 /**
- * A stanza from a domain that has proven itself, from here to its one outcome. The edge keeps it until then; the stream
- * that it came on is held back while too many are kept.
+ * A stanza from a domain that has proven itself, from here to its one outcome. The edge keeps it until then, and until
+ * an answer of ours is on a stream; the stream that it came on is held back while too many are kept, so that who takes
+ * no answers is not read either.
  */
 export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaContext): Promise<void> {
   const correlationId = deps.ids.token()
   const startedMs = deps.clock.monotonicMs()
   const outcome = endHere(deps, stanza) ?? (await deps.offer(envelopeOf(deps, stanza, context, correlationId)))
-  if (outcome.kind === 'bounced') answer(deps, errorReply(stanza, outcome.failure))
   const { kind, type, from, to, id } = stanza
   noteEnd(
     deps,
@@ -51,6 +51,14 @@ export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: St
     },
     outcome,
   )
+  const reply = replyTo(stanza, outcome)
+  if (reply !== undefined) await sendAnswer(deps, reply)
+}
+
+/** There is no error to an error. */
+function replyTo(stanza: Stanza, outcome: Outcome): Stanza | undefined {
+  if (outcome.kind === 'bounced') return errorReply(stanza, outcome.failure)
+  return stanza.kind === 'iq' ? replyToIq(stanza) : undefined
 }
 
 /** The end of what goes no further than this edge. */
@@ -64,9 +72,7 @@ function endHere(deps: InboundDeps, stanza: Stanza): Outcome | undefined {
     authorizedByLocalUser: undefined,
   })
   if (!decision.allowed) return bounced(refusalOf(decision))
-  if (stanza.kind !== 'iq') return undefined
-  answer(deps, replyToIq(stanza))
-  return ANSWERED_HERE
+  return stanza.kind === 'iq' ? ANSWERED_HERE : undefined
 }
 
 const envelopeOf = (
@@ -87,11 +93,7 @@ const envelopeOf = (
   receivedAtMs: deps.clock.wallMs(),
 })
 
-/** Sends our own answer back to where the stanza came from; nobody waits for it, and there is no error to an error. */
-function answer(deps: InboundDeps, reply: Stanza | undefined): void {
-  if (reply !== undefined) void sendAnswer(deps, reply)
-}
-
+/** Sends our own answer back to where the stanza came from. */
 async function sendAnswer(deps: InboundDeps, reply: Stanza): Promise<void> {
   const { from, to } = reply
   const sent = await deps.send(from.domain, to.domain, formatStanza(reply), { maxWaitMs: ANSWER_MAX_WAIT_MS })

@@ -337,6 +337,8 @@ export class XmppConnection {
 
   #quietFor(name: TimerName): number {
     const nowMs = this.#options.clock.monotonicMs()
+    // What waits to be taken is no idleness: whether it moves is another timer's business.
+    if (name === 'idle' && this.#writesUnderWay > 0) return 0
     if (name !== 'keep-alive') return nowMs - this.#lastStanzaMs
     return nowMs - (this.#options.direction === 'in' ? this.#lastReadMs : this.#lastWriteMs)
   }

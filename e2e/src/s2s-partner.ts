@@ -132,8 +132,26 @@ export class PartnerStream {
     return this.#socket
   }
 
-  write(text: string | Buffer): void {
-    if (!this.#socket.destroyed) this.#socket.write(text)
+  /** False: the other end is behind, and `drained` tells when it no longer is. */
+  write(text: string | Buffer): boolean {
+    return !this.#socket.destroyed && this.#socket.write(text)
+  }
+
+  /** Or closed. */
+  async drained(): Promise<void> {
+    const socket = this.#socket
+    if (socket.destroyed || !socket.writableNeedDrain) return
+    await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', () => resolve()))
+  }
+
+  /** Bytes that were written and that the system has not taken. */
+  get waiting(): number {
+    return this.#socket.writableLength
+  }
+
+  /** Reads nothing any more. */
+  deaf(): void {
+    this.#socket.pause()
   }
 
   end(): void {

@@ -49,7 +49,12 @@ export interface FailureWanted {
 const wordsOf = ({ reason, failure }: Session): string => `${reason} (${failure?.cause}: ${failure?.detail})`
 
 /** Waits until the list of failed streams has such a one from after `sinceMs`. */
-export async function listsFailure(pair: Pair, sinceMs: number, wanted: FailureWanted): Promise<Session> {
+export async function listsFailure(
+  pair: Pair,
+  sinceMs: number,
+  wanted: FailureWanted,
+  withinMs = 10_000,
+): Promise<Session> {
   let last: readonly Session[] = []
   const fits = (one: Session): boolean =>
     one.direction === wanted.direction &&
@@ -62,7 +67,7 @@ export async function listsFailure(pair: Pair, sinceMs: number, wanted: FailureW
       last = await sessionsOf(pair, { state: 'failed' })
       return last.find(fits)
     },
-    10_000,
+    withinMs,
     200,
   ).catch((error: Error) => {
     const seen = last.map((one) => `${one.direction} ${one.remoteDomain}: ${wordsOf(one)}`)

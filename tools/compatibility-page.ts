@@ -5,6 +5,7 @@ import {
   PARTNERS,
   PEERS,
   STREAM_ROWS,
+  USER_JOURNEYS,
   VERSIONS,
   type Expected,
   type OurDomain,
@@ -62,7 +63,7 @@ const journeys = (): string =>
     '## More than one stream\n',
     `| what | ${PEERS.map((peer) => `${peer} ${VERSIONS[peer]}`).join(' | ')} |`,
     '| --- | --- | --- |',
-    ...INTEROP_JOURNEYS.map(
+    ...[...USER_JOURNEYS, ...INTEROP_JOURNEYS].map(
       ({ feature, result }) => `| ${feature} | ${PEERS.map((peer) => result[peer]).join(' | ')} |`,
     ),
     '',

@@ -165,8 +165,16 @@ export const USER_JOURNEYS = [
   withBoth('messages each way', 'yes'),
   withBoth('presence of a SIP user, with approval', 'yes'),
   withBoth('presence of an XMPP user, with approval', 'yes'),
-  withBoth('users who do not exist', 'an error each way, in the end of the sender'),
-  withBoth('the partner restarted while messages flow', 'yes'),
+  withBoth('users who do not exist', 'the sender hears an error, each way'),
+  {
+    feature: 'the partner restarted while messages flow',
+    result: {
+      Prosody: 'every message has an outcome, what was accepted arrives, streams come back by themselves',
+      ejabberd:
+        'every message has an outcome, streams come back by themselves; what is written while it stops may be lost, ' +
+        'since it has no stream management between servers',
+    },
+  },
 ] as const satisfies readonly Journey<string>[]
 
 export type UserJourney = (typeof USER_JOURNEYS)[number]['feature']

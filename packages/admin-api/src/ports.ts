@@ -33,6 +33,8 @@ export interface SessionRow {
   readonly method: string | null
   readonly tls: string | null
   readonly cipher: string | null
+  readonly streamManagement: boolean
+  readonly bidirectional: boolean
   readonly matrixRow: number | null
   readonly certificateProblem: string | null
   readonly partner: string | null

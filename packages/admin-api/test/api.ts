@@ -109,6 +109,8 @@ export const session = (id: string, more: Partial<SessionRow> = {}): SessionRow 
   method: 'dialback-over-tls',
   tls: 'TLSv1.3',
   cipher: 'TLS_AES_256_GCM_SHA384',
+  streamManagement: true,
+  bidirectional: false,
   matrixRow: 7,
   certificateProblem: null,
   partner: 'montague.example',

@@ -453,6 +453,8 @@ const apiRow = (row: SessionRow): ApiSessionRow => ({
   method: row.provenBy ?? null,
   tls: row.tls ?? null,
   cipher: row.cipher ?? null,
+  streamManagement: row.streamManagement,
+  bidirectional: row.bidirectional,
   matrixRow: row.matrixRow ?? null,
   certificateProblem: row.unprovenBecause ?? null,
   partner: row.partner ?? null,

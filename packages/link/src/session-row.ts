@@ -35,6 +35,10 @@ export interface SessionRow {
   /** As `TLSv1.3`; undefined on plain TCP. */
   readonly tls: string | undefined
   readonly cipher: string | undefined
+  /** Stanzas are acknowledged. @see XEP-0198 */
+  readonly streamManagement: boolean
+  /** Stanzas go both ways. @see XEP-0288 */
+  readonly bidirectional: boolean
   /** Row of the negotiation matrix. */
   readonly matrixRow: number | undefined
   /** Why a certificate that might have proved the peer did not. */

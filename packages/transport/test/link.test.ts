@@ -426,6 +426,8 @@ const row = (edge: string): SessionRow => ({
   provenBy: edge === 'edge-1' ? 'sasl-external' : undefined,
   tls: edge === 'edge-1' ? 'TLSv1.3' : undefined,
   cipher: edge === 'edge-1' ? 'TLS_AES_256_GCM_SHA384' : undefined,
+  streamManagement: true,
+  bidirectional: false,
   matrixRow: edge === 'edge-1' ? 7 : undefined,
   unprovenBecause: edge === 'edge-1' ? 'self-signed' : undefined,
   partner: edge === 'edge-1' ? 'xmpp.example' : undefined,

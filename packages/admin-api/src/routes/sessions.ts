@@ -39,6 +39,8 @@ const sessionView = z
     method: z.string().nullable().describe('How the partner has proven itself.'),
     tls: z.string().nullable().describe('Version of TLS; null on a stream that is not encrypted.'),
     cipher: z.string().nullable(),
+    streamManagement: z.boolean().describe('Stanzas are acknowledged (XEP-0198).'),
+    bidirectional: z.boolean().describe('Stanzas go both ways on this one stream (XEP-0288).'),
     matrixRow: z
       .int()
       .nullable()

@@ -16,6 +16,8 @@ export interface BothWays extends Stage {
   readonly besides: ReturnType<typeof besidesOf>
   /** A stanza of romeo@montague.example/orchard to juliet@capulet.example; `attributes` may say otherwise. */
   stanza(content: string, attributes?: string, from?: string): Promise<Outcome>
+  /** One that says all of itself but its namespace. */
+  printed(xml: string): Promise<Outcome>
   request(request: SipRequest): Promise<SipResponse>
   bodies(): readonly string[]
 }
@@ -72,20 +74,24 @@ export function bothWays(
     opaqueGruus,
     shownResource: () => undefined,
   }
+  const printed = (xml: string): Promise<Outcome> =>
+    takeStanza(
+      {
+        message: (envelope, message) => deliverToSip(toSip, envelope, message),
+        presence: () => Promise.resolve({ kind: 'absorbed', reason: 'presence-kept' }),
+      },
+      envelopeFor(xml.replace('<message', "<message xmlns='jabber:server'"), {
+        correlationId: `c-${(stanzas += 1)}`,
+        localDomain: String(more['domain'] ?? 'capulet.example'),
+        remoteDomain: String(partner['domain'] ?? 'montague.example'),
+      }),
+    )
   return {
     ...stage,
     besides,
+    printed,
     stanza: (content, attributes = "type='chat' id='m1'", from = 'romeo@montague.example/orchard') =>
-      takeStanza(
-        {
-          message: (envelope, message) => deliverToSip(toSip, envelope, message),
-          presence: () => Promise.resolve({ kind: 'absorbed', reason: 'presence-kept' }),
-        },
-        envelopeFor(
-          `<message xmlns='jabber:server' from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`,
-          { correlationId: `c-${(stanzas += 1)}` },
-        ),
-      ),
+      printed(`<message from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`),
     request: async (request) => {
       const { incoming, responses } = incomingOf(request)
       await deliverToXmpp(toXmpp, incoming)

@@ -106,7 +106,13 @@ describe('RFC 3325: P-Asserted-Identity', () => {
       403,
     ],
     ['that is no address', [['P-Asserted-Identity', '<<']], true, undefined, 'juliet@capulet.example'],
-    ['of a domain that is not served', [['P-Asserted-Identity', '<sip:x@evil.example>']], true, undefined, 'juliet@capulet.example'],
+    [
+      'of a domain that is not served',
+      [['P-Asserted-Identity', '<sip:x@evil.example>']],
+      true,
+      undefined,
+      'juliet@capulet.example',
+    ],
     ['for a tel From', [asserted], true, '<tel:+15551234567>', 'nurse@capulet.example'],
   ] as const)('%s', async (_where, headers, believes, sender, who) =>
     expect(await from(headers, believes, sender)).toBe(who),

@@ -1,4 +1,4 @@
-/** `pnpm bench [--json] [--quick] [--only edge,prosody,messages] [--runs N]`: see docs/performance.md. */
+/** `pnpm bench [--json] [--quick] [--markdown] [--only edge,messages,...] [--runs N]`: see docs/performance.md. */
 import { join } from 'node:path'
 import { node24, root, run, setUp } from './setup.mjs'
 

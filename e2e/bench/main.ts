@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { BENCH_PEERS, installPeers } from '../src/peers.ts'
 import { Stage } from '../src/stage.ts'
+import { markdownOf } from './markdown.ts'
 import { machine, type Bench } from './measure.ts'
 import { benchEdge } from './mode-edge.ts'
 import { benchMessages, generatorsAlone, type MessageOptions } from './mode-messages.ts'
@@ -12,6 +14,10 @@ type Mode = (typeof MODES)[number]
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
+    /** The tables of docs/performance.md. */
+    markdown: { type: 'boolean', default: false },
+    /** Measures nothing: the tables are those of this JSON, of an earlier bench. */
+    from: { type: 'string' },
     /** One short run of each, to see that it works. */
     quick: { type: 'boolean', default: false },
     /** Some of the modes, with commas between them. */
@@ -27,25 +33,25 @@ const { values: options } = parseArgs({
     subscriptions: { type: 'string' },
   },
 })
+if (options.from !== undefined) {
+  process.stdout.write(markdownOf(JSON.parse(readFileSync(options.from, 'utf8')) as Record<string, unknown>))
+  process.exit()
+}
 const wanted = new Set<string>(options.only.split(','))
 const unknown = [...wanted].filter((mode) => !(MODES as readonly string[]).includes(mode))
 if (unknown.length > 0) throw new Error(`--only takes ${MODES.join(', ')}; not ${unknown.join(', ')}`)
 const needPeers = ['prosody', 'kamailioProsody'] as const satisfies readonly Mode[]
-const say = (line: string): void => void (options.json ? process.stderr : process.stdout).write(`${line}\n`)
+const say = (line: string): void =>
+  void (options.json || options.markdown ? process.stderr : process.stdout).write(`${line}\n`)
 if (needPeers.some((mode) => wanted.has(mode)) && installPeers(say, BENCH_PEERS).length > 0)
   for (const mode of needPeers) wanted.delete(mode)
 const has = (mode: Mode): boolean => wanted.has(mode)
 
-const stage = await Stage.open('bench')
-// Whoever stops us does not leave our processes behind.
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void stage.close().finally(() => process.exit(1)))
-const bench: Bench = {
-  stage,
+const plan: Omit<Bench, 'stage'> = {
   isQuick: options.quick,
   runs: Number(options.runs ?? (options.quick ? 1 : 5)),
-  phaseMs: 1000 * Number(options.seconds ?? (options.quick ? 1 : 6)),
-  warmUpMs: options.quick ? 1000 : 4000,
+  phaseMs: 1000 * Number(options.seconds ?? (options.quick ? 0.5 : 6)),
+  warmUpMs: options.quick ? 300 : 4000,
   say,
 }
 const messages: MessageOptions = {
@@ -54,50 +60,63 @@ const messages: MessageOptions = {
   way: options.way,
 }
 
-const subscriptions = Number(options.subscriptions ?? (options.quick ? 300 : 100_000))
+const subscriptions = Number(options.subscriptions ?? (options.quick ? 100 : 100_000))
 
 type Part = Readonly<Record<string, unknown>>
-const parts: readonly { readonly of: readonly Mode[]; measure(): Promise<Part> }[] = [
-  { of: ['edge', 'prosody'], measure: () => benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) },
+const parts: readonly { readonly of: readonly Mode[]; measure(bench: Bench): Promise<Part> }[] = [
+  { of: ['edge', 'prosody'], measure: (bench) => benchEdge(bench, { edge: has('edge'), prosody: has('prosody') }) },
   {
     of: ['messages', 'kamailioProsody'],
-    measure: () =>
+    measure: (bench) =>
       benchMessages(bench, messages, { messages: has('messages'), kamailioProsody: has('kamailioProsody') }),
   },
-  { of: ['presence'], measure: () => benchPresence(bench, subscriptions) },
+  { of: ['presence'], measure: (bench) => benchPresence(bench, subscriptions) },
 ]
 
+let stage: Stage | undefined
+// Whoever stops us does not leave our processes behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void stage?.close().finally(() => process.exit(1)))
+
+/** On a stage of its own; nothing of it runs beside the next. */
+async function staged(measure: (bench: Bench) => Promise<Part>): Promise<Part> {
+  stage = await Stage.open('bench')
+  try {
+    return await measure({ ...plan, stage })
+  } catch (error) {
+    stage.failed()
+    throw error
+  } finally {
+    await stage.close()
+  }
+}
+
 async function all(): Promise<Part> {
-  if (options.generators) return generatorsAlone(bench, messages)
+  if (options.generators) return staged((bench) => generatorsAlone(bench, messages))
   const done: Part[] = []
   const failed: Record<string, string> = {}
-  for (const part of parts.filter(({ of }) => of.some(has))) {
-    // What was measured is not lost because another part broke.
-    await part.measure().then(
-      (one) => done.push(one),
-      (error: unknown) => {
-        const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
-        failed[part.of.join(', ')] = why
-        say(`${part.of.join(', ')}: ${why}`)
-        stage.failed()
-        process.exitCode = 1
-      },
-    )
+  for (const { of, measure } of parts.filter((part) => part.of.some(has))) {
+    try {
+      done.push(await staged(measure))
+    } catch (error) {
+      // What was measured is not lost because another part broke.
+      const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      failed[of.join(', ')] = why
+      say(`${of.join(', ')}: ${why}`)
+      process.exitCode = 1
+    }
   }
   const peers: object = Object.assign({}, ...done.map((one) => one['peers']))
   return {
     ...Object.assign({}, ...done),
     ...(Object.keys(peers).length > 0 && { peers }),
     ...(Object.keys(failed).length > 0 && { failed }),
-    runs: bench.runs,
-    phaseS: bench.phaseMs / 1000,
+    runs: plan.runs,
+    phaseS: plan.phaseMs / 1000,
     machine: machine(),
   }
 }
 
-try {
-  const result = await all()
-  if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)
-} finally {
-  await stage.close()
-}
+const result = await all()
+if (options.markdown) process.stdout.write(markdownOf(result))
+if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -118,7 +118,7 @@ function sayRatios({ say }: Bench, ours: Ways, theirs: Ways): void {
 
 /** The same generators talking to themselves: what they could do if the pair cost nothing. */
 export async function generatorsAlone(
-  { stage }: Bench,
+  { stage, isQuick }: Bench,
   { transport, window }: MessageOptions,
 ): Promise<Readonly<Record<string, number>>> {
   const { at } = stage
@@ -153,16 +153,17 @@ export async function generatorsAlone(
   const sipFrom = await new SipLoad({ ...sip, address: sipHere.host, port: sipHere.port, target: sipThere }).start()
   await sipFrom.connect()
   const rates = {
-    xmpp: await rateOf({ name: 'xmpp', from: xmppFrom, to: xmppTo, freedBy: 'arrival' }, window),
-    sip: await rateOf({ name: 'sip', from: sipFrom, to: sipTo, freedBy: 'answer' }, window),
+    xmpp: await rateOf({ name: 'xmpp', from: xmppFrom, to: xmppTo, freedBy: 'arrival' }, window, isQuick),
+    sip: await rateOf({ name: 'sip', from: sipFrom, to: sipTo, freedBy: 'answer' }, window, isQuick),
   }
   await Promise.all([xmppFrom.close(), xmppTo.close(), sipFrom.close(), sipTo.close()])
   return rates
 }
 
-async function rateOf(path: Path, window: number): Promise<number> {
-  await closedLoop(path, window, 1000)
-  return Math.round((await closedLoop(path, window, 2000)).perSecond)
+async function rateOf(path: Path, window: number, isQuick: boolean): Promise<number> {
+  const forMs = isQuick ? 200 : 2000
+  await closedLoop(path, window, forMs / 2)
+  return Math.round((await closedLoop(path, window, forMs)).perSecond)
 }
 
 async function ourPair({ stage }: Bench, { transport }: MessageOptions): Promise<System> {

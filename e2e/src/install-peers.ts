@@ -1,3 +1,3 @@
-import { installPeers } from './peers.ts'
+import { BENCH_PEERS, installPeers } from './peers.ts'
 
-installPeers((line) => process.stdout.write(`${line}\n`))
+installPeers((line) => process.stdout.write(`${line}\n`), BENCH_PEERS)

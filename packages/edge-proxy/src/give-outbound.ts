@@ -2,7 +2,7 @@ import { decideOutbound, refusalOf, type FederationIndex } from '@stox/federatio
 import { fail, ok, type Failure, type Outcome, type Result } from '@stox/kernel'
 import type { OutboundEnvelope } from '@stox/link'
 import type { SendOutcome } from '@stox/transport'
-import { formatBareJid, formatJid, formatStanza, parseStanzaText, type DomainName, type Stanza } from '@stox/xmpp'
+import { formatBareJid, formatJid, parseStanzaText, textOfStanza, type DomainName, type Stanza } from '@stox/xmpp'
 import { noteEnd, type EndDeps } from './stanza-end.ts'
 
 export interface OutboundDeps extends EndDeps {
@@ -25,16 +25,19 @@ const ACCEPTED: Outcome = { kind: 'delivered', status: 202 }
  * A stanza of a gateway, from here to its one outcome; read as one would a stranger's. Until it is handed to its stream
  * nothing waits, so that stanzas leave in the order in which they came.
  */
-export async function giveOutbound(deps: OutboundDeps, envelope: OutboundEnvelope): Promise<Outcome> {
+export function giveOutbound(deps: OutboundDeps, envelope: OutboundEnvelope): Promise<Outcome> {
   const startedMs = deps.clock.monotonicMs()
   const stanza = checkOutbound(deps, envelope)
-  const outcome = stanza.ok
-    ? await sendOut(deps, stanza.value, envelope.expiresInMs)
-    : ({ kind: 'bounced', failure: stanza.failure } as const)
   const { correlationId, from, to } = envelope
   const { kind, type, id } = stanza.ok ? stanza.value : UNREAD
-  noteEnd(deps, { correlationId, direction: 'sip-to-xmpp', kind, type, from, to, id, startedMs }, outcome)
-  return outcome
+  const end = (outcome: Outcome): Outcome => {
+    noteEnd(deps, { correlationId, direction: 'sip-to-xmpp', kind, type, from, to, id, startedMs }, outcome)
+    return outcome
+  }
+  if (!stanza.ok) return Promise.resolve(end({ kind: 'bounced', failure: stanza.failure }))
+  return sendOut(deps, stanza.value, envelope).then((sent) =>
+    end(sent.kind === 'sent' ? ACCEPTED : { kind: 'bounced', failure: sent.failure }),
+  )
 }
 
 const UNREAD = { kind: 'unknown', type: 'unknown', id: undefined } as const
@@ -61,10 +64,9 @@ function checkOutbound(deps: OutboundDeps, envelope: OutboundEnvelope): Result<S
 /** More than any partner's record allows; the record's own limit is checked where the stanza is sent. */
 const MAX_STANZA_BYTES = 16_777_216
 
-async function sendOut(deps: OutboundDeps, stanza: Stanza, expiresInMs: number): Promise<Outcome> {
-  // Written anew: what goes out is what was read, without what may have stood around it.
-  const sent = await deps.send(stanza.from.domain, stanza.to.domain, formatStanza(stanza), { maxWaitMs: expiresInMs })
-  return sent.kind === 'sent' ? ACCEPTED : { kind: 'bounced', failure: sent.failure }
+function sendOut(deps: OutboundDeps, stanza: Stanza, envelope: OutboundEnvelope): Promise<SendOutcome> {
+  const text = textOfStanza(stanza, envelope.stanzaXml)
+  return deps.send(stanza.from.domain, stanza.to.domain, text, { maxWaitMs: envelope.expiresInMs })
 }
 
 /** A gateway of ours has sent nonsense: its fault and ours, not the sender's. */

@@ -2,9 +2,17 @@ import { decideInbound, refusalOf, type FederationIndex } from '@stox/federation
 import type { Failure, Ids, Log, Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
 import type { SendOutcome, StanzaContext } from '@stox/transport'
-import { errorReply, formatBareJid, formatJid, formatStanza, type DomainName, type Stanza } from '@stox/xmpp'
+import {
+  errorReply,
+  formatBareJid,
+  formatJid,
+  formatStanza,
+  type DomainName,
+  type Stanza,
+  type StanzaHead,
+} from '@stox/xmpp'
 import { replyToIq } from '@stox/xmpp-engine'
-import { noteEnd, type EndDeps } from './stanza-end.ts'
+import { noteEnd, type EndDeps, type EndedStanza } from './stanza-end.ts'
 
 export interface InboundDeps extends EndDeps {
   /** For what a partner can cause without end. */
@@ -28,38 +36,42 @@ export interface InboundDeps extends EndDeps {
 const ANSWER_MAX_WAIT_MS = 30_000
 
 /**
- * A stanza from a domain that has proven itself, from here to its one outcome. The edge keeps it until then, and until
- * an answer of ours is on a stream; the stream that it came on is held back while too many are kept, so that who takes
- * no answers is not read either.
+ * A stanza from a domain that has proven itself, from here to its one outcome. The edge keeps it until then, as text and
+ * not as a tree, and until an answer of ours is on a stream; the stream that it came on is held back while too many are
+ * kept, so that who takes no answers is not read either.
  */
-export async function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaContext): Promise<void> {
+export function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaContext): void | Promise<void> {
   const correlationId = deps.ids.token()
+  const head = headOf(stanza)
   const startedMs = deps.clock.monotonicMs()
-  const outcome = endHere(deps, stanza) ?? (await deps.offer(envelopeOf(deps, stanza, context, correlationId)))
-  const { kind, type, from, to, id } = stanza
-  noteEnd(
-    deps,
-    {
-      correlationId,
-      direction: 'xmpp-to-sip',
-      kind,
-      type,
-      from: formatJid(from),
-      to: formatJid(to),
-      id,
-      startedMs,
-    },
-    outcome,
-  )
-  const reply = replyTo(stanza, outcome)
-  if (reply !== undefined) await sendAnswer(deps, reply)
+  /** There is no error to an error. */
+  const end = (outcome: Outcome, result?: Stanza): void | Promise<void> => {
+    noteEnd(deps, inboundEnd(head, correlationId, startedMs), outcome)
+    const reply = outcome.kind === 'bounced' ? errorReply(head, outcome.failure) : result
+    return reply === undefined ? undefined : sendAnswer(deps, reply)
+  }
+  const endedHere = endHere(deps, stanza)
+  if (endedHere !== undefined) return end(endedHere, stanza.kind === 'iq' ? replyToIq(stanza) : undefined)
+  return deps.offer(envelopeOf(deps, stanza, context, correlationId)).then((outcome) => end(outcome))
 }
 
-/** There is no error to an error. */
-function replyTo(stanza: Stanza, outcome: Outcome): Stanza | undefined {
-  if (outcome.kind === 'bounced') return errorReply(stanza, outcome.failure)
-  return stanza.kind === 'iq' ? replyToIq(stanza) : undefined
-}
+/** All that is asked of a stanza once it has ended. */
+const headOf = ({ kind, type, id, from, to }: Stanza): StanzaHead => ({ kind, type, id, from, to })
+
+const inboundEnd = (
+  { kind, type, id, from, to }: StanzaHead,
+  correlationId: string,
+  startedMs: number,
+): EndedStanza => ({
+  correlationId,
+  direction: 'xmpp-to-sip',
+  kind,
+  type,
+  from: formatJid(from),
+  to: formatJid(to),
+  id,
+  startedMs,
+})
 
 /** The end of what goes no further than this edge. */
 function endHere(deps: InboundDeps, stanza: Stanza): Outcome | undefined {

@@ -23,6 +23,7 @@ export {
   utf8Length,
   concatBytes,
   bytesOfBase64,
+  isWellFormed,
   roomFor,
   writeUtf8,
 } from './text-codec.ts'

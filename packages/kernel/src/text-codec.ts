@@ -7,6 +7,10 @@ interface HostBytes extends Uint8Array {
   utf8Slice(start: number, end: number): string
   utf8Write(text: string, at: number): number
 }
+/** Of ES2024. */
+interface HostText {
+  isWellFormed(): boolean
+}
 interface Host {
   readonly Buffer: {
     from(buffer: ArrayBufferLike, byteOffset: number, length: number): HostBytes
@@ -51,6 +55,9 @@ export const roomFor = (length: number): Uint8Array => host.Buffer.allocUnsafeSl
 
 /** Writes the text as UTF-8; how many bytes that took. There must be room for three bytes a character. */
 export const writeUtf8 = (text: string, into: Uint8Array, at: number): number => view(into).utf8Write(text, at)
+
+/** Without a lone surrogate, so that it can be written as UTF-8. */
+export const isWellFormed = (text: string): boolean => (text as unknown as HostText).isWellFormed()
 
 export const utf8Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'utf8')
 export const latin1Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'latin1')

@@ -1,5 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Outcome } from '@stox/kernel'
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { DurationHistogram, type DurationSeries } from './duration-histogram.ts'
 
 export type MessageDirection = 'xmpp-to-sip' | 'sip-to-xmpp'
 
@@ -35,7 +37,7 @@ export interface Metrics {
   streamOpened(labels: StreamLabels): void
   streamClosed(labels: StreamLabels): void
   streamFailed(direction: StreamLabels['direction'], stage: string, reason: string): void
-  messageEnded(direction: MessageDirection, outcome: 'delivered' | 'bounced' | 'absorbed', durationMs: number): void
+  messageEnded(direction: MessageDirection, outcome: Outcome['kind'], durationMs: number): void
   presencePassed(direction: MessageDirection, kind: string): void
   linkFrames(way: 'sent' | 'received', kind: string, count?: number): void
   linkRoundTrip(durationMs: number): void
@@ -103,19 +105,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     labelNames: ['direction', 'stage', 'reason'],
     registers,
   })
-  const messages = new Counter({
-    name: 'stox_messages_total',
-    help: 'Messages by the way they ended',
-    labelNames: ['direction', 'outcome'],
-    registers,
-  })
-  const messageSeconds = new Histogram({
+  const messageSeconds = new DurationHistogram({
     name: 'stox_message_duration_seconds',
     help: 'Time from accepting a message to its outcome',
-    labelNames: ['direction', 'outcome'],
-    buckets: MESSAGE_SECONDS,
-    registers,
+    bounds: MESSAGE_SECONDS,
   })
+  const endingsOf = (direction: MessageDirection): Readonly<Record<Outcome['kind'], DurationSeries>> => {
+    const series = (outcome: Outcome['kind']) => messageSeconds.series({ node: options.node, direction, outcome })
+    return { delivered: series('delivered'), bounced: series('bounced'), absorbed: series('absorbed') }
+  }
+  const messages = { 'xmpp-to-sip': endingsOf('xmpp-to-sip'), 'sip-to-xmpp': endingsOf('sip-to-xmpp') } as const
   const presence = new Counter({
     name: 'stox_presence_total',
     help: 'Presence passed on, by kind',
@@ -158,8 +157,22 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     help: 'Delay of the event loop since the last reading, beyond the 10 ms between samples',
     labelNames: ['quantile'],
   }
-  // Gauges that collect themselves; the registry keeps them.
+  // Gauges and counters that collect themselves; the registry keeps them.
   void [
+    new Counter({
+      name: 'stox_messages_total',
+      help: 'Messages by the way they ended',
+      labelNames: ['direction', 'outcome'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [direction, endings] of Object.entries(messages)) {
+          for (const [outcome, { count }] of Object.entries(endings)) {
+            if (count > 0) this.inc({ direction, outcome }, count)
+          }
+        }
+      },
+    }),
     new Gauge({
       name: 'stox_queue_depth',
       help: 'Entries waiting in a bounded queue',
@@ -243,10 +256,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     },
     streamClosed: (labels) => streams.dec({ ...labels }),
     streamFailed: (direction, stage, reason) => streamFailures.inc({ direction, stage, reason }),
-    messageEnded(direction, outcome, durationMs) {
-      messages.inc({ direction, outcome })
-      messageSeconds.observe({ direction, outcome }, durationMs / 1000)
-    },
+    messageEnded: (direction, outcome, durationMs) => messages[direction][outcome].observe(durationMs / 1000),
     presencePassed: (direction, kind) => presence.inc({ direction, kind }),
     linkFrames: (way, kind, count = 1) => frames.inc({ way, kind }, count),
     linkRoundTrip: (durationMs) => roundTrip.observe(durationMs / 1000),
@@ -261,7 +271,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchSipServers: (read) => void (sipServers = read),
     watchCertificates: (read) => void (certificates = read),
     watchJournalDropped: (read) => void (journalDropped = read),
-    text: () => registry.metrics(),
+    text: async () => (await registry.metrics()) + messageSeconds.text(),
     contentType: registry.contentType,
     close() {
       loopDelay.disable()

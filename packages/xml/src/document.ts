@@ -1,5 +1,5 @@
 import type { Element } from 'ltx'
-import { fail, ok, utf8Bytes } from '@stox/kernel'
+import { fail, isWellFormed, ok, utf8Bytes } from '@stox/kernel'
 import type { Result } from '@stox/kernel'
 import type { XmlFailure } from './failure.ts'
 import { DEFAULT_XML_LIMITS } from './limits.ts'
@@ -13,7 +13,7 @@ const refused = (detail: string): Result<Element, XmlFailure> => fail({ conditio
  * A DTD is refused. A BOM before it is allowed. Text must be UTF-8 where it declares an encoding.
  */
 export function parseXmlDocument(text: string | Uint8Array, limits?: Partial<XmlLimits>): Result<Element, XmlFailure> {
-  if (typeof text === 'string' && /\p{Surrogate}/u.test(text)) return refused('a lone surrogate')
+  if (typeof text === 'string' && !isWellFormed(text)) return refused('a lone surrogate')
   const bytes = typeof text === 'string' ? utf8Bytes(text) : text
   const hasBom = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
   const reader = new XmlStreamReader({ ...DEFAULT_XML_LIMITS, ...limits }, 'document')

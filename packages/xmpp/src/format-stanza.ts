@@ -23,3 +23,15 @@ export function formatStanza(stanza: Stanza): string {
   for (const child of element.children) text += typeof child === 'string' ? escapeText(child) : serializeXml(child)
   return `${text}</${element.name}>`
 }
+
+/**
+ * The text that the stanza was read from, where it may stand on a stream as it is; else the stanza written anew. A
+ * document may have comments and instructions in it or around it, which a stream must not. @see RFC 6120 §11.1
+ */
+export function textOfStanza(stanza: Stanza, source: string): string {
+  const { name, attrs } = stanza.element
+  const isOneElement = source.startsWith(`<${name}`) && (source.endsWith(`</${name}>`) || source.endsWith('/>'))
+  const isPlain = isOneElement && !source.includes('<!') && !source.includes('<?')
+  const isNormal = attrs.from === formatJid(stanza.from) && attrs.to === formatJid(stanza.to)
+  return isPlain && isNormal ? source : formatStanza(stanza)
+}

@@ -15,11 +15,12 @@ export type {
   IqStanza,
   Stanza,
   StanzaErrorInfo,
+  StanzaHead,
 } from './stanza.ts'
 export { ERROR_TYPE_OF, stanzaErrorElement, parseStanzaError, errorReply } from './stanza-error.ts'
 export { parseStanza, parseStanzaText } from './parse-stanza.ts'
 export type { StanzaFailure } from './parse-stanza.ts'
-export { formatStanza } from './format-stanza.ts'
+export { formatStanza, textOfStanza } from './format-stanza.ts'
 export { newMessage, newPresence, newIq, iqResult } from './build-stanza.ts'
 export type { NewMessage, NewPresence, NewIq } from './build-stanza.ts'
 export { STREAM_CONDITIONS, streamErrorElement, formatStreamError, parseStreamError } from './stream-error.ts'

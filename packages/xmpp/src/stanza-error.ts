@@ -3,7 +3,7 @@ import type { Failure, StanzaCondition, StanzaErrorType } from '@stox/kernel'
 import { childOf, childrenOf, el, localNameOf, namespaceOf, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { NS_SERVER, NS_STANZA_ERRORS } from './namespaces.ts'
-import type { Stanza, StanzaErrorInfo } from './stanza.ts'
+import type { Stanza, StanzaErrorInfo, StanzaHead } from './stanza.ts'
 
 /** The usual type of each condition. @see RFC 6120 §8.3.3 */
 export const ERROR_TYPE_OF: Readonly<Record<StanzaCondition, StanzaErrorType>> = {
@@ -66,7 +66,7 @@ export function parseStanzaError(stanza: XmlElement): StanzaErrorInfo | undefine
  * Undefined when the stanza is itself an error or a result: never an error to an error. @see RFC 6120 §8.3.1
  */
 export function errorReply(
-  stanza: Stanza,
+  stanza: StanzaHead,
   failure: Pick<Failure, 'condition' | 'errorType' | 'text' | 'alternate'>,
 ): Stanza | undefined {
   if (stanza.type === 'error' || stanza.type === 'result') return undefined
@@ -84,6 +84,6 @@ export function errorReply(
     case 'presence':
       return { ...common, kind: 'presence', id: stanza.id, show: undefined, statuses: [], priority: 0 }
     case 'iq':
-      return { ...common, kind: 'iq', id: stanza.id, payload: undefined }
+      return { ...common, kind: 'iq', id: stanza.id ?? '', payload: undefined }
   }
 }

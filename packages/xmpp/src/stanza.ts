@@ -57,3 +57,6 @@ export interface IqStanza extends StanzaBase {
 }
 
 export type Stanza = MessageStanza | PresenceStanza | IqStanza
+
+/** What is needed of a stanza to answer it, or to tell how it ended. */
+export type StanzaHead = Pick<Stanza, 'kind' | 'type' | 'id' | 'from' | 'to'>

@@ -7,6 +7,7 @@ import {
   errorReply,
   formatJid,
   formatStanza,
+  textOfStanza,
   iqResult,
   newIq,
   newMessage,
@@ -220,6 +221,26 @@ describe('formatStanza', () => {
     expect(stanza).toMatchObject({ ok: true, value: { bodies: [{ text: 'x' }] } })
     const again = parseStanzaText(stanza.ok ? formatStanza(stanza.value) : '')
     expect(again).toMatchObject({ ok: true, value: { bodies: [{ text: 'x' }] } })
+  })
+
+  const one = "<message from='a@b' to='c@d' id='1' xmlns='jabber:server'><body>x</body></message>"
+  const written = "<message from='a@b' to='c@d' id='1' xmlns='jabber:server'>"
+  test.each([
+    ['one element', one, one],
+    [
+      'one without content',
+      "<presence xmlns='jabber:server' from='a@b' to='c@d'/>",
+      "<presence xmlns='jabber:server' from='a@b' to='c@d'/>",
+    ],
+    ['with a declaration before it', `<?xml version='1.0'?>${one}`, one],
+    ['with a comment behind it', `${one}<!-- x -->`, one],
+    ['with white space around it', ` ${one}\n`, one],
+    ['with a comment in it', `${written}<!-- x --><body>x</body></message>`, one],
+    ['with an instruction in it', `${written}<?x y?><body>x</body></message>`, one],
+    ['with an address that is not normal', one.replace("'a@b'", "'A@B'"), one],
+  ])('what was read goes on as it stood, or written anew: %s', (_case, source, expected) => {
+    const stanza = parseStanzaText(source)
+    expect(stanza.ok && textOfStanza(stanza.value, source)).toBe(expected)
   })
 
   test('a priority out of range is our fault', () => {

@@ -88,13 +88,12 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   }
 
   const streamLabels = new Map<string, StreamLabels>()
-  const labelsOf = ({ streamId, direction, remote, provenBy }: StreamUp): StreamLabels => ({
+  const labelsOf = ({ direction, remote, provenBy, tlsVersion }: StreamUp): StreamLabels => ({
     direction: direction === 'in' ? 'inbound' : 'outbound',
     partner: policy.partnerNameOf(remote),
     method: provenBy,
-    tls: infoOf(streamId)?.tlsVersion ?? 'none',
+    tls: tlsVersion ?? 'none',
   })
-  const infoOf = (id: string): StreamInfo | undefined => endpoint.streams().find((stream) => stream.id === id)
 
   const endpoint: XmppEndpoint = new XmppEndpoint({
     listen: config.xmpp.listen,

@@ -60,6 +60,8 @@ export interface StreamUp {
   readonly local: DomainName
   readonly remote: DomainName
   readonly provenBy: Proof
+  /** Undefined in the clear. */
+  readonly tlsVersion: string | undefined
 }
 
 export interface StreamDown extends StreamUp {

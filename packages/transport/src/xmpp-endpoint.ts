@@ -412,7 +412,8 @@ export class XmppEndpoint {
   }
 
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
-    const up: StreamUp = { streamId: stream.id, direction: stream.direction, local, remote, provenBy }
+    const { id: streamId, direction, connection } = stream
+    const up: StreamUp = { streamId, direction, local, remote, provenBy, tlsVersion: connection.tlsVersion }
     const rules = this.#rulesFor(local, remote)
     stream.pairs.push(up)
     stream.isTold = false

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestCa, type KeyPair } from '../src/certificates.ts'
-import { Pair, SERVED } from '../src/pair.ts'
+import { Pair, SERVED, type PairOptions } from '../src/pair.ts'
 import { PORTS, XMPP } from '../src/stage.ts'
 import { PEOPLE, textOf } from './load-end.ts'
 import type { Bench } from './measure.ts'
@@ -13,6 +13,7 @@ export const LOAD = 'load.example'
 export const RELAY = 'relay.example'
 
 export interface Keys {
+  readonly authority: TestCa
   readonly ca: string
   readonly served: KeyPair
   readonly load: KeyPair
@@ -23,6 +24,7 @@ export interface Keys {
 export async function keysFor({ stage }: Bench): Promise<Keys> {
   const ca = await TestCa.create(stage.dir, 'bench-ca')
   return {
+    authority: ca,
     ca: ca.cert,
     served: await ca.issue('bench-served', SERVED),
     load: await ca.issue('bench-load', [LOAD, `*.${LOAD}`]),
@@ -36,18 +38,26 @@ export interface EdgeAlone {
   close(): Promise<void>
 }
 
-/** An edge and a null gateway: nothing else of the product runs. */
-export async function edgeAlone({ stage }: Bench, keys: Keys, domains: readonly string[]): Promise<EdgeAlone> {
+/** An edge and a null gateway: nothing else of the product runs. `more` is for a model that is not as in the other modes. */
+export async function edgeAlone(
+  { stage }: Bench,
+  keys: Keys,
+  domains: readonly string[],
+  more: Pick<PairOptions, 'partners' | 'settings'> = {},
+): Promise<EdgeAlone> {
   // What an edge of before remembers is not for this one.
   rmSync(join(stage.dir, 'replica.json'), { force: true })
   const pair = await Pair.prepare(stage, {
     served: { keyPair: keys.served, trustedCas: keys.ca },
-    settings: { connectionLimit: 10 + 2 * domains.length },
-    partners: domains.map((domain) => ({
-      domain,
-      partnerType: 'federated',
-      proxy: { host: stage.at.partner, port: PORTS.s2s },
-    })),
+    settings: more.settings ?? { connectionLimit: 10 + 2 * domains.length },
+    partners: [
+      ...domains.map((domain) => ({
+        domain,
+        partnerType: 'federated',
+        proxy: { host: stage.at.partner, port: PORTS.s2s },
+      })),
+      ...(more.partners ?? []),
+    ],
   })
   await pair.start('edge')
   const nullGateway = await NullGateway.start(pair.files)

@@ -5,6 +5,7 @@ import { Stage } from '../src/stage.ts'
 import { markdownOf } from './markdown.ts'
 import { machine, type Bench } from './measure.ts'
 import { benchEdge } from './mode-edge.ts'
+import { benchHostile } from './mode-hostile.ts'
 import { benchMessages, generatorsAlone, type MessageOptions } from './mode-messages.ts'
 import { benchPresence } from './mode-presence.ts'
 
@@ -24,6 +25,9 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: MODES.join(',') },
     runs: { type: 'string' },
     seconds: { type: 'string' },
+    /** Only an honest partner beside hostile ones; `--cases` takes some of them, with commas between. */
+    hostile: { type: 'boolean', default: false },
+    cases: { type: 'string' },
     /** Messages: only the generators against each other. */
     generators: { type: 'boolean', default: false },
     transport: { type: 'string', default: 'udp' },
@@ -93,6 +97,10 @@ async function staged(measure: (bench: Bench) => Promise<Part>): Promise<Part> {
 
 async function all(): Promise<Part> {
   if (options.generators) return staged((bench) => generatorsAlone(bench, messages))
+  if (options.hostile) {
+    const cases = options.cases?.split(',')
+    return { ...(await staged((bench) => benchHostile(bench, cases))), machine: machine() }
+  }
   const done: Part[] = []
   const failed: Record<string, string> = {}
   for (const { of, measure } of parts.filter((part) => part.of.some(has))) {

@@ -7,6 +7,11 @@ import type { Counts, Order, Start } from './null-gateway.ts'
 /** The process of `NullGateway`: orders come from the parent, and each is answered with what was counted. */
 
 const DELIVERED: Promise<Outcome> = Promise.resolve({ kind: 'delivered', status: 200 })
+/** What is for `nobody` comes back, so that its sender sees how long the way is. */
+const NOBODY: Promise<Outcome> = Promise.resolve({
+  kind: 'bounced',
+  failure: { fault: 'recipient', retry: 'never', condition: 'item-not-found', status: 404, text: 'nobody', detail: '' },
+})
 const RENDERED = 10 * PEOPLE
 const EXPIRES_MS = 30_000
 const SECRET = 'only for the benchmark, and nowhere else'
@@ -34,10 +39,10 @@ function attach({ order, model }: Start): void {
     ids: cryptoIds,
     log: silentLog,
     on: {
-      inbound({ remoteDomain }) {
+      inbound({ remoteDomain, to }) {
         arrived += 1
         domains.add(remoteDomain)
-        return DELIVERED
+        return to.startsWith('nobody@') ? NOBODY : DELIVERED
       },
       replicaAcknowledged(_edge, _revision, problem) {
         if (problem !== undefined) throw new Error(`the edge refuses the model: ${problem}`)

@@ -17,7 +17,7 @@ const HEADER = /<stream:stream[^>]*>/
 const FEATURES = /<stream:features\s*\/>|<\/stream:features>/
 const ANSWER_WITHIN_MS = 20_000
 
-const header = (from: string, to: string, more = ''): string =>
+export const header = (from: string, to: string, more = ''): string =>
   `<?xml version='1.0'?><stream:stream ${XMLNS} from='${from}' to='${to}' version='1.0'${more}>`
 
 export const contextOf = (pair: KeyPair): SecureContext =>
@@ -85,12 +85,12 @@ export interface DialOptions {
   readonly context: SecureContext
 }
 
-/** A stream that has proven itself by certificate and may carry stanzas. @see RFC 6120 §5, §6; XEP-0178 §3 */
-export async function dialProven(options: DialOptions): Promise<TLSSocket> {
+/** A stream after STARTTLS, on which nothing is said yet. @see RFC 6120 §5 */
+export async function dialSecured(options: DialOptions): Promise<TLSSocket> {
   const { to, localAddress, domain, remote, context } = options
   const plain = connect({ ...to, localAddress, noDelay: true })
   plain.on('error', () => plain.destroy())
-  let talk = new Talk(plain)
+  const talk = new Talk(plain)
   plain.write(header(domain, remote))
   await talk.hears(FEATURES)
   plain.write(`<starttls xmlns='${TLS}'/>`)
@@ -100,7 +100,14 @@ export async function dialProven(options: DialOptions): Promise<TLSSocket> {
   const socket = connectTls({ socket: plain, servername: remote, rejectUnauthorized: false, secureContext: context })
   socket.on('error', () => socket.destroy())
   await once(socket, 'secureConnect')
-  talk = new Talk(socket)
+  return socket
+}
+
+/** A stream that has proven itself by certificate and may carry stanzas. @see RFC 6120 §6, XEP-0178 §3 */
+export async function dialProven(options: DialOptions): Promise<TLSSocket> {
+  const { domain, remote } = options
+  const socket = await dialSecured(options)
+  const talk = new Talk(socket)
   socket.write(header(domain, remote))
   const features = await talk.hears(FEATURES)
   if (!features.includes('EXTERNAL')) throw new Error(`${remote} does not offer EXTERNAL: ${features}`)
@@ -120,6 +127,8 @@ export class PartnerSink {
   messages = 0
   /** Messages that came back as errors. */
   errors = 0
+  /** Is shown all text, and the end of what it was shown before again. */
+  onText: ((text: string) => void) | undefined
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
@@ -171,6 +180,7 @@ export class PartnerSink {
     socket.on('data', (chunk: Buffer) => {
       // Latin-1 is the cheapest text, and what is looked for has none but ASCII letters.
       const text = tail + chunk.toString('latin1')
+      this.onText?.(text)
       let from = 0
       for (let end = text.indexOf(END); end >= 0; end = text.indexOf(END, from)) {
         this.messages += 1

@@ -26,6 +26,7 @@ import {
   type TlsIdentity,
   type TrustSource,
 } from '@stox/transport'
+import { CertificateGaps } from './certificate-gaps.ts'
 import type { EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
 import { EdgePolicy } from './policy.ts'
@@ -156,6 +157,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
             policy.replace(replica)
             endpoint.policyChanged()
             replicaFile.save(replica)
+            gaps.warn()
             log.info('replica-taken', { gateway, revision: replica.model.revision })
           },
           attached(gateway) {
@@ -188,6 +190,9 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
 
   metrics.watchCertificates(() => expiriesOf(config.xmpp.tls, endpoint.streams(), clock.wallMs()))
 
+  const gaps = new CertificateGaps({ tls: config.xmpp.tls, clock, log, index })
+  gaps.warn()
+
   const closers: (() => Promise<void>)[] = [async () => metrics.close(), () => replicaFile.close()]
   const closeAll = async (): Promise<void> => {
     for (const close of closers.toReversed()) await close()
@@ -202,6 +207,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
           ? `revision ${policy.index.model.revision}`
           : 'no gateway has told us the federation model',
       },
+      certificates: gaps.report(),
     }
   }
   try {

@@ -84,6 +84,7 @@ function endHere(deps: InboundDeps, stanza: Stanza): Outcome | undefined {
     authorizedByLocalUser: undefined,
   })
   if (!decision.allowed) return bounced(refusalOf(decision))
+  if (stanza.kind === 'message' && stanza.type === 'groupchat') return bounced(NO_ROOM)
   return stanza.kind === 'iq' ? ANSWERED_HERE : undefined
 }
 
@@ -114,4 +115,16 @@ async function sendAnswer(deps: InboundDeps, reply: Stanza): Promise<void> {
 }
 
 const ANSWERED_HERE: Outcome = { kind: 'absorbed', reason: 'answered-here' }
+
+/** A person cannot take part in a room by himself: known here, whether a gateway is there or not. @see RFC 6121 §8.5.2 */
+const NO_ROOM: Failure = {
+  fault: 'sender',
+  retry: 'never',
+  condition: 'service-unavailable',
+  errorType: 'cancel',
+  status: 403,
+  text: 'Group chat is not available to this user',
+  detail: 'a groupchat message to a user',
+}
+
 const bounced = (failure: Failure): Outcome => ({ kind: 'bounced', failure })

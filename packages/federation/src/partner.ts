@@ -9,6 +9,10 @@ export type PartnerType = (typeof PARTNER_TYPES)[number]
 export const NEGOTIATIONS = ['required', 'optional', 'notSupported'] as const
 export type Negotiation = (typeof NEGOTIATIONS)[number]
 
+/** What we send on a quiet stream: a space, or a question that must be answered. @see RFC 6120 §4.6.1, XEP-0199 */
+export const KEEP_ALIVES = ['whitespace', 'ping'] as const
+export type KeepAlive = (typeof KEEP_ALIVES)[number]
+
 export interface PartnerFeatures {
   readonly im: boolean
   readonly presence: boolean
@@ -33,6 +37,7 @@ export interface XmppPartner {
   readonly saslNegotiation: Negotiation
   readonly dialback: boolean
   readonly keepAlive: boolean
+  readonly keepAliveBy: KeepAlive
   /** Null: the settings' limit for each partner. */
   readonly connectionLimit: number | null
   readonly proxy: { readonly host: string; readonly port: number } | null
@@ -85,6 +90,12 @@ export const xmppPartnerSchema = z
     keepAlive: switchedOn(
       'Whether the partner is expected to send something within keepAliveIntervalS; a stream silent for longer is closed.',
     ),
+    keepAliveBy: z
+      .enum(KEEP_ALIVES)
+      .default('whitespace')
+      .describe(
+        'What we send on our own stream when nothing went out for keepAliveIntervalS: whitespace, or a ping (XEP-0199), without an answer to which within a minute the stream is closed. Counts only with keepAlive.',
+      ),
     connectionLimit: z
       .int()
       .min(1)

@@ -15,6 +15,7 @@ test('New-CsXmppAllowedPartner: the defaults of a partner', () =>
     saslNegotiation: 'required',
     dialback: true,
     keepAlive: true,
+    keepAliveBy: 'whitespace',
     connectionLimit: null,
     proxy: null,
     enabled: true,

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
 import { TLSSocket, connect as connectTls } from 'node:tls'
 import type { DomainName } from '@stox/xmpp'
-import { domainToAscii } from '@stox/xmpp'
+import { domainToAscii, parseDomain } from '@stox/xmpp'
 import type { TlsIdentity } from './tls-identity.ts'
 
 /** The name of XMPP between servers where TLS comes first. @see XEP-0368 §3 */
@@ -27,7 +27,11 @@ export function secureAsServer(
     ...(fallback === undefined ? {} : { secureContext: fallback }),
     ...(local === undefined ? { ALPNProtocols: ALPN } : {}),
     // COMPAT: Prosody 0.12 sends no SNI with STARTTLS, so the stream's `to` has chosen already.
-    SNICallback: (name, choose) => choose(null, isServed(name) ? tls.contextFor(name) : undefined),
+    SNICallback(name, choose) {
+      // On the wire it is in A-labels. @see RFC 6066 §3
+      const asked = parseDomain(name)
+      choose(null, asked.ok && isServed(asked.value) ? tls.contextFor(asked.value) : undefined)
+    },
   })
   secured.disableRenegotiation()
   return secured

@@ -183,6 +183,12 @@ export class XmppConnection {
     this.#write(xml, written)
   }
 
+  /** A stanza that keeps the stream alive and is no use of it. */
+  writePing(xml: string): void {
+    this.stanzasOut += 1
+    this.#write(xml)
+  }
+
   /** The layer above is full: what the peer sends stays in its own buffers. */
   hold(isHeld: boolean): void {
     this.#heldForCredit = isHeld

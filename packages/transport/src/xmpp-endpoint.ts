@@ -24,6 +24,7 @@ import { OutboundPair } from './outbound-pair.ts'
 import { KeyVerifier } from './key-verifier.ts'
 import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
+import { StreamPings } from './stream-pings.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
 import type {
@@ -57,6 +58,7 @@ export class XmppEndpoint {
   readonly #intake: StreamIntake
   readonly #gate: DialGate
   readonly #verifier: KeyVerifier
+  readonly #pings: StreamPings
   readonly #failures: FailureNotes
   #closed = false
   #whenEmpty: (() => void) | undefined
@@ -67,6 +69,7 @@ export class XmppEndpoint {
     const { clock, timers, log, policy } = options
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
     this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rulesFor(local, remote))
+    this.#pings = new StreamPings(options)
     this.#gate = new DialGate(this.#limits.dialsAtOnce)
     this.#verifier = new KeyVerifier({
       clock,
@@ -317,6 +320,7 @@ export class XmppEndpoint {
     this.#streams.delete(stream.id)
     stream.ledger.close()
     stream.expiry?.cancel()
+    this.#pings.forget(stream)
     this.#admission.release(stream.place)
     if (this.#streams.size === 0) this.#whenEmpty?.()
   }
@@ -383,6 +387,9 @@ export class XmppEndpoint {
         this.#options.on.unprovenByCertificate?.({ streamId: stream.id, remote, reason })
         return
       }
+      case 'ping':
+        this.#pings.ping(stream)
+        return
       case 'shut':
         this.#onShut(stream, undefined)
         return
@@ -447,6 +454,10 @@ export class XmppEndpoint {
   #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {
     const local = stanza.to.domain
     const place = stream.ledger.take()
+    if (this.#pings.isAnswer(stanza)) {
+      stream.ledger.settle(place)
+      return
+    }
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
       this.#intake.hold(stream, 1, bytes)

@@ -90,6 +90,8 @@ export type StreamEffect =
     }
   /** Inbound, both ways: we have closed our side, and no stanza of ours can follow. */
   | { readonly kind: 'shut' }
+  /** Outbound: ask the peer whether it is there; who does not hear an answer closes the stream. @see XEP-0199 */
+  | { readonly kind: 'ping' }
   /** Outbound, verify-only: what the authoritative server said. */
   | { readonly kind: 'verdict'; readonly verdict: DialbackVerdict; readonly encrypted: boolean }
   | { readonly kind: 'set-max-stanza'; readonly bytes: number }

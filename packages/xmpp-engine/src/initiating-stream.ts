@@ -589,8 +589,11 @@ function onTimer(state: InitiatingState, timer: TimerName, quietMs: number, worl
       const { keepAliveMs } = world.times
       if (state.name !== 'established') return stay(state)
       if (quietMs < keepAliveMs) return to(state, { kind: 'arm-timer', timer, afterMs: keepAliveMs - quietMs })
-      // White space between stanzas. @see RFC 6120 §4.6.1
-      return to(state, { kind: 'write', text: ' ' }, { kind: 'arm-timer', timer, afterMs: keepAliveMs })
+      const judgement = world.judge(world.local, world.remote)
+      const isPing = judgement.allowed && judgement.rules.keepAliveBy === 'ping'
+      // White space between stanzas: @see RFC 6120 §4.6.1
+      const sign: StreamEffect = isPing ? { kind: 'ping' } : { kind: 'write', text: ' ' }
+      return to(state, sign, { kind: 'arm-timer', timer, afterMs: keepAliveMs })
     }
     case 'close':
       return to(CLOSED, { kind: 'hang-up' })

@@ -1,3 +1,5 @@
+import type { XmlElement } from '@stox/xml'
+import { el, isElement } from '@stox/xml'
 import type { IqStanza, Stanza } from '@stox/xmpp'
 import {
   discoInfoElement,
@@ -16,21 +18,39 @@ const GATEWAY_INFO = {
     { category: 'server', type: 'im', name: 'stox' },
     { category: 'gateway', type: 'simple', name: 'stox' },
   ],
-  features: [ns.NS_DISCO_INFO, ns.NS_DISCO_ITEMS, ns.NS_PING, 'jid\\20escaping'],
+  features: [ns.NS_DISCO_INFO, ns.NS_DISCO_ITEMS, ns.NS_PING, ns.NS_VCARD, 'jid\\20escaping'],
 }
 
 /**
  * The answer on behalf of a served domain and its users; every `get` and `set` has one. Undefined: this iq is an answer itself.
- * A user, whether there is one or not, says no more than that there is no such service. @see RFC 6120 §8.2.3, §8.4
+ * A user's is the same whether there is such a user or not. @see RFC 6120 §8.2.3, §8.4
  */
 export function replyToIq(iq: IqStanza): Stanza | undefined {
   if (iq.type === 'result' || iq.type === 'error') return undefined
-  if (iq.type === 'get' && iq.payload !== undefined && iq.to.local === undefined) {
-    if (isPing(iq.payload)) return iqResult(iq)
-    const info = parseDiscoInfo(iq.payload)
-    if (info !== undefined && info.node === undefined) return iqResult(iq, discoInfoElement(GATEWAY_INFO))
-    const items = parseDiscoItems(iq.payload)
-    if (items !== undefined && items.node === undefined) return iqResult(iq, discoItemsElement({ items: [] }))
+  const { payload } = iq
+  if (iq.type === 'get' && payload !== undefined) {
+    const answer = iq.to.local === undefined ? ofDomain(iq, payload) : ofUser(iq, payload)
+    if (answer !== undefined) return answer
   }
   return errorReply(iq, { condition: 'service-unavailable' })
+}
+
+function ofDomain(iq: IqStanza, payload: XmlElement): Stanza | undefined {
+  if (isPing(payload)) return iqResult(iq)
+  if (isElement(payload, 'vCard', ns.NS_VCARD)) {
+    const card = [el('FN', {}, iq.to.domain), el('DESC', {}, 'A gateway to SIP')]
+    return iqResult(iq, el('vCard', { xmlns: ns.NS_VCARD }, ...card))
+  }
+  const info = parseDiscoInfo(payload)
+  const items = parseDiscoItems(payload)
+  // @see XEP-0030 §7
+  if ((info ?? items)?.node !== undefined) return errorReply(iq, { condition: 'item-not-found' })
+  if (info !== undefined) return iqResult(iq, discoInfoElement(GATEWAY_INFO))
+  return items && iqResult(iq, discoItemsElement({ items: [] }))
+}
+
+function ofUser(iq: IqStanza, payload: XmlElement): Stanza | undefined {
+  if (isElement(payload, 'vCard', ns.NS_VCARD)) return errorReply(iq, { condition: 'item-not-found' })
+  const items = parseDiscoItems(payload)
+  return items && items.node === undefined ? iqResult(iq, discoItemsElement({ items: [] })) : undefined
 }

@@ -34,6 +34,8 @@ export interface StreamRules {
   readonly maxStanzaBytes: number
   /** The partner is expected to send something now and then; and so are we. */
   readonly keepAlive: boolean
+  /** What we send; left out: white space. */
+  readonly keepAliveBy?: XmppPartner['keepAliveBy']
 }
 
 export type Judgement =
@@ -43,6 +45,6 @@ export type Judgement =
 
 export function streamRulesOf(partner: XmppPartner): StreamRules {
   const { row, methods } = matrixRowOf(partner)
-  const { tlsNegotiation: tls, keepAlive, limits } = partner
-  return { tls, row, methods, maxStanzaBytes: limits.maxStanzaBytes, keepAlive }
+  const { tlsNegotiation: tls, keepAlive, keepAliveBy, limits } = partner
+  return { tls, row, methods, maxStanzaBytes: limits.maxStanzaBytes, keepAlive, keepAliveBy }
 }

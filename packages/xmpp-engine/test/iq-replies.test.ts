@@ -15,16 +15,32 @@ function reply(text: string): string | undefined {
   return answer && formatStanza(answer)
 }
 
+const VCARD = `<vCard xmlns='vcard-temp'/>`
+const PUBSUB = `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:avatar:metadata'/></pubsub>`
+const [DOMAIN, USER, DEVICE] = ['sip.example', 'u@sip.example', 'u@sip.example/r'] as const
+const node = (query: string) => query.replace('/>', ` node='x'/>`)
+
 test.each([
-  ['XEP-0030 §3', 'sip.example', 'get', INFO, /type='result'.*category='gateway' type='simple'/],
-  ['XEP-0030 §3, features', 'sip.example', 'get', INFO, /<feature var='urn:xmpp:ping'\/>/],
-  ['XEP-0030 §4', 'sip.example', 'get', ITEMS, /type='result'.*disco#items/],
-  ['XEP-0199 §4.3', 'sip.example', 'get', PING, /type='result'/],
-  ['a node that we do not know', 'sip.example', 'get', INFO.replace('/>', ` node='x'/>`), /service-unavailable/],
-  ['a user says no more than no', 'u@sip.example', 'get', PING, /type='error'.*service-unavailable/],
-  ['a device of a user', 'u@sip.example/r', 'get', INFO, /type='error'.*service-unavailable/],
-  ['a ping is not set', 'sip.example', 'set', PING, /type='error'.*service-unavailable/],
-  ['RFC 6120 §8.4', 'sip.example', 'get', `<query xmlns='urn:x'/>`, /type='error'.*service-unavailable/],
+  ['mapping C.14, disco#info to the domain', DOMAIN, 'get', INFO, /type='result'.*category='gateway' type='simple'/],
+  ['mapping C.14, its features', DOMAIN, 'get', INFO, /<feature var='urn:xmpp:ping'\/>.*'vcard-temp'.*20escaping/],
+  ['mapping C.14, disco#info to a user', USER, 'get', INFO, /service-unavailable/],
+  ['mapping C.14, disco#info to a device', DEVICE, 'get', INFO, /service-unavailable/],
+  ['mapping C.14, disco#items to the domain', DOMAIN, 'get', ITEMS, /type='result'.*disco#items'\/>/],
+  ['mapping C.14, disco#items to a user', USER, 'get', ITEMS, /type='result'.*disco#items'\/>/],
+  ['mapping C.14, disco#items to a device', DEVICE, 'get', ITEMS, /type='result'.*disco#items'\/>/],
+  ['XEP-0030 §7, a node that we do not know', DOMAIN, 'get', node(INFO), /item-not-found/],
+  ['XEP-0030 §7, items of one', DOMAIN, 'get', node(ITEMS), /item-not-found/],
+  ['XEP-0030, a node of a user', USER, 'get', node(ITEMS), /service-unavailable/],
+  ['mapping C.14, ping to the domain (XEP-0199 §4.3)', DOMAIN, 'get', PING, /type='result'/],
+  ['mapping C.14, ping to a user', USER, 'get', PING, /service-unavailable/],
+  ['mapping C.14, ping to a device', DEVICE, 'get', PING, /service-unavailable/],
+  ['mapping C.14, vcard-temp of the domain', DOMAIN, 'get', VCARD, /type='result'.*<FN>sip\.example<\/FN>/],
+  ['mapping C.14, vcard-temp of a user', USER, 'get', VCARD, /item-not-found/],
+  ['mapping C.14, vcard-temp of a device', DEVICE, 'get', VCARD, /item-not-found/],
+  ['mapping C.14, an avatar', USER, 'get', PUBSUB, /service-unavailable/],
+  ['a vCard is not set', USER, 'set', VCARD, /service-unavailable/],
+  ['a ping is not set', DOMAIN, 'set', PING, /type='error'.*service-unavailable/],
+  ['RFC 6120 §8.4, anything else', DOMAIN, 'get', `<query xmlns='urn:x'/>`, /type='cancel'.*service-unavailable/],
 ])('%s', (_clause, to, type, payload, expected) => {
   const answer = reply(iq(to, type, payload))
   expect(answer?.replaceAll('"', "'")).toMatch(expected)

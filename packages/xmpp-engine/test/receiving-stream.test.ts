@@ -1,10 +1,11 @@
 import type { DialbackVerdict } from '@stox/xmpp'
-import type { ReceivingWorld, StreamEffect, StreamRules } from '@stox/xmpp-engine'
-import { MAX_PAIRS, dialbackKey, provenPairs } from '@stox/xmpp-engine'
+import type { ReceivingState, ReceivingWorld, StreamEffect, StreamRules } from '@stox/xmpp-engine'
+import { MAX_PAIRS, advanceReceiving, dialbackKey, provenPairs, startReceiving } from '@stox/xmpp-engine'
 import {
   ALSO_THEM,
   ALSO_US,
   CERTIFIED,
+  Driven,
   RULES,
   SECRET,
   SELF_SIGNED,
@@ -697,5 +698,30 @@ describe('the rules change', () => {
     now = { ...now, ...changes }
     const effects = stream.input({ kind: 'policy-changed' })
     expect(refusalIn(effects).condition).toBe(condition)
+  })
+})
+
+describe('XEP-0368 §3: direct TLS, and the header after it', () => {
+  const afterHandshake = (serverName: string | undefined, to: string) => {
+    const world = receivingWorld(RULES.tlsRequired)
+    const stream = new Driven<ReceivingState>(startReceiving(world, 'direct'), (state, input) =>
+      advanceReceiving(state, input, world),
+    )
+    stream.input({ kind: 'tls-done', ...(serverName === undefined ? {} : { serverName }) })
+    return stream.receive(header({ to }))
+  }
+
+  test.each([
+    ['for the name of the handshake', US, US],
+    ['for it, in other letters', US.toUpperCase(), US],
+    ['where the handshake had none', undefined, ALSO_US],
+  ])('%s: features', (_name, serverName, to) => {
+    expect(writtenIn(afterHandshake(serverName, to))).toContain('<stream:features>')
+  })
+
+  test('for another domain of ours than the one whose certificate was shown: refused', () => {
+    const effects = afterHandshake(US, ALSO_US)
+    expect(writtenIn(effects)).toContain('<improper-addressing')
+    expect(ofKind(effects, 'ended')[0]?.failure).toMatchObject({ refusal: 'improper-addressing' })
   })
 })

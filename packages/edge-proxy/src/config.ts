@@ -53,7 +53,9 @@ export const edgeConfigSchema = z
           .array(certificateSchema)
           .min(1)
           .max(10_000)
-          .describe('The certificates of the served domains, chosen by domain; read again when the files change.'),
+          .describe(
+            'The certificates of the served domains, chosen by domain; read again when the files change, or at once on SIGHUP.',
+          ),
         trustedCas: trustedCas
           .default('system')
           .describe(

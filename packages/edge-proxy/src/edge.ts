@@ -57,6 +57,8 @@ export interface Edge {
   }
   /** Streams are closed politely, what is open has its outcome, the replica is on disk. */
   close(): Promise<void>
+  /** Certificates and authorities, from their files. */
+  reload(): Promise<void>
 }
 
 /** Wires the edge and opens its sockets. Rejects with a `StartFailure`, and with nothing left open. */
@@ -223,7 +225,11 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     const files = await CertificateFiles.watch({ files: certificates, tls, trust: authorities, timers, log })
     closers.push(async () => files.close())
     log.info('edge-started', { xmpp: config.xmpp.listen.join(', '), link: config.link.listen, ops: config.ops.listen })
-    return { addresses: { xmpp, link: linkAddress, ops: { address: ops.address, port: ops.port } }, close: closeAll }
+    return {
+      addresses: { xmpp, link: linkAddress, ops: { address: ops.address, port: ops.port } },
+      close: closeAll,
+      reload: () => files.reload(),
+    }
   } catch (error) {
     await closeAll()
     throw error

@@ -84,6 +84,8 @@ export interface Gateway {
   readonly addresses: GatewayAddresses
   /** What is under way gets a few seconds to end. */
   close(): Promise<void>
+  /** Certificates and authorities of SIP, from their files. */
+  reload(): Promise<void>
 }
 
 /** The answer to a change waits so long for the edges that are attached; one that is slower hears of it all the same. */
@@ -105,6 +107,7 @@ export async function startGateway(
   const hashes = given.hashes ?? nodeHashes
   const { log } = given
   const undo: (() => Promise<void> | void)[] = []
+  const reloads: (() => Promise<void>)[] = []
   const unwind = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
   }
@@ -122,7 +125,7 @@ export async function startGateway(
     let take: (incoming: IncomingSipRequest) => void = () => undefined
     const strangers = sparingLog(log, clock)
     const tls =
-      config.sip.tls === undefined ? undefined : await openSipTls(config.sip.tls, { clock, timers, log, undo })
+      config.sip.tls === undefined ? undefined : await openSipTls(config.sip.tls, { clock, timers, log, undo, reloads })
     const endpoint = new SipEndpoint({
       listen: config.sip.listen,
       ...(tls === undefined ? {} : { tls }),
@@ -365,6 +368,7 @@ export async function startGateway(
           await new Promise<void>((resolve) => timers.arm(LAST_WORDS_POLL_MS, resolve))
         await unwind()
       },
+      reload: async () => void (await Promise.all(reloads.map((reload) => reload()))),
     }
   } catch (error) {
     await unwind()
@@ -375,15 +379,19 @@ export async function startGateway(
 /** Certificates and authorities are read again when their files change. */
 async function openSipTls(
   { identity, trust: source, clientCertificates, files }: SipTlsConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'timers' | 'log'> & { readonly undo: (() => void)[] },
+  deps: Pick<GatewayDeps, 'clock' | 'timers' | 'log'> & {
+    readonly undo: (() => void)[]
+    readonly reloads: (() => Promise<void>)[]
+  },
 ): Promise<SipTls> {
-  const { clock, timers, log, undo } = deps
+  const { clock, timers, log, undo, reloads } = deps
   const opened = await TrustStore.open(source)
   if (!opened.ok)
     throw new StartFailure([{ path: 'sip.tls.ca', problem: opened.failure.detail, hint: 'system, or a PEM file' }])
   const trust = opened.value
   const watched = await CertificateFiles.watch({ files, tls: identity, trust: { source, store: trust }, timers, log })
   undo.push(() => watched.close())
+  reloads.push(() => watched.reload())
   return new SipTls({ identity, trust, clock, clientCertificates })
 }
 

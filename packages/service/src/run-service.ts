@@ -8,7 +8,13 @@ export interface Service<Config> {
   readonly name: string
   load(path: string, env: Environment): Result<Config, readonly ConfigProblem[]>
   /** Rejects with a `StartFailure`, and with nothing left open. */
-  start(config: Config): Promise<{ close(): Promise<void> }>
+  start(config: Config): Promise<Running>
+}
+
+export interface Running {
+  close(): Promise<void>
+  /** Reads the files of certificates again, now. */
+  reload?(): Promise<void>
 }
 
 export interface Surroundings {
@@ -18,12 +24,14 @@ export interface Surroundings {
   readonly say: (line: string) => void
   /** Resolves when the process is to stop. */
   readonly stopped: Promise<unknown>
+  /** Takes what is to be done when somebody asks for a reload. */
+  readonly onReload?: (reload: () => void) => void
 }
 
 /** Runs it until it is told to stop; the exit code. A bad configuration is one line for each problem, and 2. */
 export async function runService<Config>(
   service: Service<Config>,
-  { args, env, say, stopped }: Surroundings,
+  { args, env, say, stopped, onReload }: Surroundings,
 ): Promise<number> {
   const complain = (problems: readonly ConfigProblem[]): number => {
     for (const problem of problems) say(lineOf(problem))
@@ -36,6 +44,7 @@ export async function runService<Config>(
   if (told.value.check) return 0
   try {
     const running = await service.start(config.value)
+    onReload?.(() => void running.reload?.())
     await stopped
     await running.close()
     return 0
@@ -74,10 +83,14 @@ export async function runProcess<Config>(service: Service<Config>): Promise<void
     process.once('SIGTERM', stop)
     process.once('SIGINT', stop)
   })
+  // Unheard, it would end the process: and whoever renews certificates is used to send it.
+  let reload = (): void => undefined
+  process.on('SIGHUP', () => reload())
   process.exitCode = await runService(service, {
     args: process.argv.slice(2),
     env: process.env,
     say: (line) => process.stderr.write(`stox ${service.name}: ${line}\n`),
     stopped,
+    onReload: (whatToDo) => void (reload = whatToDo),
   })
 }

@@ -1,5 +1,5 @@
 import { fail, ok } from '@stox/kernel'
-import { StartFailure, runService, starting, type Service } from '@stox/service'
+import { StartFailure, runService, starting, type Service, type Surroundings } from '@stox/service'
 
 interface Told {
   readonly code: number
@@ -8,7 +8,11 @@ interface Told {
 }
 
 /** Runs a service whose file is its path. */
-async function run(args: readonly string[], more: Partial<Service<string>> = {}): Promise<Told> {
+async function run(
+  args: readonly string[],
+  more: Partial<Service<string>> = {},
+  surroundings: Partial<Surroundings> = {},
+): Promise<Told> {
   const lines: string[] = []
   const life: string[] = []
   const service: Service<string> = {
@@ -16,16 +20,22 @@ async function run(args: readonly string[], more: Partial<Service<string>> = {})
     load: (path) => ok(path),
     start: async (config) => {
       life.push(`start ${config}`)
-      return { close: async () => void life.push('close') }
+      return { close: async () => void life.push('close'), reload: async () => void life.push('reload') }
     },
     ...more,
   }
-  const code = await runService(service, { args, env: {}, say: (line) => lines.push(line), stopped: Promise.resolve() })
+  const say = (line: string): void => void lines.push(line)
+  const code = await runService(service, { args, env: {}, say, stopped: Promise.resolve(), ...surroundings })
   return { code, lines, life }
 }
 
 test('from its start to its end', async () => {
   expect(await run(['--config', 'a.yaml'])).toEqual({ code: 0, lines: [], life: ['start a.yaml', 'close'] })
+})
+
+test('asked to reload while it runs', async () => {
+  const { life } = await run(['--config', 'a.yaml'], {}, { onReload: (reload) => reload() })
+  expect(life).toEqual(['start a.yaml', 'reload', 'close'])
 })
 
 test('--check starts nothing', async () => {

@@ -49,6 +49,13 @@ export class CertificateFiles {
     return new CertificateFiles(options, paths, await stateOf(paths))
   }
 
+  /** At once: who has just replaced the files says so. */
+  async reload(): Promise<void> {
+    if (this.#isClosed) return
+    this.#seen = await stateOf(this.#paths)
+    await this.#read(this.#seen)
+  }
+
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()
@@ -65,7 +72,10 @@ export class CertificateFiles {
     const state = await stateOf(this.#paths)
     const hasSettled = state === this.#seen
     this.#seen = state
-    if (!hasSettled || state === this.#loaded || this.#isClosed) return
+    if (hasSettled && state !== this.#loaded && !this.#isClosed) await this.#read(state)
+  }
+
+  async #read(state: string): Promise<void> {
     this.#loaded = state
     await this.#readCertificates()
     await this.#readAuthorities()

@@ -36,7 +36,7 @@ const write = (pair: Partial<Certificate>): void => {
   if (pair.key !== undefined) writeFileSync(key, pair.key)
 }
 
-async function watched() {
+async function watched(everyMs = 15) {
   write(first)
   const identity = TlsIdentity.of([{ domains: [DOMAIN], cert: readFileSync(cert, 'utf8'), key: first.key }])
   if (!identity.ok) throw new Error('the first certificate is good')
@@ -50,7 +50,8 @@ async function watched() {
   const log: Log = { ...silentLog, info: (event) => logged.push(event), error: (event) => logged.push(event) }
   const files = [{ domains: [DOMAIN], cert, key }]
   const trust = { source, store: store.value }
-  open.push(await CertificateFiles.watch({ files, tls, trust, timers: systemTimers, log, everyMs: 15 }))
+  const watching = await CertificateFiles.watch({ files, tls, trust, timers: systemTimers, log, everyMs })
+  open.push(watching)
   const until = async (isSo: () => boolean): Promise<void> => {
     const deadline = Date.now() + 5_000
     while (!isSo()) {
@@ -58,7 +59,7 @@ async function watched() {
       await setTimeout(10)
     }
   }
-  return { tls, store: store.value, ca, logged, until, daysLeft: () => daysLeft(tls) }
+  return { files: watching, tls, store: store.value, ca, logged, until, daysLeft: () => daysLeft(tls) }
 }
 
 const daysLeft = (tls: TlsIdentity): number =>
@@ -71,6 +72,13 @@ test('a renewed certificate counts from the next handshake on', async () => {
   write(second)
   await until(() => days() === 90)
   expect(tls.contextFor(DOMAIN)).not.toBe(before)
+})
+
+test('told that the files are new, it does not wait', async () => {
+  const { files, daysLeft: days } = await watched(60_000)
+  write(second)
+  await files.reload()
+  expect(days()).toBe(90)
 })
 
 test('a certificate without its key changes nothing until the key comes', async () => {

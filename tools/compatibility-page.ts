@@ -2,6 +2,7 @@
 import {
   INTEROP_JOURNEYS,
   isRefused,
+  isSameStream,
   PARTNERS,
   PEERS,
   STREAM_ROWS,
@@ -35,10 +36,15 @@ const METHODS = {
   'dialback-over-tcp': 'dialback',
 } as const
 
-const told = (expected: Expected): string =>
-  isRefused(expected)
-    ? `${expected.refused} (\`${expected.cause}\`)`
-    : `${METHODS[expected.method]}, ${expected.tls ?? 'no TLS'}`
+function told(expected: Expected): string {
+  if (isSameStream(expected)) return 'on the same stream'
+  if (isRefused(expected)) return `${expected.refused} (\`${expected.cause}\`)`
+  const { method, tls, streamManagement, bidirectional, lacks } = expected
+  const words = [METHODS[method], tls ?? 'no TLS']
+  if (streamManagement) words.push('acknowledged')
+  if (bidirectional) words.push('both directions')
+  return lacks === undefined ? words.join(', ') : `${lacks} there: ${words.join(', ')}`
+}
 
 const record = ({ tlsNegotiation, saslNegotiation, dialback }: PartnerRecord): string =>
   `${tlsNegotiation}, ${saslNegotiation}, ${dialback ? 'true' : 'false'}`

@@ -13,6 +13,17 @@ export const VERSIONS: Readonly<Record<Peer, string>> = { Prosody: '0.12.3', eja
 interface Proven {
   readonly method: 'sasl-external' | 'dialback-over-tls' | 'dialback-over-tcp'
   readonly tls: 'TLSv1.3' | null
+  /** @see XEP-0198 */
+  readonly streamManagement: boolean
+  /** @see XEP-0288 */
+  readonly bidirectional: boolean
+  /** For the page: what the row is about, and their server has not. */
+  readonly lacks?: string
+}
+
+/** There is none of its own: the stream of the other direction has carried the messages. */
+interface SameStream {
+  readonly sameStream: true
 }
 
 /** There is no stream: what our list of failures says, and what the sender hears. */
@@ -24,13 +35,19 @@ interface Refused {
   readonly says: RegExp
 }
 
-export type Expected = Proven | Refused
+export type Expected = Proven | SameStream | Refused
+
+export const isSameStream = (expected: Expected): expected is SameStream => 'sameStream' in expected
 
 export const isRefused = (expected: Expected): expected is Refused => 'refused' in expected
 
-export const EXTERNAL: Proven = { method: 'sasl-external', tls: 'TLSv1.3' }
-export const DIALBACK: Proven = { method: 'dialback-over-tls', tls: 'TLSv1.3' }
-export const IN_CLEAR: Proven = { method: 'dialback-over-tcp', tls: null }
+const PLAIN_STREAM = { streamManagement: false, bidirectional: false } as const
+const EXTERNAL: Proven = { method: 'sasl-external', tls: 'TLSv1.3', ...PLAIN_STREAM }
+const DIALBACK: Proven = { method: 'dialback-over-tls', tls: 'TLSv1.3', ...PLAIN_STREAM }
+const IN_CLEAR: Proven = { method: 'dialback-over-tcp', tls: null, ...PLAIN_STREAM }
+const MANAGED: Proven = { ...EXTERNAL, streamManagement: true }
+const BOTH_WAYS: Proven = { ...EXTERNAL, bidirectional: true }
+const SAME_STREAM: SameStream = { sameStream: true }
 
 /** What we show: by a CA that they trust, the same for servers only, or vouched for by nobody. `direct`: DNS tells of direct TLS alone. */
 export type OurDomain = 'ca' | 'server-only' | 'self-signed' | 'direct'
@@ -49,6 +66,13 @@ const CERTIFICATES_ONLY: PartnerRecord = { tlsNegotiation: 'required', saslNegot
 const DIALBACK_TOO: PartnerRecord = { tlsNegotiation: 'required', saslNegotiation: 'optional', dialback: true }
 const NO_TLS: PartnerRecord = { tlsNegotiation: 'notSupported', saslNegotiation: 'notSupported', dialback: true }
 
+export interface Partner {
+  readonly theirs: Theirs
+  readonly record: PartnerRecord
+  /** Of Prosody, where it is one. */
+  readonly modules?: readonly string[]
+}
+
 /**
  * Partners of each kind, by the first label of their domain. `direct` comes first: with direct TLS, ejabberd 23.01 shows
  * the certificate of the first of its domains as soon as it has dialled for it, whatever domain we name (fast_tls).
@@ -57,12 +81,14 @@ export const PARTNERS = {
   direct: { theirs: 'certificates', record: CERTIFICATES_ONLY },
   cert: { theirs: 'certificates', record: CERTIFICATES_ONLY },
   'cert-clear': { theirs: 'certificates', record: NO_TLS },
+  managed: { theirs: 'certificates', record: CERTIFICATES_ONLY, modules: ['smacks'] },
+  bidi: { theirs: 'certificates', record: CERTIFICATES_ONLY, modules: ['s2s_bidi'] },
   both: { theirs: 'dialback-ca', record: DIALBACK_TOO },
   self: { theirs: 'self-signed', record: DIALBACK_TOO },
   'self-strict': { theirs: 'self-signed', record: CERTIFICATES_ONLY },
   clear: { theirs: 'no-tls', record: NO_TLS },
   'clear-strict': { theirs: 'no-tls', record: DIALBACK_TOO },
-} as const satisfies Readonly<Record<string, { readonly theirs: Theirs; readonly record: PartnerRecord }>>
+} as const satisfies Readonly<Record<string, Partner>>
 
 export type PartnerName = keyof typeof PARTNERS
 
@@ -73,6 +99,8 @@ export interface StreamRow {
   readonly ours: OurDomain
   readonly fromThem: Expected
   readonly toThem: Expected
+  /** Who writes first, and so opens a stream; left out: they. */
+  readonly first?: 'us'
 }
 
 type Both = Readonly<Record<Peer, Pick<StreamRow, 'fromThem' | 'toThem'>>>
@@ -113,6 +141,18 @@ export const STREAM_ROWS: readonly StreamRow[] = [
   ),
   ...onBoth('dialback over plain TCP', 'clear', 'ca', same(IN_CLEAR)),
   ...onBoth('direct TLS (XEP-0368)', 'direct', 'direct', same(EXTERNAL)),
+  ...onBoth('stream management (XEP-0198)', 'managed', 'ca', {
+    Prosody: { fromThem: MANAGED, toThem: MANAGED },
+    ejabberd: same({ ...EXTERNAL, lacks: 'no stream management' }).ejabberd,
+  }),
+  ...onBoth('one stream for both directions (XEP-0288), opened by them', 'bidi', 'ca', {
+    Prosody: { fromThem: BOTH_WAYS, toThem: SAME_STREAM },
+    ejabberd: same({ ...EXTERNAL, lacks: 'not on one stream' }).ejabberd,
+  }),
+  ...onBoth('one stream for both directions, opened by us', 'bidi', 'direct', {
+    Prosody: { fromThem: SAME_STREAM, toThem: BOTH_WAYS },
+    ejabberd: same({ ...EXTERNAL, lacks: 'not on one stream' }).ejabberd,
+  }).map((row) => ({ ...row, first: 'us' as const })),
   ...onBoth('they ask for a certificate, ours is self-signed', 'cert', 'self-signed', {
     Prosody: { fromThem: NOT_TRUSTED, toThem: NOT_TRUSTED },
     ejabberd: {

@@ -1,5 +1,14 @@
 import { TestCa, selfSigned, type KeyPair } from './certificates.ts'
-import { domainOf, PARTNERS, PEERS, type OurDomain, type PartnerName, type Peer, type Theirs } from './compatibility.ts'
+import {
+  domainOf,
+  PARTNERS,
+  PEERS,
+  type OurDomain,
+  type Partner,
+  type PartnerName,
+  type Peer,
+  type Theirs,
+} from './compatibility.ts'
 import type { Ejabberd } from './ejabberd.ts'
 import { Pair, type ServedDomain } from './pair.ts'
 import type { Prosody } from './prosody.ts'
@@ -116,7 +125,10 @@ async function startProsody(stage: Stage, ca: TestCa, kind: Theirs): Promise<Pro
       : await ca.issue(`prosody-${kind}`, domains)
   const trusted = kind === 'self-signed' ? keyPair.cert : ca.cert
   const address = prosodyAddress(stage.at, kind)
-  return stage.prosody({ domain, aliases, address, users: [USER], mode: MODE[kind], keyPair, ca: trusted })
+  const modulesOf = Object.fromEntries(
+    namesOf(kind).map((name) => [domainOf('Prosody', name), (PARTNERS[name] as Partner).modules ?? []]),
+  )
+  return stage.prosody({ domain, aliases, modulesOf, address, users: [USER], mode: MODE[kind], keyPair, ca: trusted })
 }
 
 async function startEjabberd(stage: Stage, ca: TestCa): Promise<Ejabberd> {

@@ -19,6 +19,8 @@ export interface ProsodyOptions {
   readonly users: readonly string[]
   /** Further domains, with the same users and the same certificate. */
   readonly aliases?: readonly string[]
+  /** Further modules, by the alias that has them. */
+  readonly modulesOf?: Readonly<Record<string, readonly string[]>>
   readonly mode: S2sMode
   readonly keyPair: KeyPair
   readonly ca: string
@@ -26,6 +28,9 @@ export interface ProsodyOptions {
   readonly globalMore?: string
   readonly hostsMore?: string
 }
+
+const virtualHost = (domain: string, modules: readonly string[]): string =>
+  `VirtualHost "${domain}"\nmodules_enabled = { ${modules.map((name) => `"${name}"`).join(', ')} }`
 
 /** A real XMPP server with its users. */
 export class Prosody implements XmppServer {
@@ -56,7 +61,8 @@ export class Prosody implements XmppServer {
     const { options } = this
     const name = `prosody-${options.domain}`
     const dir = join(options.dir, name)
-    const { aliases = [] } = options
+    const { aliases = [], modulesOf = {} } = options
+    const hosts = aliases.map((alias) => virtualHost(alias, modulesOf[alias] ?? []))
     mkdirSync(join(dir, 'certs'), { recursive: true })
     for (const domain of [options.domain, ...aliases]) {
       const accounts = join(dir, 'data', domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
@@ -80,7 +86,7 @@ export class Prosody implements XmppServer {
       CERT: options.keyPair.cert,
       CA: options.ca,
       GLOBAL_MORE: options.globalMore ?? '',
-      HOSTS_MORE: [...aliases.map((alias) => `VirtualHost "${alias}"`), options.hostsMore ?? ''].join('\n'),
+      HOSTS_MORE: [options.hostsMore ?? '', ...hosts].join('\n'),
       LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
     })
     this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })

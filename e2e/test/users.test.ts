@@ -11,6 +11,9 @@ const TEXT = 'Grüße, 你好, <b>a & b</b> 😀'
 const RESTART_MS = 180_000
 const PENDING = 2
 
+/** Else nobody could know what it had read when it was told to stop. @see XEP-0198 */
+const WITH_MANAGEMENT = { hostsMore: 'modules_enabled = { "smacks" }' }
+
 type People = Scene<'juliet' | 'nurse', 'romeo' | 'tybalt'>
 
 const JOURNEYS: Readonly<Record<UserJourney, (scene: People, peer: Peer) => Promise<void>>> = {
@@ -22,7 +25,7 @@ const JOURNEYS: Readonly<Record<UserJourney, (scene: People, peer: Peer) => Prom
 }
 
 for (const peer of PEERS) {
-  const server = peer === 'ejabberd' ? { server: 'ejabberd' as const } : {}
+  const server = peer === 'ejabberd' ? { server: 'ejabberd' as const } : { prosody: WITH_MANAGEMENT }
   play(
     `users of ${peer}`,
     { xmpp: ['juliet', 'nurse'], sip: { romeo: SIP, tybalt: SIP }, forceActive: false, ...server },

@@ -20,22 +20,29 @@ const cast = (more: string) =>
     prosody: prosodyWith(more),
   }) as const
 
-for (const [name, more] of [['bounces', ''], ['sends again', 'smacks_s2s_resend = true']] as const) {
+for (const [name, more] of [
+  ['bounces', ''],
+  ['sends again', 'smacks_s2s_resend = true'],
+] as const) {
   play(`kill-edge-${name}`, cast(more), (act) => {
-    act(`kill -9 of the edge under load, and Prosody ${name}`, async ({ pair, xmpp: { juliet }, sip: { romeo } }) => {
-      await becomeFriends(juliet, romeo)
-      const traffic = new Traffic(juliet, romeo, EVERY_MS)
-      await pause(2000)
-      await pair.kill9('edge')
-      await pause(1000)
-      await pair.start('edge')
-      await pair.ready()
-      await pause(2000)
-      const sums = await traffic.stop(OUTCOMES_WITHIN_MS)
-      process.stdout.write(`kill-edge, Prosody ${name}: ${traffic.describe(sums)}\n`)
-      expect(sums.toSip.withoutOutcome).toEqual([])
-      expect(sums.toXmpp.withoutOutcome).toEqual([])
-      expect(sums.toXmpp.acceptedAndLost).toEqual([])
-    }, ACT_MS)
+    act(
+      `kill -9 of the edge under load, and Prosody ${name}`,
+      async ({ pair, xmpp: { juliet }, sip: { romeo } }) => {
+        await becomeFriends(juliet, romeo)
+        const traffic = new Traffic(juliet, romeo, EVERY_MS)
+        await pause(2000)
+        await pair.kill9('edge')
+        await pause(1000)
+        await pair.start('edge')
+        await pair.ready()
+        await pause(2000)
+        const sums = await traffic.stop(OUTCOMES_WITHIN_MS)
+        process.stdout.write(`kill-edge, Prosody ${name}: ${traffic.describe(sums)}\n`)
+        expect(sums.toSip.withoutOutcome).toEqual([])
+        expect(sums.toXmpp.withoutOutcome).toEqual([])
+        expect(sums.toXmpp.acceptedAndLost).toEqual([])
+      },
+      ACT_MS,
+    )
   })
 }

@@ -1,5 +1,5 @@
 import { RecentMap } from '@stox/kernel'
-import type { Decision } from './decide.ts'
+import type { Decision } from './decision.ts'
 import { domainToAscii } from './domain.ts'
 import type { LocalDomain, LocalDomainMessages } from './local-domain.ts'
 import type { FederationModel } from './model.ts'

@@ -17,14 +17,12 @@ export type { ServedDomain } from './federation-index.ts'
 export { SIP_PROFILES, SIP_PROFILE_NAMES, sipRulesOf } from './sip-profile.ts'
 export type { SipProfileName, SipRules } from './sip-profile.ts'
 export { PARTNER_TYPE_GATES, decideInbound, decideOutbound, decideStream, mayShowNote, refusalOf } from './decide.ts'
+export type { Decision, RuleAsked, RuleName } from './decision.ts'
 export type {
-  Decision,
   InboundQuestion,
   OutboundQuestion,
   PartnerTypeGates,
   PresenceType,
-  RuleAsked,
-  RuleName,
   StanzaKind,
   StreamQuestion,
 } from './decide.ts'

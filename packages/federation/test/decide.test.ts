@@ -5,8 +5,8 @@ import {
   mayShowNote,
   refusalOf,
   type InboundQuestion,
-  type RuleName,
 } from '../src/decide.ts'
+import type { RuleName } from '../src/decision.ts'
 import { FederationIndex } from '../src/federation-index.ts'
 import { PARTNER_TYPES, type PartnerType } from '../src/partner.ts'
 import { EMPTY_MODEL } from '../src/model.ts'

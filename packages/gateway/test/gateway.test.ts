@@ -80,6 +80,7 @@ function configFor(juliet: string): GatewayConfig {
   const {
     link: _link,
     federation: _federation,
+    sip: { tls: _tls, ...sip },
     ...rest
   } = gatewayConfigSchema.omit({ link: true }).parse({
     node: 'gateway-1',
@@ -95,6 +96,7 @@ function configFor(juliet: string): GatewayConfig {
   }) as ReturnType<typeof gatewayConfigSchema.parse>
   return {
     ...rest,
+    sip: { ...sip, tls: undefined, credentials: [], digest: undefined },
     link: { edges: ['https://127.0.0.1:1'], tls: { cert: '', key: '', ca: '' } },
     federation: federationFileSchema.parse({ settings: model.settings, partners: model.partners }),
   }

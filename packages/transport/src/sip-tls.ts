@@ -2,13 +2,12 @@ import { isIP } from 'node:net'
 import type { Socket } from 'node:net'
 import { TLSSocket, connect } from 'node:tls'
 import { fail, ok } from '@stox/kernel'
-import type { Clock, Result } from '@stox/kernel'
+import type { Clock, HostPort, Result } from '@stox/kernel'
 import { shown } from './certificates/certificate-failure.ts'
 import { checkPath } from './certificates/path-check.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
 import { sipDomainsOf } from './certificates/sip-identity.ts'
 import type { TrustStore } from './certificates/trust-store.ts'
-import type { SipAddress } from './sip-endpoint-types.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
 export interface SipTlsOptions {
@@ -43,7 +42,7 @@ export class SipTls {
   }
 
   /** The name in the handshake is the first of those that the certificate may be for. */
-  dial({ host, port }: SipAddress, names: readonly string[]): TLSSocket {
+  dial({ host, port }: HostPort, names: readonly string[]): TLSSocket {
     const servername = names.find((name) => isIP(name) === 0)
     return connect({
       host,

@@ -177,7 +177,13 @@ describe('RFC 3261 §22: who is not trusted may authenticate', () => {
   test('§22.1: CANCEL is not challenged', async () => {
     const server = await start(allowing(() => false))
     const client = await start()
-    const request = newSipRequest({ ...message().core, method: 'CANCEL', uri: 'sip:a@b.example', cseq: 1 })
+    const request = newSipRequest({
+      ...message().core,
+      maxForwards: 70,
+      method: 'CANCEL',
+      uri: 'sip:a@b.example',
+      cseq: 1,
+    })
     const reply = await client.endpoint.request(request, { transport: 'tcp', host: '127.0.0.1', port: server.port })
     expect(reply).toMatchObject({ response: { status: 481 } })
   })

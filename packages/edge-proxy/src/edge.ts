@@ -184,7 +184,18 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   )
 
   const send = endpoint.send.bind(endpoint)
-  const inbound = { node, ids, clock, log, sparing: strangers, metrics, index, send, offer: link.offer.bind(link) }
+  const answer = endpoint.answer.bind(endpoint)
+  const inbound = {
+    node,
+    ids,
+    clock,
+    log,
+    sparing: strangers,
+    metrics,
+    index,
+    send: answer,
+    offer: link.offer.bind(link),
+  }
   const outbound = { clock, log, metrics, index, send, refused }
   metrics.watchQueue('link-waiting', () => link.gauges().waiting)
   metrics.watchQueue('link-open-inbound', () => link.gauges().openSent)

@@ -80,7 +80,8 @@ export async function runProcess<Config>(service: Service<Config>): Promise<void
       resolve()
       setTimeout(() => process.exit(1), STOP_MS).unref()
     }
-    process.once('SIGTERM', stop)
+    // Told twice, by a supervisor and by its group, it stops once; who presses Ctrl-C twice does not want to wait.
+    process.on('SIGTERM', stop)
     process.once('SIGINT', stop)
   })
   // Unheard, it would end the process: and whoever renews certificates is used to send it.

@@ -17,6 +17,8 @@ export interface SentLedgerOptions {
   ask(): void
   /** Fewer wait than before. */
   onProgress(): void
+  /** Do we read what the peer says? */
+  isListening(): boolean
   /** The peer leaves our request unanswered for so long that it is gone. */
   onSilence(): void
 }
@@ -124,7 +126,7 @@ export class SentLedger {
   #arm(afterMs: number): Timer {
     return this.#options.timers.arm(afterMs, () => {
       this.#timer = undefined
-      const { clock, acknowledgeWithinMs, arrived } = this.#options
+      const { clock, acknowledgeWithinMs, arrived, isListening } = this.#options
       const nowMs = clock.monotonicMs()
       const open = this.#open.length
       let next = this.#open.peek()
@@ -134,6 +136,7 @@ export class SentLedger {
         next.settle(arrived)
         next = this.#open.peek()
       }
+      if (this.#askedAtMs !== undefined && !isListening()) this.#askedAtMs = nowMs
       if (this.#askedAtMs !== undefined && this.#askedAtMs + ANSWERS_WITHIN_MS <= nowMs) {
         this.#options.onSilence()
         return

@@ -189,6 +189,11 @@ export class XmppConnection {
     this.#write(xml)
   }
 
+  /** We take what the peer says, as fast as it comes. */
+  get isReading(): boolean {
+    return this.#mode === 'reading' && !this.#heldForCredit && !this.#heldForRate && !this.#heldForWrites
+  }
+
   /** The layer above is full: what the peer sends stays in its own buffers. */
   hold(isHeld: boolean): void {
     this.#heldForCredit = isHeld
@@ -426,8 +431,8 @@ export class XmppConnection {
 
   #holdOrRead(): void {
     if (this.#mode !== 'reading') return
-    if (this.#heldForCredit || this.#heldForRate || this.#heldForWrites) this.#socket.pause()
-    else this.#socket.resume()
+    if (this.isReading) this.#socket.resume()
+    else this.#socket.pause()
   }
 
   /** Reads on after `afterMs`: the partner is faster than its record allows. */

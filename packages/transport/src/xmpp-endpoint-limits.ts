@@ -17,6 +17,7 @@ export const DEFAULT_LIMITS: XmppEndpointLimits = {
   connectTimeoutMs: 10_000,
   stallTimeoutMs: 20_000,
   closeTimeoutMs: 5_000,
+  drainTimeoutMs: 4_000,
   backOffFirstMs: 1_000,
   backOffCapMs: 300_000,
   dialsAtOnce: 64,

@@ -125,6 +125,8 @@ export interface XmppEndpointLimits {
   /** A peer that takes nothing of what we write for so long is given up. */
   readonly stallTimeoutMs: number
   readonly closeTimeoutMs: number
+  /** For what has been taken to have its end when we stop, before the streams are closed. */
+  readonly drainTimeoutMs: number
   readonly backOffFirstMs: number
   readonly backOffCapMs: number
 }

@@ -60,7 +60,10 @@ export class XmppEndpoint {
   readonly #verifier: KeyVerifier
   readonly #pings: StreamPings
   readonly #failures: FailureNotes
+  #isDraining = false
   #closed = false
+  /** Stanzas of partners that have no end yet; some of their streams may be gone. */
+  #inHand = 0
   #whenEmpty: (() => void) | undefined
 
   constructor(options: XmppEndpointOptions) {
@@ -92,6 +95,17 @@ export class XmppEndpoint {
 
   /** Dials when needed. Resolves when the stanza is on an authenticated stream, or with why not; never rejects. */
   send(
+    local: DomainName,
+    remote: DomainName,
+    stanzaXml: string,
+    options: { readonly maxWaitMs: number },
+  ): Promise<SendOutcome> {
+    if (this.#isDraining) return Promise.resolve({ kind: 'failed', failure: failureOf(SHUTTING_DOWN, remote) })
+    return this.answer(local, remote, stanzaXml, options)
+  }
+
+  /** The same for what belongs to a stanza of the partner's: it is sent while we drain too. */
+  answer(
     local: DomainName,
     remote: DomainName,
     stanzaXml: string,
@@ -138,18 +152,24 @@ export class XmppEndpoint {
     this.#intake.forgetRates()
   }
 
-  /** Ends every stream politely, then by force; resolves when no socket is left. */
+  /**
+   * Takes nothing new, gives what it has its end, then ends every stream politely, and at last by force; resolves when no
+   * socket is left.
+   */
   async close(): Promise<void> {
-    if (this.#closed) return
+    if (this.#isDraining) return
+    this.#isDraining = true
+    const listening = this.#listener.close()
+    for (const { connection, pairs, direction } of [...this.#streams.values()]) {
+      if (pairs.length > 0) connection.input({ kind: 'drain' })
+      else if (direction === 'in') connection.input({ kind: 'close', error: STOPPING })
+    }
+    await this.#drained()
     this.#closed = true
     this.#failures.close()
-    const listening = this.#listener.close()
     this.#dialing.abort()
     for (const pair of this.#pairs.values()) pair.close(SHUTTING_DOWN)
-    for (const { connection, direction } of [...this.#streams.values()]) {
-      if (direction === 'out') connection.input({ kind: 'close' })
-      else connection.input({ kind: 'close', error: { condition: 'system-shutdown', text: undefined } })
-    }
+    for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'close' })
     if (this.#streams.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#whenEmpty = resolve))
       const force = this.#options.timers.arm(this.#limits.closeTimeoutMs, () => {
@@ -161,9 +181,19 @@ export class XmppEndpoint {
     await listening
   }
 
+  /** All that we have taken has its end, and what we have written is acknowledged; or no more time is left. */
+  async #drained(): Promise<void> {
+    const { clock, timers } = this.#options
+    const untilMs = clock.monotonicMs() + this.#limits.drainTimeoutMs
+    const isBusy = (): boolean => this.#inHand > 0 || [...this.#pairs.values()].some((pair) => !pair.isIdle)
+    while (isBusy() && clock.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => timers.arm(LOOK_AGAIN_MS, resolve))
+    }
+  }
+
   #accept(socket: Socket, begin: 'starttls' | 'direct'): void {
     const from = socket.remoteAddress ?? 'unknown'
-    const place = this.#closed ? undefined : this.#admission.admit(from)
+    const place = this.#isDraining ? undefined : this.#admission.admit(from)
     if (place?.ok !== true) {
       this.#refused('connection-limit', place?.failure ?? 'shutting down', from)
       socket.on('error', () => {})
@@ -264,6 +294,7 @@ export class XmppEndpoint {
       acknowledge: () => connection.input({ kind: 'acknowledge' }),
       ask: () => connection.flushSoon(),
       onProgress: () => stream.carried?.onRoom(),
+      isListening: () => connection.isReading,
       onSilence: () => connection.input({ kind: 'close', error: SILENT, because: NOT_COUNTING }),
     })
     const machine = machineFor((domain) => judgeCertificate(connection.presented, domain), ledger)
@@ -359,7 +390,7 @@ export class XmppEndpoint {
         return
       case 'answer': {
         const { from, to } = effect.stanza
-        void this.send(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
+        void this.answer(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
         return
       }
       case 'refused':
@@ -460,8 +491,10 @@ export class XmppEndpoint {
     }
     const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
     if (dealtWith !== undefined) {
+      this.#inHand += 1
       this.#intake.hold(stream, 1, bytes)
       void dealtWith.then(() => {
+        this.#inHand -= 1
         stream.ledger.settle(place)
         this.#intake.hold(stream, -1, -bytes)
       })
@@ -592,4 +625,7 @@ const NOT_COUNTING: StreamFailure = {
   detail: 'our request for its count of stanzas was not answered',
 }
 
+/** While we wait for the last stanzas to end. */
+const LOOK_AGAIN_MS = 20
+const STOPPING: StreamErrorInfo = { condition: 'system-shutdown', text: undefined }
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }

@@ -58,6 +58,7 @@ class End {
       acknowledge: () => this.input({ kind: 'acknowledge' }),
       ask: () => this.write(''),
       onProgress: () => this.onProgress(),
+      isListening: () => true,
       onSilence: () => this.input({ kind: 'close', error: { condition: 'connection-timeout', text: undefined } }),
     })
   }

@@ -275,3 +275,71 @@ describe('both ways on one stream (XEP-0288)', () => {
     expect(peer.heard).not.toContain('not for him')
   })
 })
+
+describe('we stop', () => {
+  const scene = async (isManaged: boolean) => {
+    const juliet = await realm.server(JULIET, new TableResolver(), ROMEO)
+    const ends: (() => void)[] = []
+    juliet.onStanza = () => new Promise<void>((resolve) => ends.push(resolve))
+    const romeo = await realm.peer(ROMEO, juliet)
+    if (isManaged) {
+      romeo.say(`<enable ${SM}/>`)
+      await romeo.hears(/<enabled/)
+    }
+    romeo.say(message('m1') + message('m2'))
+    await juliet.until(() => juliet.arrived.length === 2)
+    return { juliet, romeo, ends, closed: juliet.endpoint.close() }
+  }
+
+  test('with stream management: what we have is finished and acknowledged, what comes is left to the peer', async () => {
+    const { juliet, romeo, ends, closed } = await scene(true)
+    romeo.say(message('m3'))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(romeo.heard).not.toContain('</stream:stream>')
+    for (const end of ends) end()
+    await romeo.hears(/<a [^>]*h='2'\/><\/stream:stream>$/)
+    romeo.say('</stream:stream>')
+    await closed
+    expect(juliet.arrived).toHaveLength(2)
+  })
+
+  test('without it: our side is closed, and what still comes is ours', async () => {
+    const { juliet, romeo, ends, closed } = await scene(false)
+    await romeo.hears(/<\/stream:stream>$/)
+    romeo.say(`${message('m3')}</stream:stream>`)
+    await juliet.until(() => juliet.arrived.length === 3)
+    for (const end of ends) end()
+    await closed
+  })
+
+  test('nothing new is sent, and answers still are', async () => {
+    const resolver = new TableResolver()
+    const juliet = await realm.server(JULIET, resolver, ROMEO)
+    const romeo = await realm.server(ROMEO, resolver, JULIET)
+    const ends: (() => void)[] = []
+    juliet.onStanza = () => new Promise<void>((resolve) => ends.push(resolve))
+    const first = romeo.send(juliet.domain, 'm1')
+    await juliet.until(() => ends.length === 1)
+    const closed = juliet.endpoint.close()
+    expect(await juliet.send(romeo.domain, 'new')).toMatchObject({ kind: 'failed', failure: { fault: 'us' } })
+    const xml = `<message from='a@${JULIET}' to='b@${ROMEO}' id='answer'/>`
+    expect(await juliet.endpoint.answer(juliet.domain, romeo.domain, xml, { maxWaitMs: 5_000 })).toMatchObject({
+      kind: 'sent',
+    })
+    ends[0]?.()
+    await closed
+    expect(await first).toMatchObject({ kind: 'sent' })
+    expect(romeo.arrived.map(({ stanza: { id } }) => id)).toEqual(['answer'])
+  })
+
+  test('what does not end in time does not keep us', async () => {
+    const juliet = await realm.server(JULIET, new TableResolver(), ROMEO, {
+      limits: { drainTimeoutMs: 100, closeTimeoutMs: 200 },
+    })
+    juliet.onStanza = () => new Promise<void>(() => {})
+    const romeo = await realm.peer(ROMEO, juliet)
+    romeo.say(message('m1'))
+    await juliet.until(() => juliet.arrived.length === 1)
+    await juliet.endpoint.close()
+  })
+})

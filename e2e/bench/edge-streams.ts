@@ -44,7 +44,7 @@ const sizes = ({ isQuick }: Bench) => ({
   /** Opened before anything is measured, and held: code is compiled, pools are filled. */
   warmUp: isQuick ? 10 : 100,
   /** Garbage of the handshakes is collected when nothing happens for some seconds. */
-  settleMs: isQuick ? 500 : 12_000,
+  settleMs: isQuick ? 500 : 10_000,
 })
 
 interface PartnerStream {

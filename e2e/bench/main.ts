@@ -54,7 +54,7 @@ const has = (mode: Mode): boolean => wanted.has(mode)
 const plan: Omit<Bench, 'stage'> = {
   isQuick: options.quick,
   runs: Number(options.runs ?? (options.quick ? 1 : 5)),
-  phaseMs: 1000 * Number(options.seconds ?? (options.quick ? 0.5 : 6)),
+  phaseMs: 1000 * Number(options.seconds ?? (options.quick ? 0.5 : 5)),
   warmUpMs: options.quick ? 300 : 4000,
   say,
 }
@@ -77,13 +77,38 @@ const parts: readonly { readonly of: readonly Mode[]; measure(bench: Bench): Pro
   { of: ['presence'], measure: (bench) => benchPresence(bench, subscriptions) },
 ]
 
+const hostile = { of: ['hostile'], measure: (bench: Bench) => benchHostile(bench, options.cases?.split(',')) }
+
 let stage: Stage | undefined
-// Whoever stops us does not leave our processes behind.
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void stage?.close().finally(() => process.exit(1)))
+const done: Part[] = []
+const failed: Record<string, string> = {}
+
+/** What was measured so far: it is not lost because another part broke, or somebody had no more time. */
+function print(): void {
+  const peers: object = Object.assign({}, ...done.map((one) => one['peers']))
+  const result = {
+    ...Object.assign({}, ...done),
+    ...(Object.keys(peers).length > 0 && { peers }),
+    ...(Object.keys(failed).length > 0 && { failed }),
+    runs: plan.runs,
+    phaseS: plan.phaseMs / 1000,
+    machine: machine(),
+  }
+  if (options.markdown) process.stdout.write(markdownOf(result))
+  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+}
+
+async function stopped(signal: string): Promise<void> {
+  failed['all'] = `stopped by ${signal}`
+  // Our processes are not left behind.
+  await stage?.close()
+  print()
+  process.exit(1)
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stopped(signal))
 
 /** On a stage of its own; nothing of it runs beside the next. */
-async function staged(measure: (bench: Bench) => Promise<Part>): Promise<Part> {
+async function staged<T>(measure: (bench: Bench) => Promise<T>): Promise<T> {
   stage = await Stage.open('bench')
   try {
     return await measure({ ...plan, stage })
@@ -95,36 +120,17 @@ async function staged(measure: (bench: Bench) => Promise<Part>): Promise<Part> {
   }
 }
 
-async function all(): Promise<Part> {
-  if (options.generators) return staged((bench) => generatorsAlone(bench, messages))
-  if (options.hostile) {
-    const cases = options.cases?.split(',')
-    return { ...(await staged((bench) => benchHostile(bench, cases))), machine: machine() }
-  }
-  const done: Part[] = []
-  const failed: Record<string, string> = {}
-  for (const { of, measure } of parts.filter((part) => part.of.some(has))) {
+if (options.generators) say(JSON.stringify(await staged((bench) => generatorsAlone(bench, messages))))
+else {
+  for (const { of, measure } of options.hostile ? [hostile] : parts.filter((part) => part.of.some(has))) {
     try {
       done.push(await staged(measure))
     } catch (error) {
-      // What was measured is not lost because another part broke.
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error)
       failed[of.join(', ')] = why
       say(`${of.join(', ')}: ${why}`)
       process.exitCode = 1
     }
   }
-  const peers: object = Object.assign({}, ...done.map((one) => one['peers']))
-  return {
-    ...Object.assign({}, ...done),
-    ...(Object.keys(peers).length > 0 && { peers }),
-    ...(Object.keys(failed).length > 0 && { failed }),
-    runs: plan.runs,
-    phaseS: plan.phaseMs / 1000,
-    machine: machine(),
-  }
+  print()
 }
-
-const result = await all()
-if (options.markdown) process.stdout.write(markdownOf(result))
-if (options.json || options.generators) process.stdout.write(`${JSON.stringify(result)}\n`)

@@ -18,10 +18,10 @@ type FanOut = Readonly<Record<keyof typeof DIGITS | 'lost', number>>
 
 const sizes = ({ isQuick }: Bench) => ({
   /** What has not been asked for by then is left out: what there is, is measured. */
-  setUpWithinMs: isQuick ? 20_000 : 300_000,
+  setUpWithinMs: isQuick ? 20_000 : 180_000,
   settleMs: isQuick ? 500 : 12_000,
   /** As long as we watch how a restarted gateway takes up what it had. */
-  resumeWithinMs: isQuick ? 15_000 : 180_000,
+  resumeWithinMs: isQuick ? 15_000 : 120_000,
 })
 
 /** SIP users watch XMPP users: how fast changes reach them, what a subscription takes, and how long a restart. */

@@ -96,10 +96,10 @@ export class NullGateway {
   }
 
   async close(): Promise<void> {
-    if (this.#child.exitCode !== null) return
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')
     // It holds nothing that could be lost, and ends when it has no parent to talk to.
-    this.#child.disconnect()
+    if (this.#child.connected) this.#child.disconnect()
     await ended
   }
 

@@ -34,10 +34,22 @@ describe('/v1/sessions', () => {
     ),
   )
 
-  test('a session as it is shown', async () => {
-    const { sinceMs: _sinceMs, ...rest } = session('s3', { state: 'failed', reason: 'no SRV record' })
+  test('a session as it is shown: why it failed, what to do, and the detail for experts', async () => {
+    const more = {
+      stage: 'tcp',
+      cause: 'connection-refused',
+      advice: 'Ask the administrator.',
+      detail: '192.0.2.1 port 5269: ECONNREFUSED',
+      times: 3,
+    }
+    bench.sessions = [
+      session('s3', { state: 'failed', reason: 'nothing listens there', failure: { ...more, firstAtMs: 1000 } }),
+    ]
+    const { sinceMs: _sinceMs, ...rest } = session('s3', { state: 'failed', reason: 'nothing listens there' })
     expect((await bench.ask('GET', '/v1/sessions?state=failed')).json).toEqual({
-      items: [{ ...rest, since: '1970-01-01T00:00:00.000Z' }],
+      items: [
+        { ...rest, since: '1970-01-01T00:00:00.000Z', failure: { ...more, firstAt: '1970-01-01T00:00:01.000Z' } },
+      ],
       next: null,
     })
   })

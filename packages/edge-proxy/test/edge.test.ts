@@ -225,6 +225,10 @@ test('messages both ways between a partner and a gateway, with streams, sessions
     `inbound ${XMPP} undefined`,
     `outbound ${XMPP} undefined`,
   ])
+  expect(rows).toMatchObject([
+    { partner: XMPP, matrixRow: 17, state: 'established', remoteAddress: '127.0.0.1', waitingStanzas: 0 },
+    { partner: XMPP, matrixRow: 17, state: 'established', remoteAddress: '127.0.0.1', waitingStanzas: 0 },
+  ])
   const { text } = await opsOf(edge, '/metrics')
   expect(text).toContain('stox_messages_total{direction="xmpp-to-sip",outcome="delivered",node="edge-1"} 1')
   expect(text).toContain('stox_messages_total{direction="xmpp-to-sip",outcome="bounced",node="edge-1"} 1')

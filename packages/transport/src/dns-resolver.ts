@@ -2,6 +2,7 @@ import { promises as dns } from 'node:dns'
 import { isIP } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail, ok } from '@stox/kernel'
+import { HostsFile } from './hosts-file.ts'
 
 export interface SrvRecord {
   readonly priority: number
@@ -39,6 +40,8 @@ export interface SipDnsResolver extends DnsResolver {
 export interface NodeDnsResolverOptions {
   /** `address`, `address:port` or `[address]:port`; empty: the system's, with its hosts file. */
   readonly servers?: readonly string[]
+  /** Counts only with the system's servers. */
+  readonly hostsFile?: string
   readonly timeoutMs?: number
   readonly tries?: number
   /** How long an answer is used again; a record's own time is kept when it is shorter. */
@@ -60,6 +63,7 @@ export class NodeDnsResolver implements SipDnsResolver {
   readonly #usesSystem: boolean
   readonly #maxTtlMs: number
   readonly #monotonicMs: () => number
+  readonly #hosts: HostsFile
   readonly #cache = new Map<string, Cached>()
 
   constructor(options: NodeDnsResolverOptions = {}) {
@@ -69,6 +73,7 @@ export class NodeDnsResolver implements SipDnsResolver {
     if (!this.#usesSystem) this.#resolver.setServers(servers)
     this.#maxTtlMs = options.maxTtlMs ?? 30_000
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
+    this.#hosts = new HostsFile(options.hostsFile ?? '/etc/hosts', this.#monotonicMs)
   }
 
   srv(name: string): Promise<Result<readonly SrvRecord[], DnsFailure>> {
@@ -92,7 +97,22 @@ export class NodeDnsResolver implements SipDnsResolver {
   addresses(host: string): Promise<Result<readonly string[], DnsFailure>> {
     const literal = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
     if (isIP(literal) !== 0) return Promise.resolve(ok([literal]))
-    return this.#once(`A ${host}`, () => (this.#usesSystem ? this.#lookUp(host) : this.#resolve(host)))
+    return this.#once(`A ${host}`, () => (this.#usesSystem ? this.#findOut(host) : this.#resolve(host)))
+  }
+
+  /**
+   * The machine's own names, then DNS, and only for what neither has the system's ways: those take a thread for each
+   * question, of which there are four, so that a few dead name servers would hold up all partners.
+   */
+  async #findOut(host: string): Promise<{ values: readonly string[]; ttlMs: number }> {
+    const own = await this.#hosts.addresses(host)
+    if (own.length > 0) return { values: own, ttlMs: this.#maxTtlMs }
+    try {
+      return await this.#resolve(host)
+    } catch (reason) {
+      if (kindOf(reason) !== 'none') throw reason
+      return this.#lookUp(host)
+    }
   }
 
   async #lookUp(host: string): Promise<{ values: readonly string[]; ttlMs: number }> {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DnsStub } from '@stox/testkit'
 import { NodeDnsResolver } from '@stox/transport'
 
@@ -77,4 +80,21 @@ test('trouble is not remembered', async () => {
 test('without servers, the hosts file counts', async () => {
   const found = await new NodeDnsResolver().addresses('localhost')
   expect(found.ok && found.value.some((address) => address === '127.0.0.1' || address === '::1')).toBe(true)
+})
+
+test('hosts(5): all addresses of a name, its aliases, in any case; comments and nonsense are none', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'stox-hosts-'))
+  const hostsFile = join(directory, 'hosts')
+  writeFileSync(
+    hostsFile,
+    ['127.0.0.7\tx.a.example  X # y.a.example', '::7 x.a.example', '# 127.0.0.9 x', 'nonsense x'].join('\n'),
+  )
+  let nowMs = 0
+  const asking = new NodeDnsResolver({ hostsFile, monotonicMs: () => nowMs, maxTtlMs: 10 })
+  expect(await asking.addresses('x.a.example')).toEqual({ ok: true, value: ['127.0.0.7', '::7'] })
+  expect(await asking.addresses('x')).toEqual({ ok: true, value: ['127.0.0.7'] })
+  writeFileSync(hostsFile, '127.0.0.8 x.a.example')
+  nowMs = 5_000
+  expect(await asking.addresses('X.A.EXAMPLE.')).toEqual({ ok: true, value: ['127.0.0.8'] })
+  rmSync(directory, { recursive: true })
 })

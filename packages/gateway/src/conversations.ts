@@ -15,6 +15,9 @@ interface Call {
 /** How long what we saw of a resource is worth something. @see mapping C.13 */
 const RESOURCE_FRESH_MS = 10 * 60_000
 const MOST_REMEMBERED = 50_000
+/** Of late errors no more go to one user of one contact: a client that answers them by itself must not go on for ever. */
+const MOST_TOLD = 5
+const TOLD_WINDOW_MS = 10 * 60_000
 /** A thread counts as the one they are in for so long. @see mapping C.3 */
 const THREAD_FRESH_MS = 30 * 60_000
 /** Typing is told to a SIP user in answer to him, and for so long. @see RFC 3994 §7, mapping C.8 */
@@ -33,6 +36,8 @@ interface LivingPair {
   thread: string | undefined
   threadAtMs: number
   sipWroteAtMs: number
+  toldSinceMs: number
+  told: number
 }
 const SAFE_TOKEN = /^[A-Za-z0-9.-]{1,64}$/
 
@@ -143,6 +148,18 @@ export class Conversations {
     return pair !== undefined && this.#clock.monotonicMs() - pair.sipWroteAtMs < ANSWER_FRESH_MS
   }
 
+  /** Whether the SIP user may be told once more that his message came to nothing. */
+  mayTellError(sipUser: Jid, xmppUser: Jid): boolean {
+    const pair = this.#pair(xmppUser, sipUser)
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - pair.toldSinceMs > TOLD_WINDOW_MS) {
+      pair.toldSinceMs = nowMs
+      pair.told = 0
+    }
+    pair.told += 1
+    return pair.told <= MOST_TOLD
+  }
+
   #pair(xmppUser: Jid, sipUser: Jid): LivingPair {
     const key = pairKey(xmppUser, sipUser)
     let pair = this.#pairs.get(key)
@@ -153,6 +170,8 @@ export class Conversations {
         thread: undefined,
         threadAtMs: 0,
         sipWroteAtMs: Number.NEGATIVE_INFINITY,
+        toldSinceMs: Number.NEGATIVE_INFINITY,
+        told: 0,
       }
       this.#pairs.set(key, pair)
     }

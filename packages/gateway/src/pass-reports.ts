@@ -85,6 +85,7 @@ export async function lateErrorFromXmpp(
   const route = deps.route(sent.from.domain)
   if (route === undefined || deps.index().localDomain(sent.from.domain)?.messages.lateErrors !== 'message')
     return absorbed('error-stanza')
+  if (!deps.conversations.mayTellError(sent.from, sent.to)) return absorbed('error-stanza')
   const told = { condition: error.condition, text: error.text, callId: sent.callId }
   const parties = backOf(sent)
   const request = lateErrorToSip(parties, told, deps.conversations.freshCall(), route.rules)

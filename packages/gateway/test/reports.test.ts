@@ -257,6 +257,16 @@ describe('mapping B.4: an error after the final response', () => {
     await bounce(at, id)
     expect(at.sip.take()).toEqual([])
   })
+  test('no more than five in ten minutes: what answers them by itself does not go on for ever', async () => {
+    const at = bothWays()
+    const tell = async (times: number): Promise<number> => {
+      for (let time = 0; time < times; time += 1) await bounce(at, await send(at, plain()))
+      return at.sip.take().length
+    }
+    expect(await tell(8)).toBe(5)
+    at.time.advance(601_000)
+    expect(await tell(2)).toBe(2)
+  })
   test('or not at all, as configured', async () => {
     const at = bothWays({ lateErrors: 'report' })
     expect(await bounce(at, await send(at, plain()))).toEqual({ kind: 'absorbed', reason: 'error-stanza' })

@@ -189,6 +189,25 @@ const besideWords = (name: string, server: { readonly server?: 'ejabberd' }): vo
         },
       )
 
+      act(
+        'XEP-0030: what a SIP user takes is told to those who may see him',
+        async ({ xmpp: { juliet }, sip: { romeo } }) => {
+          const ask = async (id: string, to: string): Promise<Seen> => {
+            const query = of('query', 'http://jabber.org/protocol/disco#info')
+            juliet.send({ name: 'iq', attrs: { type: 'get', id, to }, children: [query] })
+            return juliet.hears(`the answer to ${id}`, (seen) => seen.kind === 'iq' && seen.id === id)
+          }
+          expect(await ask('info-1', 'romeo@sip.example')).toMatchObject({ condition: 'service-unavailable' })
+          await romeo.publish({ basic: 'open' })
+          juliet.subscribe('romeo@sip.example')
+          const { from } = await juliet.hearsPresence('romeo@sip.example', {})
+          expect((await ask('info-2', 'romeo@sip.example')).xml).toMatch(/category=.account./)
+          expect(from).toMatch(/^romeo@sip\.example\/./)
+          const device = await ask('info-3', from)
+          for (const feature of [STATES, RECEIPTS, MARKERS, XHTML_IM]) expect(device.xml).toContain(feature)
+        },
+      )
+
       act('mapping B.4: an error after the 202 comes to the SIP user [7572-9.1]', async ({ sip: { romeo, paris } }) => {
         const nobody = 'sip:nobody@xmpp.example'
         const answer = await romeo.request('MESSAGE', nobody, {

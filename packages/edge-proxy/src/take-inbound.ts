@@ -11,7 +11,7 @@ import {
   type Stanza,
   type StanzaHead,
 } from '@stox/xmpp'
-import { replyToIq } from '@stox/xmpp-engine'
+import { isForUser, replyToIq } from '@stox/xmpp-engine'
 import { noteEnd, type EndDeps, type EndedStanza } from './stanza-end.ts'
 
 export interface InboundDeps extends EndDeps {
@@ -85,7 +85,7 @@ function endHere(deps: InboundDeps, stanza: Stanza): Outcome | undefined {
   })
   if (!decision.allowed) return bounced(refusalOf(decision))
   if (stanza.kind === 'message' && stanza.type === 'groupchat') return bounced(NO_ROOM)
-  return stanza.kind === 'iq' ? ANSWERED_HERE : undefined
+  return stanza.kind === 'iq' && !isForUser(stanza) ? ANSWERED_HERE : undefined
 }
 
 const envelopeOf = (

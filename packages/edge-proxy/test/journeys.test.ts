@@ -174,6 +174,15 @@ describe('from a partner', () => {
     expect(world.lines).toMatchObject([{ kind: 'iq', outcome: 'absorbed answered-here' }])
   })
 
+  test.each([
+    ['what a user can do', `<query xmlns='http://jabber.org/protocol/disco#info'/>`],
+    ['whether he is there', `<ping xmlns='urn:xmpp:ping'/>`],
+  ])('C.14: the gateway is asked %s', async (_what, payload) => {
+    const world = worldOf()
+    await takeInbound(world.deps, stanzaOf(`<iq ${addressed} id='q' type='get'>${payload}</iq>`), context)
+    expect(world.offered).toHaveLength(1)
+  })
+
   test('the answer to an iq is answered by nothing', async () => {
     const world = worldOf()
     await takeInbound(world.deps, stanzaOf(`<iq ${addressed} id='q' type='result'/>`), context)

@@ -30,6 +30,8 @@ import type {
   SipTransport,
   TlsIdentity,
 } from '@stox/transport'
+import { answerIq } from './answer-iq.ts'
+import type { AnswerIqDeps } from './answer-iq.ts'
 import { bounced } from './bounce.ts'
 import type { GatewayConfig } from './config.ts'
 import type { OwnAddress } from './choose-route.ts'
@@ -247,6 +249,12 @@ export async function startGateway(
       queues,
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
+    const toUsers: AnswerIqDeps = {
+      ...common,
+      link,
+      giveUpMs,
+      shownResources: (sipUser, xmppUser) => keeper.shownResources(sipUser, xmppUser),
+    }
     const toXmpp: DeliverToXmppDeps = {
       ...common,
       hashes,
@@ -270,6 +278,7 @@ export async function startGateway(
           {
             message: (one, message) => deliverToSip(toSip, one, message),
             presence: (one, stanza) => keeper.takePresence(one, stanza),
+            iq: (iq) => answerIq(toUsers, iq),
           },
           envelope,
         ),

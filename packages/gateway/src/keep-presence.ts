@@ -262,12 +262,18 @@ export class PresenceKeeper {
     return authorization === 'pending' || authorization === 'active'
   }
 
+  /** Undefined: he may see nothing of him, or we do not know. */
+  shownResources(sipUser: Jid, xmppUser: Jid): readonly string[] | undefined {
+    const entry = this.#table.find('xmpp-watches-sip', xmppUser, sipUser)
+    return entry?.direction === 'xmpp-watches-sip' && entry.watch.known
+      ? entry.watch.shown.map(({ resource }) => resource)
+      : undefined
+  }
+
   /** The resource of a SIP user that an XMPP user sees, when there is exactly one. @see mapping C.13 */
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined {
-    const entry = this.#table.find('xmpp-watches-sip', xmppUser, sipUser)
-    if (entry?.direction !== 'xmpp-watches-sip' || !entry.watch.known) return undefined
-    const [only, ...others] = entry.watch.shown
-    return only === undefined || others.length > 0 || only.resource === '' ? undefined : only.resource
+    const shown = this.shownResources(sipUser, xmppUser)
+    return shown?.length === 1 && shown[0] !== '' ? shown[0] : undefined
   }
 
   /** False: there is no such subscription. */

@@ -1,14 +1,15 @@
 import type { Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
 import { parseStanzaText } from '@stox/xmpp'
-import type { MessageStanza, PresenceStanza } from '@stox/xmpp'
+import type { IqStanza, MessageStanza, PresenceStanza } from '@stox/xmpp'
 import { STANZA_CONDITIONS } from '@stox/kernel'
 import type { StanzaCondition } from '@stox/kernel'
-import { absorbed, bounced, misaddressed, noSuchService, unreadable } from './bounce.ts'
+import { bounced, misaddressed, unreadable } from './bounce.ts'
 
 export interface TakeStanzaDeps {
   message(envelope: InboundEnvelope, message: MessageStanza): Promise<Outcome>
   presence(envelope: InboundEnvelope, presence: PresenceStanza): Promise<Outcome>
+  iq(iq: IqStanza): Promise<Outcome>
 }
 
 const isStanzaCondition = (condition: string): condition is StanzaCondition =>
@@ -31,7 +32,6 @@ export async function takeStanza(deps: TakeStanzaDeps, envelope: InboundEnvelope
     case 'presence':
       return deps.presence(envelope, stanza)
     case 'iq':
-      // The edge answers what a server answers; nothing more is offered on behalf of SIP users. @see mapping C.14
-      return stanza.type === 'get' || stanza.type === 'set' ? bounced(noSuchService) : absorbed('answered-here')
+      return deps.iq(stanza)
   }
 }

@@ -79,6 +79,7 @@ export function bothWays(
       {
         message: (envelope, message) => deliverToSip(toSip, envelope, message),
         presence: () => Promise.resolve({ kind: 'absorbed', reason: 'presence-kept' }),
+        iq: () => Promise.resolve({ kind: 'absorbed', reason: 'answered-here' }),
       },
       envelopeFor(xml.replace('<message', "<message xmlns='jabber:server'"), {
         correlationId: `c-${(stanzas += 1)}`,

@@ -21,6 +21,13 @@ const GATEWAY_INFO = {
   features: [ns.NS_DISCO_INFO, ns.NS_DISCO_ITEMS, ns.NS_PING, ns.NS_VCARD, 'jid\\20escaping'],
 }
 
+/** Whether the gateway is to be asked: it knows who may see its users, and what they take. @see mapping C.14 */
+export const isForUser = ({ type, to, payload }: IqStanza): boolean =>
+  type === 'get' &&
+  to.local !== undefined &&
+  payload !== undefined &&
+  (isPing(payload) || parseDiscoInfo(payload) !== undefined)
+
 /**
  * The answer on behalf of a served domain and its users; every `get` and `set` has one. Undefined: this iq is an answer itself.
  * A user's is the same whether there is such a user or not. @see RFC 6120 §8.2.3, §8.4

@@ -1,0 +1,82 @@
+import type { Ids, Outcome } from '@stox/kernel'
+import type { FederationIndex } from '@stox/federation'
+import type { OutboundEnvelope } from '@stox/link'
+import {
+  bareJid,
+  discoInfoElement,
+  formatBareJid,
+  formatStanza,
+  iqResult,
+  isPing,
+  ns,
+  parseDiscoInfo,
+} from '@stox/xmpp'
+import type { DiscoInfo, IqStanza, Jid } from '@stox/xmpp'
+import { absorbed, bounced, noSuchService } from './bounce.ts'
+import { passesReports } from './pass-reports.ts'
+import { passesTyping } from './pass-typing.ts'
+import type { SipAbilities } from './sip-abilities.ts'
+
+export interface AnswerIqDeps {
+  readonly ids: Ids
+  readonly abilities: SipAbilities
+  readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  readonly giveUpMs: number
+  index(): FederationIndex
+  /** The resources of a SIP user that an XMPP user sees; undefined when he may see none. */
+  shownResources(sipUser: Jid, xmppUser: Jid): readonly string[] | undefined
+}
+
+/**
+ * What a SIP user would answer: that he is there, and what he takes. Whoever may not see his presence learns no more
+ * than of somebody who does not exist. @see mapping C.14, XEP-0030 §8, XEP-0199 §4.4
+ */
+export async function answerIq(deps: AnswerIqDeps, iq: IqStanza): Promise<Outcome> {
+  if (iq.type !== 'get' && iq.type !== 'set') return absorbed('answered-here')
+  const shown = deps.shownResources(bareJid(iq.to), iq.from)
+  const isThere = shown !== undefined && (iq.to.resource === undefined || shown.includes(iq.to.resource))
+  if (!isThere || iq.type !== 'get' || iq.payload === undefined) return bounced(noSuchService)
+  if (isPing(iq.payload)) return answer(deps, iqResult(iq))
+  const asked = parseDiscoInfo(iq.payload)
+  if (asked === undefined || asked.node !== undefined) return bounced(noSuchService)
+  return answer(deps, iqResult(iq, discoInfoElement(iq.to.resource === undefined ? ACCOUNT : deviceOf(deps, iq))))
+}
+
+const ACCOUNT: DiscoInfo = {
+  identities: [{ category: 'account', type: 'registered' }],
+  features: [ns.NS_DISCO_INFO, ns.NS_PING],
+}
+
+function deviceOf({ index, abilities }: AnswerIqDeps, { from, to }: IqStanza): DiscoInfo {
+  const rules = index().localDomain(to.domain)?.messages
+  const passes = (feature: string, does: boolean): readonly string[] => (does ? [feature] : [])
+  const reports = passesReports(index(), from.domain) && abilities.takes(to, 'cpim', rules?.reports ?? 'never')
+  return {
+    identities: [{ category: 'client', type: 'phone' }],
+    features: [
+      ns.NS_DISCO_INFO,
+      ns.NS_PING,
+      ...passes(
+        ns.NS_CHAT_STATES,
+        passesTyping(index(), to.domain, from.domain) && abilities.takes(to, 'composing', 'always'),
+      ),
+      ...passes(ns.NS_RECEIPTS, reports),
+      ...passes(ns.NS_CHAT_MARKERS, reports),
+      ...passes(ns.NS_XHTML_IM, abilities.takes(to, 'html', rules?.html ?? 'never')),
+    ],
+  }
+}
+
+/** Nobody waits for what becomes of it. */
+async function answer({ ids, link, giveUpMs }: AnswerIqDeps, result: IqStanza): Promise<Outcome> {
+  await link.send({
+    correlationId: ids.token(),
+    localDomain: result.from.domain,
+    remoteDomain: result.to.domain,
+    from: formatBareJid(result.from),
+    to: formatBareJid(result.to),
+    stanzaXml: formatStanza(result),
+    expiresInMs: giveUpMs,
+  })
+  return absorbed('answered-here')
+}

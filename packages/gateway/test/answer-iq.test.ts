@@ -1,0 +1,96 @@
+import { FederationIndex, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
+import { formatJid, formatStanza } from '@stox/xmpp'
+import type { IqStanza } from '@stox/xmpp'
+import { answerIq } from '../src/answer-iq.ts'
+import { SipAbilities } from '../src/sip-abilities.ts'
+import { modelFor, newStage, stanzaOf } from './stage.ts'
+
+const INFO = `<query xmlns='http://jabber.org/protocol/disco#info'/>`
+const PING = `<ping xmlns='urn:xmpp:ping'/>`
+const iqOf = (to: string, payload: string, type = 'get'): IqStanza => {
+  const stanza = stanzaOf(
+    `<iq xmlns='jabber:server' type='${type}' id='q1' from='romeo@montague.example/orchard' to='${to}'>${payload}</iq>`,
+  )
+  if (stanza.kind !== 'iq') throw new Error(to)
+  return stanza
+}
+
+/** What Romeo hears; undefined: that there is no such service. */
+async function asked(
+  iq: IqStanza,
+  shown: readonly string[] | undefined,
+  more: { readonly messages?: object; readonly features?: object; readonly html?: boolean } = {},
+): Promise<string | undefined> {
+  const stage = newStage()
+  const index = new FederationIndex(
+    modelFor('federated', {
+      partners: [xmppPartnerSchema.parse({ domain: 'montague.example', features: more.features ?? {} })],
+      localDomains: [
+        localDomainSchema.parse({ domain: 'capulet.example', route: 'sip:127.0.0.1', messages: more.messages ?? {} }),
+      ],
+    }),
+  )
+  const abilities = new SipAbilities(stage.time)
+  if (more.html === true) abilities.note(iq.to, 'html', true)
+  const { ids, link } = stage
+  const outcome = await answerIq(
+    { ids, link, abilities, giveUpMs: 1000, index: () => index, shownResources: () => shown },
+    iq,
+  )
+  const [stanza] = link.take()
+  if (stanza === undefined) {
+    expect(outcome).toMatchObject({ kind: 'bounced', failure: { condition: 'service-unavailable' } })
+    return undefined
+  }
+  expect(outcome).toEqual({ kind: 'absorbed', reason: 'answered-here' })
+  expect([stanza.id, stanza.type, formatJid(stanza.to)]).toEqual(['q1', 'result', 'romeo@montague.example/orchard'])
+  return formatStanza(stanza)
+}
+
+const BARE = 'juliet@capulet.example'
+const FULL = 'juliet@capulet.example/desk'
+
+describe('mapping C.14: on behalf of SIP users', () => {
+  test.each([
+    ['an account, to who may see it', BARE, INFO, ['desk'], /category='account' type='registered'/],
+    ['an account that is offline', BARE, INFO, [], /category='account'/],
+    ['a device', FULL, INFO, ['desk'], /category='client' type='phone'.*chatstates/],
+    ['a ping', FULL, PING, ['desk'], /type='result'/],
+    ['a ping to the account', BARE, PING, [], /type='result'/],
+    ['to strangers, nothing', BARE, INFO, undefined, undefined],
+    ['to strangers, no device', FULL, INFO, undefined, undefined],
+    ['a device that is not there', FULL, INFO, ['phone'], undefined],
+    ['a ping to one', FULL, PING, [], undefined],
+    ['a node that we do not know', FULL, INFO.replace('/>', ` node='x'/>`), ['desk'], undefined],
+    ['anything else', FULL, `<query xmlns='jabber:iq:last'/>`, ['desk'], undefined],
+  ] as const)('%s', async (_what, to, payload, shown, answer) => {
+    const got = (await asked(iqOf(to, payload), shown))?.replaceAll('"', "'")
+    if (answer === undefined) expect(got).toBeUndefined()
+    else expect(got).toMatch(answer)
+  })
+  test('set is nothing that they take', async () =>
+    expect(await asked(iqOf(FULL, `<q xmlns='urn:x'/>`, 'set'), ['desk'])).toBeUndefined())
+
+  test.each([
+    ['typing', {}, 'http://jabber.org/protocol/chatstates', true],
+    [
+      'typing that the partner may not',
+      { features: { typing: false } },
+      'http://jabber.org/protocol/chatstates',
+      false,
+    ],
+    ['receipts of who takes CPIM', { messages: { reports: 'always' } }, 'urn:xmpp:receipts', true],
+    ['receipts of who has shown none', {}, 'urn:xmpp:receipts', false],
+    ['markers', { messages: { reports: 'always' } }, 'urn:xmpp:chat-markers:0', true],
+    [
+      'markers that the partner may not',
+      { messages: { reports: 'always' }, features: { receipts: false } },
+      'urn:xmpp:chat-markers:0',
+      false,
+    ],
+    ['HTML', { messages: { html: 'learned' }, html: true }, 'http://jabber.org/protocol/xhtml-im', true],
+    ['HTML that is not wanted', { html: true }, 'http://jabber.org/protocol/xhtml-im', false],
+  ])('%s', async (_what, more, feature, has) =>
+    expect((await asked(iqOf(FULL, INFO), ['desk'], more))?.includes(feature)).toBe(has),
+  )
+})

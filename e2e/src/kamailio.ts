@@ -82,7 +82,13 @@ export class Kamailio {
       TLS_PORT: tls?.port ?? 0,
       GATEWAY_TLS_PORT: tls?.gatewayPort ?? 0,
     })
-    const args = ['-DD', '-f', config, '-Y', this.#dir, '-m', '64', '-M', '8']
+    await this.restart()
+  }
+
+  /** With what it has in its database, and nothing of what it had in memory. */
+  async restart(): Promise<void> {
+    const { options } = this
+    const args = ['-DD', '-f', join(this.#dir, 'kamailio.cfg'), '-Y', this.#dir, '-m', '64', '-M', '8']
     this.#child = new Child({ name: 'kamailio', command: 'kamailio', args, logDir: options.dir })
     await this.#child.listening(options.address, options.port)
   }

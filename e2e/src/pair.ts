@@ -262,6 +262,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
         trustedPeers: [at.kamailio, ...(options.trustedPeers ?? [])],
         ...options.sip,
       },
+      dns: { servers: [at.dns] },
       // Five seconds unless told otherwise: long for a play of many changes.
       presence: { notifyIntervalMs: 1000 },
       admin: { listen: `${at.gateway}:${ports.admin}` },

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Child } from './child.ts'
 import { e2ePath } from './root.ts'
 
@@ -14,6 +15,8 @@ export interface SippRun {
   readonly perSecond: number
   readonly keys: Readonly<Record<string, string>>
   readonly dir: string
+  /** A call that is not as written ends at once, and has failed. */
+  readonly strict?: boolean
 }
 
 /** Plays a SIPp scenario to its end; its exit code is 0 when every call went as written. */
@@ -38,7 +41,10 @@ export async function sipp(run: SippRun): Promise<{ readonly exitCode: number | 
     '60s',
     '-timeout_error',
     '-nostdin',
-    '-nd',
+    '-trace_err',
+    '-error_file',
+    join(run.dir, `${run.name}-errors.log`),
+    ...(run.strict === true ? [] : ['-nd']),
     ...Object.entries(run.keys).flatMap(([name, value]) => ['-key', name, value]),
   ]
   const child = new Child({ name: run.name, command: 'sipp', args, logDir: run.dir, cwd: run.dir })

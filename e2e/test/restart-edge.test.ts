@@ -47,9 +47,9 @@ play('restart-edge', { xmpp: ['juliet'], sip: { romeo: SIP } }, (act) => {
       const lost = sums.toSip.withoutOutcome.length
       process.stdout.write(
         `restart-edge: ${traffic.describe(sums)}; ${lost} XMPP message(s) were in the dead edge's hands and are lost: ` +
-          'without stream management their sender cannot know\n',
+          'this partner does no stream management, and cannot know (see the play stream-management)\n',
       )
-      // Promised to SIP senders; to XMPP senders only with stream management.
+      // Promised to SIP senders; to XMPP senders where their server does stream management.
       expect(sums.toXmpp.withoutOutcome).toEqual([])
       expect(sums.toXmpp.acceptedAndLost.length).toBeLessThanOrEqual(IN_THE_SOCKET)
       expect(lost).toBeLessThanOrEqual(IN_HAND)

@@ -72,7 +72,7 @@ export function reportToSip(
     own('To', formatCpimAddress({ name: undefined, uri: asked.from })),
     own('DateTime', dateTime(self.atMs)),
     imdn('Message-ID', self.messageId),
-    // The way back is the way it came. @see RFC 5438 §7.2.1.4
+    // DEVIATION: the route is told but not taken: where we send is not for a message to say. @see RFC 5438 §7.2.1.4
     ...asked.route.map((value) => imdn('IMDN-Route', value)),
   ]
   const content = newMimePart(IMDN_TYPE, formatImdn(report), [['Content-Disposition', 'notification']])

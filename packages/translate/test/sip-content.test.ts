@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { utf8Bytes } from '@stox/kernel'
 import { parseMediaType } from '@stox/sip'
 import { parseJid } from '@stox/xmpp'
@@ -151,6 +152,42 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
   test('a sender within who is another than without is not believed', () => {
     const got = read('message/cpim', cpim(ASKS, PLAIN), jidOf('tybalt@capulet.example'))
     expect(got.ok && got.value.kind === 'words' ? got.value.asks : 'no words').toBeUndefined()
+  })
+
+  test('any bytes of any type give a meaning or a failure, never a throw', () => {
+    const types = [
+      'text/plain',
+      'text/html;charset=iso-8859-1',
+      'message/cpim',
+      'application/im-iscomposing+xml',
+      'multipart/alternative;boundary=b',
+      'multipart/mixed;boundary=b',
+      'multipart/related;boundary=b;start="<a>"',
+    ]
+    const piece = fc.constantFrom(
+      PLAIN,
+      HTML,
+      COMPOSING,
+      IMDN,
+      cpim(ASKS, PLAIN),
+      '--b',
+      '--b--',
+      '\r\n',
+      '\0',
+      '<',
+      'imdn.',
+    )
+    const body = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.array(piece, { maxLength: 12 }).map((all) => all.join('')),
+    )
+    fc.assert(
+      fc.property(fc.constantFrom(...types), body, (type, bytes) => {
+        const got = read(type, bytes)
+        if (!got.ok) expect([400, 415]).toContain(got.failure.status)
+      }),
+      { numRuns: 300 },
+    )
   })
 
   test.each<[string, string, string, number]>([

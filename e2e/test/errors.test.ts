@@ -3,15 +3,66 @@ import { play } from '../src/play.ts'
 import { statusOf } from '../src/sip-text.ts'
 import { SIP, SIP_TCP, XMPP } from '../src/stage.ts'
 
-/** @see RFC 7247 §7.2, table 3 */
+/**
+ * All that a SIP user can say and a server hands on: 401 and 407 are the server's own business, 408 and 503 it makes
+ * others of. @see RFC 7247 §7.2, table 3
+ */
 const CONDITIONS: readonly (readonly [number, string, string])[] = [
+  [300, 'redirect', 'modify'],
+  [302, 'redirect', 'modify'],
+  [305, 'redirect', 'modify'],
+  [380, 'not-acceptable', 'modify'],
+  [400, 'bad-request', 'modify'],
+  [402, 'bad-request', 'modify'],
   [403, 'forbidden', 'auth'],
   [404, 'item-not-found', 'cancel'],
+  [405, 'feature-not-implemented', 'cancel'],
+  [406, 'not-acceptable', 'modify'],
+  [410, 'gone', 'cancel'],
+  [413, 'policy-violation', 'modify'],
+  [414, 'policy-violation', 'modify'],
+  [415, 'not-acceptable', 'modify'],
+  [416, 'not-acceptable', 'modify'],
+  [420, 'feature-not-implemented', 'cancel'],
+  [421, 'not-acceptable', 'modify'],
+  [423, 'resource-constraint', 'wait'],
+  [430, 'recipient-unavailable', 'wait'],
+  [439, 'feature-not-implemented', 'cancel'],
+  [440, 'policy-violation', 'wait'],
   [480, 'recipient-unavailable', 'wait'],
+  [481, 'item-not-found', 'cancel'],
+  [482, 'not-acceptable', 'cancel'],
+  [483, 'not-acceptable', 'cancel'],
+  [484, 'item-not-found', 'cancel'],
+  [485, 'item-not-found', 'cancel'],
   [486, 'recipient-unavailable', 'wait'],
+  [487, 'recipient-unavailable', 'wait'],
+  [488, 'not-acceptable', 'modify'],
+  [489, 'policy-violation', 'modify'],
+  [491, 'unexpected-request', 'wait'],
+  [493, 'bad-request', 'modify'],
+  [499, 'bad-request', 'modify'],
   [500, 'internal-server-error', 'cancel'],
+  [501, 'feature-not-implemented', 'cancel'],
+  [502, 'remote-server-not-found', 'cancel'],
+  [504, 'remote-server-timeout', 'wait'],
+  [505, 'not-acceptable', 'modify'],
   [513, 'policy-violation', 'modify'],
+  [599, 'internal-server-error', 'cancel'],
+  [600, 'recipient-unavailable', 'wait'],
   [603, 'recipient-unavailable', 'wait'],
+  [604, 'item-not-found', 'cancel'],
+  [606, 'not-acceptable', 'modify'],
+  [699, 'recipient-unavailable', 'wait'],
+]
+
+/** The conditions of stanza errors. @see RFC 6120 §8.3.3 */
+const STANZA_ERRORS = [
+  ...['bad-request', 'conflict', 'feature-not-implemented', 'forbidden', 'gone', 'internal-server-error'],
+  ...['item-not-found', 'jid-malformed', 'not-acceptable', 'not-allowed', 'not-authorized', 'policy-violation'],
+  ...['recipient-unavailable', 'redirect', 'registration-required', 'remote-server-not-found'],
+  ...['remote-server-timeout', 'resource-constraint', 'service-unavailable', 'subscription-required'],
+  ...['undefined-condition', 'unexpected-request'],
 ]
 
 /** Where a SIP user may write in vain, and the statuses that say why. @see mapping B.3 */
@@ -29,7 +80,7 @@ const IN_TIME_MS = 25_000
 play(
   'errors',
   {
-    xmpp: ['juliet'],
+    xmpp: ['juliet', 'nurse', 'rosaline'],
     sip: { romeo: SIP, paris: SIP_TCP },
     pair: {
       partners: [
@@ -61,20 +112,47 @@ play(
       expect(error).toMatchObject({ condition: 'recipient-unavailable', errorType: 'wait' })
     })
 
-    for (const [status, condition, errorType] of CONDITIONS) {
-      act(
-        `RFC 7247 §7.2: a SIP user who answers ${status} is ${condition}`,
-        async ({ xmpp: { juliet }, sip: { romeo } }) => {
-          romeo.answer = () => ({ status, reason: 'So It Is' })
-          try {
+    act(
+      'each status that a SIP user answers reaches the sender as its condition',
+      async ({ xmpp: { juliet }, sip: { romeo } }) => {
+        try {
+          for (const [status, condition, errorType] of CONDITIONS) {
+            romeo.answer = () => ({ status, reason: 'So It Is' })
             const error = await juliet.hearsError(juliet.message('romeo@sip.example', `answer ${status}`))
-            expect(error).toMatchObject({ condition, errorType, from: 'romeo@sip.example' })
-          } finally {
-            romeo.answer = () => ({ status: 200, reason: 'OK' })
+            const { from } = error
+            expect([status, error.condition, error.errorType, from]).toEqual([
+              status,
+              condition,
+              errorType,
+              'romeo@sip.example',
+            ])
           }
-        },
-      )
-    }
+        } finally {
+          romeo.answer = () => ({ status: 200, reason: 'OK' })
+        }
+      },
+    )
+
+    act(
+      'mapping B.4: each stanza error that comes late reaches the SIP user, by the contact, in words',
+      async ({ xmpp: { juliet, nurse, rosaline }, sip: { romeo, paris } }) => {
+        // No more than five go to one user of one contact.
+        const pairs = [juliet, nurse, rosaline].flatMap((person) => [romeo, paris].map((phone) => ({ person, phone })))
+        for (const [index, condition] of STANZA_ERRORS.entries()) {
+          const { person, phone } = pairs[index % pairs.length]!
+          expect([200, 202]).toContain(statusOf(await phone.message(`sip:${person.bare}`, `make it ${condition}`)))
+          const seen = await person.hearsMessage(`make it ${condition}`)
+          const defined = { name: condition, attrs: { xmlns: 'urn:ietf:params:xml:ns:xmpp-stanzas' } }
+          person.send({
+            name: 'message',
+            attrs: { type: 'error', to: seen.from, id: seen.id ?? '' },
+            children: [{ name: 'error', attrs: { type: 'cancel' }, children: [defined] }],
+          })
+          const told = await phone.hears(`[Your message was not delivered: ${condition}]`)
+          expect(told.from).toBe(`sip:${person.bare}`)
+        }
+      },
+    )
 
     act('a domain of ours without a user part is refused, not swallowed', async ({ xmpp: { juliet } }) => {
       const error = await juliet.hearsError(juliet.message('sip.example', 'to nobody'))

@@ -15,8 +15,6 @@ export interface Session {
   readonly since: string
   readonly reason: string | null
   readonly failure: { readonly stage: string; readonly cause: string; readonly detail: string } | null
-  readonly streamManagement: boolean
-  readonly bidirectional: boolean
   readonly stanzasIn: number
   readonly stanzasOut: number
   readonly ownCertificate: ShownCertificate | null

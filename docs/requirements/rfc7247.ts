@@ -109,6 +109,10 @@ export const RFC_7247: readonly Requirement[] = [
     [2, 'must', 'Characters that a localpart cannot have are escaped by XEP-0106.'],
     [3, 'must', 'Characters outside of ASCII pass as UTF-8, percent-encoded in SIP.'],
   ]),
+  ...section('7247-6.3', 'RFC 7247 §6.3', [
+    [1, 'should', 'The GRUU of a SIP device and the resource of an XMPP one stand for each other.'],
+    [2, 'should', 'A temporary GRUU has no counterpart.'],
+  ]),
   ...section('7247-6.4', 'RFC 7247 §6.4, SIP to XMPP', [
     [1, 'must', 'Step 1: the scheme is taken off.'],
     [2, 'must', 'Step 2: user part and domain are split at the first @.'],

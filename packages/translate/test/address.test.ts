@@ -16,7 +16,7 @@ describe('SIP to XMPP', () => {
       "sip:o'malley@sip.example",
       'o\\27malley@sip.example',
     ],
-    ['3 RFC 7247 §6.4 step 8, gr [7247-6.4.8]', 'sip:foo@sip.example;gr=bar', 'foo@sip.example/bar'],
+    ['3 RFC 7247 §6.4 step 8, gr [7247-6.4.8 7247-6.3.1]', 'sip:foo@sip.example;gr=bar', 'foo@sip.example/bar'],
     [
       '8 XEP-0106 §4',
       'sip:here%27s_a_wild_%26_%2Fcr%25zy%2F_address@example.com',
@@ -44,7 +44,7 @@ describe('SIP to XMPP', () => {
       'sip:alice@example.com;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
       'alice@example.com/urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
     ],
-    ['33 temporary GRUU', 'sip:tgruu.7hs@example.com;gr', 'tgruu.7hs@example.com'],
+    ['33 temporary GRUU [7247-6.3.2]', 'sip:tgruu.7hs@example.com;gr', 'tgruu.7hs@example.com'],
     ['34 space in gr', 'sip:alice@example.com;gr=a%20b', 'alice@example.com/a b'],
     ['35 RFC 7622 example 12', 'sip:king@example.com;gr=%E2%99%9A', 'king@example.com/♚'],
     ['37 im', 'im:romeo@example.net', 'romeo@example.net'],
@@ -92,7 +92,11 @@ describe('XMPP to SIP', () => {
   test.each([
     ['4 RFC 7247 §6.5, unescaped [7247-6.5.3]', 'm\\26m@xmpp.example', 'sip:m&m@xmpp.example'],
     ['5 RFC 7247 §6.5, UTF-8 [7247-6.5.4 7247-6.2.3]', 'tschüss@xmpp.example', 'sip:tsch%C3%BCss@xmpp.example'],
-    ['6 RFC 7247 §6.5, the resource [7247-6.5.1 7247-6.5.8]', 'baz@xmpp.example/qux', 'sip:baz@xmpp.example;gr=qux'],
+    [
+      '6 RFC 7247 §6.5, the resource [7247-6.5.1 7247-6.5.8 7247-6.3.1]',
+      'baz@xmpp.example/qux',
+      'sip:baz@xmpp.example;gr=qux',
+    ],
     ['7 RFC 7572 example 1–2', 'juliet@example.com/yn0cl4bnw0yr3vym', 'sip:juliet@example.com;gr=yn0cl4bnw0yr3vym'],
     [
       '9 one spelling',

@@ -1,3 +1,4 @@
+import { connect as connectHttp2 } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEFAULT_SETTINGS, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
 import { Code, ConnectError, createClient } from '@connectrpc/connect'
@@ -413,6 +414,39 @@ describe('who may attach', () => {
     await expect(edgeUp({ listen: `127.0.0.1:${edge.port}` })).rejects.toThrow(
       `cannot listen on 127.0.0.1:${edge.port}: the port is in use`,
     )
+  })
+})
+
+describe('a peer that speaks the protocol badly', () => {
+  const say = (edge: Edge, contentType: string, bytes: Buffer): Promise<{ status: unknown; closed: boolean }> =>
+    new Promise((resolve, reject) => {
+      const session = connectHttp2(edge.url, { ...gatewayTls })
+      open.push({ close: async () => session.destroy() })
+      const headers = { ':method': 'POST', ':path': '/stox.link.v1.Link/Attach', 'content-type': contentType }
+      const stream = session.request(headers)
+      let status: unknown
+      stream.on('response', (response) => (status = response[':status']))
+      stream.on('error', reject)
+      stream.on('close', () => resolve({ status, closed: true }))
+      stream.resume()
+      stream.write(bytes)
+    })
+
+  test.each([
+    ['a batch that cannot be read', Buffer.from([0, 0, 0, 0, 1, 0xff]), 'protocol: a batch that cannot be read'],
+    ['a compressed batch', Buffer.from([1, 0, 0, 0, 1, 0]), 'transport: a compressed message'],
+    ['a batch without end', Buffer.from([0, 0xff, 0xff, 0xff, 0xff]), 'transport: a message of 4294967295 bytes'],
+    ['no hello', Buffer.from([0, 0, 0, 0, 0]), 'protocol: the first batch has no hello'],
+  ])('%s: the stream is closed, with its reason counted', async (_case, bytes, reason) => {
+    const edge = await edgeUp()
+    expect(await say(edge, 'application/connect+proto', bytes)).toMatchObject({ status: 200, closed: true })
+    expect(edge.refused).toEqual([expect.stringContaining(`link-greeting: ${reason}`)])
+    expect(edge.server.attachedGateways()).toEqual([])
+  })
+
+  test('another content type is no stream of ours', async () => {
+    const edge = await edgeUp()
+    expect(await say(edge, 'application/grpc+proto', Buffer.from([0, 0, 0, 0, 0]))).toMatchObject({ status: 415 })
   })
 })
 

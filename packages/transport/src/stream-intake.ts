@@ -1,11 +1,13 @@
 import type { Clock } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
+import { FairTurns } from './fair-turns.ts'
 import { PartnerRates } from './partner-rates.ts'
 import type { PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 
-/** How much of what comes is taken: a partner's rate, and what one stream may have under way. */
+/** How much of what comes is taken: a partner's turn, its rate, and what one stream may have under way. */
 export class StreamIntake {
+  readonly #turns = new FairTurns()
   readonly #rates: PartnerRates
   readonly #limits: Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand'>
   readonly #rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined
@@ -24,11 +26,12 @@ export class StreamIntake {
     this.#rates.forgetAll()
   }
 
-  /** Beyond the rate of the partner's record reading pauses. */
+  /** Behind the partner's turn, and beyond the rate of its record, reading pauses. */
   onRead(stream: Stream, bytes: number): void {
     const [pair] = stream.pairs
     const rules = pair && this.#rulesFor(pair.local, pair.remote)
     if (rules === undefined) return
+    this.#turns.onRead(rules.partner, stream.connection, bytes)
     const { stanzasIn } = stream.connection
     const stanzas = stanzasIn - stream.stanzasPaid
     stream.stanzasPaid = stanzasIn

@@ -98,6 +98,7 @@ export class XmppConnection {
 
   #heldForCredit = false
   #heldForRate = false
+  #heldForTurn = false
   /** The peer makes us write and does not read it: it has to, before it may say more. */
   #heldForWrites = false
   #toTheFloor = 0
@@ -431,8 +432,14 @@ export class XmppConnection {
 
   #holdOrRead(): void {
     if (this.#mode !== 'reading') return
-    if (this.isReading) this.#socket.resume()
+    if (this.isReading && !this.#heldForTurn) this.#socket.resume()
     else this.#socket.pause()
+  }
+
+  /** Others are read before it goes on. */
+  waitForTurn(isWaiting: boolean): void {
+    this.#heldForTurn = isWaiting
+    this.#holdOrRead()
   }
 
   /** Reads on after `afterMs`: the partner is faster than its record allows. */

@@ -1,0 +1,50 @@
+/** A connection whose reading can stop for a while. */
+export interface Reading {
+  waitForTurn(isWaiting: boolean): void
+}
+
+/** Read of one partner in one turn of the event loop: some hundred stanzas, a few milliseconds. */
+const BYTES_PER_TURN = 16_384
+/** What a piece costs, however small: who sends his bytes one by one has sooner had his share. */
+const BYTES_OF_A_PIECE = 256
+
+/**
+ * Everybody is read in turn. A socket with much to say is read by the system as long as it has something, megabytes in
+ * one go, while all others wait; so a partner that has had its share waits for the next turn of the event loop, and of
+ * its connections that wait one goes on in each.
+ */
+export class FairTurns {
+  readonly #taken = new Map<string, number>()
+  readonly #waiting = new Map<string, Set<Reading>>()
+  #isNextAwaited = false
+  readonly #onNext = (): void => this.#begin()
+
+  onRead(partner: string, connection: Reading, bytes: number): void {
+    const taken = (this.#taken.get(partner) ?? 0) + bytes + BYTES_OF_A_PIECE
+    this.#taken.set(partner, taken)
+    this.#awaitNext()
+    if (taken < BYTES_PER_TURN) return
+    const others = this.#waiting.get(partner)
+    if (others === undefined) this.#waiting.set(partner, new Set([connection]))
+    else others.add(connection)
+    connection.waitForTurn(true)
+  }
+
+  #awaitNext(): void {
+    if (this.#isNextAwaited) return
+    this.#isNextAwaited = true
+    setImmediate(this.#onNext)
+  }
+
+  #begin(): void {
+    this.#isNextAwaited = false
+    this.#taken.clear()
+    for (const [partner, waiting] of this.#waiting) {
+      const [first] = waiting
+      if (first !== undefined) waiting.delete(first)
+      if (waiting.size === 0) this.#waiting.delete(partner)
+      else this.#awaitNext()
+      first?.waitForTurn(false)
+    }
+  }
+}

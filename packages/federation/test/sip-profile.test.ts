@@ -1,4 +1,14 @@
-import { FederationIndex, federationModelSchema, EMPTY_MODEL, localDomainSchema, SIP_PROFILES } from '@stox/federation'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  FederationIndex,
+  federationModelSchema,
+  EMPTY_MODEL,
+  localDomainSchema,
+  SIP_PROFILES,
+  SIP_PROFILE_NAMES,
+} from '@stox/federation'
+import type { SipRules } from '@stox/federation'
 
 const served = (more: object): unknown => {
   const local = localDomainSchema.parse({ domain: 'a.example', route: 'sips:a.example', ...more })
@@ -25,4 +35,12 @@ test('a model of before the profiles keeps what it said', () => {
   }
   const model = federationModelSchema.parse({ ...EMPTY_MODEL, localDomains: [old] })
   expect(new FederationIndex(model).localDomain('a.example')).toMatchObject({ ...old, gruu: 'raw', backupRoutes: [] })
+})
+
+test('docs/sip.md has this table', () => {
+  const text = readFileSync(join(__dirname, '../../../docs/sip.md'), 'utf8')
+  for (const rule of Object.keys(SIP_PROFILES.generic) as (keyof SipRules)[]) {
+    const values = SIP_PROFILE_NAMES.map((name) => String(SIP_PROFILES[name][rule]))
+    expect(text).toContain(`| \`${rule}\` | ${values.join(' | ')} |`)
+  }
 })

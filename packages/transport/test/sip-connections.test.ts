@@ -221,3 +221,19 @@ test('how late the process runs: one pause is nothing, two in a row are', () => 
   expect(late.delayMs).toBe(0)
   late.close()
 })
+
+test('RFC 3261 §21.5.4: a process that runs late refuses before it loses anything', async () => {
+  // A clock ten times as fast as the timers.
+  const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() * 10 }
+  const server = await start({ clock })
+  const client = await start()
+  const target: SipTarget = { transport: 'tcp', host: '127.0.0.1', port: server.port }
+  for (;;) {
+    const reply = await client.endpoint.request(message(), target)
+    if (reply.kind === 'response' && reply.response.status === 200) continue
+    expect(reply).toMatchObject({ kind: 'response', response: { status: 503 } })
+    expect(reply.kind === 'response' && reply.response.headers.get('Retry-After')).toMatch(/^[5-9]$/)
+    break
+  }
+  expect(server.refusals[0]).toBe('sip-overload')
+})

@@ -2,35 +2,27 @@ import type { Socket } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
 import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
-import { STREAM_END, formatStanza, formatStreamError, formatStreamHeader } from '@stox/xmpp'
-import type {
-  Judgement,
-  Proof,
-  ReceivingWorld,
-  StreamEffect,
-  StreamFailure,
-  RefusalKind,
-  StreamPurpose,
-  StreamTimes,
-} from '@stox/xmpp-engine'
-import { advanceReceiving, detailOf, failureOf, startReceiving } from '@stox/xmpp-engine'
+import { formatStanza } from '@stox/xmpp'
+import type { Proof, StreamEffect, StreamFailure, RefusalKind, StreamPurpose } from '@stox/xmpp-engine'
+import { detailOf, failureOf } from '@stox/xmpp-engine'
 import { Admission } from './admission.ts'
 import { endWithCertificates } from './certificate-end.ts'
-import { DialGate } from './dial-gate.ts'
 import type { Dialed } from './dial-stream.ts'
 import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
-import { OutboundPair } from './outbound-pair.ts'
+import type { OutboundPair } from './outbound-pair.ts'
+import { OutboundPairs } from './outbound-pairs.ts'
 import { KeyVerifier } from './key-verifier.ts'
+import { noRoomText, receivingMachine } from './receive-stream.ts'
 import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
 import { StreamPings } from './stream-pings.ts'
+import { StreamRulebook } from './stream-rules.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
 import type {
   FailedStream,
   JudgeCertificate,
-  PartnerRules,
   SendOutcome,
   StreamFailureInfo,
   StreamInfo,
@@ -40,8 +32,8 @@ import type {
 } from './xmpp-endpoint-types.ts'
 import { DEFAULT_LIMITS } from './xmpp-endpoint-limits.ts'
 import { XmppListener } from './xmpp-listener.ts'
-import type { MachineFor, Stream } from './xmpp-stream.ts'
-import { carrierOf, infoOf, machineOf } from './xmpp-stream.ts'
+import type { Stream } from './xmpp-stream.ts'
+import { infoOf } from './xmpp-stream.ts'
 
 /** For an error stanza that answers a broken one. */
 const ANSWER_MAX_WAIT_MS = 30_000
@@ -52,11 +44,11 @@ export class XmppEndpoint {
   readonly #limits: XmppEndpointLimits
   readonly #listener = new XmppListener()
   readonly #streams = new Map<string, Stream>()
-  readonly #pairs = new Map<string, OutboundPair>()
+  readonly #pairs: OutboundPairs
   readonly #dialing = new AbortController()
+  readonly #rules: StreamRulebook
   readonly #admission: Admission
   readonly #intake: StreamIntake
-  readonly #gate: DialGate
   readonly #verifier: KeyVerifier
   readonly #pings: StreamPings
   readonly #failures: FailureNotes
@@ -70,10 +62,21 @@ export class XmppEndpoint {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     const { clock, timers, log, policy } = options
+    this.#rules = new StreamRulebook(policy, this.#limits.closeTimeoutMs)
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
-    this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rulesFor(local, remote))
+    this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rules.rulesFor(local, remote))
     this.#pings = new StreamPings(options)
-    this.#gate = new DialGate(this.#limits.dialsAtOnce)
+    this.#pairs = new OutboundPairs({
+      ...options,
+      limits: this.#limits,
+      streams: () => this.#streams.values(),
+      partnerOf: (local, remote) => this.#rules.partnerOf(local, remote),
+      dial: (local, remote) => this.#dial(local, remote, { kind: 'stanzas' }),
+      open: (dialed, pair, onEffect) => void this.#open(dialed, pair, onEffect, pair),
+      onAny: (stream, effect) => this.#onAny(stream, effect),
+      up: (stream, local, remote, provenBy) => this.#up(stream, local, remote, provenBy),
+      failed: (stream, failure) => this.#note(stream, failure),
+    })
     this.#verifier = new KeyVerifier({
       clock,
       limits: this.#limits,
@@ -121,7 +124,7 @@ export class XmppEndpoint {
     if (stanzaXml.length * 3 > maxStanzaBytes && Buffer.byteLength(stanzaXml) > maxStanzaBytes) {
       return failed({ kind: 'too-big', detail: `more than ${maxStanzaBytes} bytes` })
     }
-    return this.#pairFor(local, remote).send(stanzaXml, options.maxWaitMs)
+    return this.#pairs.for(local, remote).send(stanzaXml, options.maxWaitMs)
   }
 
   streams(): readonly StreamInfo[] {
@@ -130,7 +133,7 @@ export class XmppEndpoint {
       if (direction === 'in' || purpose === 'verify' || local === undefined || remote === undefined) {
         return infoOf(stream)
       }
-      return infoOf(stream, this.#pairs.get(keyOf(local, remote))?.waiting)
+      return infoOf(stream, this.#pairs.known(local, remote)?.waiting)
     })
   }
 
@@ -148,7 +151,7 @@ export class XmppEndpoint {
   /** After a new replica: ends the streams that the rules no longer allow. */
   policyChanged(): void {
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'policy-changed' })
-    for (const pair of this.#pairs.values()) pair.forgive()
+    for (const pair of this.#pairs.all) pair.forgive()
     this.#intake.forgetRates()
   }
 
@@ -168,7 +171,7 @@ export class XmppEndpoint {
     this.#closed = true
     this.#failures.close()
     this.#dialing.abort()
-    for (const pair of this.#pairs.values()) pair.close(SHUTTING_DOWN)
+    for (const pair of this.#pairs.all) pair.close(SHUTTING_DOWN)
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'close' })
     if (this.#streams.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#whenEmpty = resolve))
@@ -185,7 +188,7 @@ export class XmppEndpoint {
   async #drained(): Promise<void> {
     const { clock, timers } = this.#options
     const untilMs = clock.monotonicMs() + this.#limits.drainTimeoutMs
-    const isBusy = (): boolean => this.#inHand > 0 || [...this.#pairs.values()].some((pair) => !pair.isIdle)
+    const isBusy = (): boolean => this.#inHand > 0 || [...this.#pairs.all].some((pair) => !pair.isIdle)
     while (isBusy() && clock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => timers.arm(LOOK_AGAIN_MS, resolve))
     }
@@ -198,27 +201,10 @@ export class XmppEndpoint {
       this.#refused('connection-limit', place?.failure ?? 'shutting down', from)
       socket.on('error', () => {})
       if (begin === 'direct') socket.destroy()
-      else socket.end(this.#fullText(), () => socket.destroy())
+      else socket.end(noRoomText(this.#options.ids), () => socket.destroy())
       return
     }
-    const { policy, ids, hashes, tls } = this.#options
-    const world: Omit<ReceivingWorld, 'judgeCertificate' | 'counts'> = {
-      ids,
-      hashes,
-      times: this.#times(),
-      dialbackSecret: () => policy.dialbackSecret(),
-      isServed: (domain) => policy.isServed(domain),
-      judge: (local, remote) => this.#judge(local, remote),
-      hasRoom: (local, remote) => this.#hasRoom(local, remote),
-      canEncrypt: (local) => tls.contextFor(local) !== undefined,
-    }
-    const machineFor: MachineFor = (judgeCertificate, counts) => {
-      const mine = { ...world, judgeCertificate, counts }
-      return machineOf(
-        () => startReceiving(mine, begin),
-        (state, input) => advanceReceiving(state, input, mine),
-      )
-    }
+    const machineFor = receivingMachine({ ...this.#options, rules: this.#rules, admission: this.#admission }, begin)
     const stream = this.#open({ socket, machineFor, place: place.value }, {}, (mine, effect) =>
       this.#onInbound(mine, effect),
     )
@@ -232,48 +218,6 @@ export class XmppEndpoint {
 
   #refused(kind: RefusalKind, detail: string, remoteAddress: string, isLast = false): void {
     this.#options.on.refused({ kind, detail, remoteAddress, isLast })
-  }
-
-  #fullText(): string {
-    const header = formatStreamHeader({
-      from: undefined,
-      to: undefined,
-      id: this.#options.ids.token(),
-      version: { major: 1, minor: 0 },
-      lang: 'en',
-      declaresDialback: true,
-    })
-    return header + formatStreamError({ condition: 'resource-constraint', text: undefined }) + STREAM_END
-  }
-
-  #judge(local: DomainName, remote: DomainName): Judgement {
-    const judgement = this.#options.policy.judge(local, remote)
-    if (judgement.allowed) return judgement
-    return { allowed: false, condition: judgement.condition ?? 'policy-violation', reason: judgement.reason }
-  }
-
-  #rulesFor(local: DomainName, remote: DomainName): PartnerRules | undefined {
-    const judgement = this.#options.policy.judge(local, remote)
-    return judgement.allowed ? judgement.rules : undefined
-  }
-
-  #partnerOf(local: DomainName | undefined, remote: DomainName | undefined): string | undefined {
-    return local === undefined || remote === undefined ? undefined : this.#rulesFor(local, remote)?.partner
-  }
-
-  #hasRoom(local: DomainName, remote: DomainName): boolean {
-    const rules = this.#rulesFor(local, remote)
-    return rules !== undefined && this.#admission.hasRoom(rules.partner, 'stanzas', rules.connectionLimit)
-  }
-
-  #times(): StreamTimes {
-    const { establishmentTimeoutMs, inactivityTimeoutMs, keepAliveIntervalMs } = this.#options.policy.times()
-    return {
-      establishmentMs: establishmentTimeoutMs,
-      idleMs: inactivityTimeoutMs,
-      keepAliveMs: keepAliveIntervalMs,
-      closeMs: this.#limits.closeTimeoutMs,
-    }
   }
 
   #open(
@@ -361,7 +305,7 @@ export class XmppEndpoint {
       case 'addressed':
         stream.local = effect.local
         stream.remote = effect.remote
-        stream.place.claims = this.#partnerOf(effect.local, effect.remote)
+        stream.place.claims = this.#rules.partnerOf(effect.local, effect.remote)
         return
       case 'verify':
         this.#verifier.verify(stream, effect)
@@ -374,7 +318,7 @@ export class XmppEndpoint {
         stream.isBidi = effect.isBidi
         this.#up(stream, local, peer.domain, peer.provenBy)
         // Who comes to us can be gone to.
-        this.#pairs.get(keyOf(local, peer.domain))?.forgive()
+        this.#pairs.known(local, peer.domain)?.forgive()
         return
       }
       default:
@@ -452,7 +396,7 @@ export class XmppEndpoint {
   #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
     const { id: streamId, direction, connection } = stream
     const up: StreamUp = { streamId, direction, local, remote, provenBy, tlsVersion: connection.tlsVersion }
-    const rules = this.#rulesFor(local, remote)
+    const rules = this.#rules.rulesFor(local, remote)
     stream.pairs.push(up)
     stream.isTold = false
     stream.matrixRow ??= rules?.row
@@ -501,93 +445,6 @@ export class XmppEndpoint {
     } else stream.ledger.settle(place)
   }
 
-  #pairFor(local: DomainName, remote: DomainName): OutboundPair {
-    const key = keyOf(local, remote)
-    const known = this.#pairs.get(key)
-    if (known !== undefined) return known
-    const { clock, timers, ids } = this.#options
-    const { queueEntries, queueBytes, backOffFirstMs, backOffCapMs } = this.#limits
-    const pair = new OutboundPair({
-      local,
-      remote,
-      clock,
-      timers,
-      ids,
-      queueEntries,
-      queueBytes,
-      backOffFirstMs,
-      backOffCapMs,
-      dial: (mine) => this.#connectPair(mine),
-    })
-    this.#pairs.set(key, pair)
-    return pair
-  }
-
-  #connectPair(pair: OutboundPair): void {
-    const { local, remote } = pair
-    if (this.#goesBack(pair)) return
-    const partner = this.#partnerOf(local, remote)
-    this.#gate.enter(partner ?? remote, pair.hasFailed, (leave) => {
-      if (this.#goesBack(pair)) {
-        leave()
-        return
-      }
-      void this.#dial(local, remote, { kind: 'stanzas' }).then((dialed) => {
-        if (dialed.ok) {
-          this.#openPair(pair, dialed.value, leave)
-          return
-        }
-        leave()
-        const { address, port } = dialed.failure.at ?? {}
-        const stream: FailedStream = {
-          direction: 'out',
-          partner,
-          local,
-          remote,
-          remoteAddress: address,
-          remotePort: port,
-          wasEstablished: false,
-        }
-        this.#note(stream, dialed.failure)
-        pair.onEnded(dialed.failure)
-      })
-    })
-  }
-
-  #openPair(pair: OutboundPair, dialed: Dialed, leave: () => void): void {
-    const { local, remote } = pair
-    const onEffect = (stream: Stream, effect: StreamEffect): void => {
-      if (effect.kind === 'ready' || effect.kind === 'ended') leave()
-      this.#onAny(stream, effect)
-      if (effect.kind !== 'ready') return
-      stream.isBidi = effect.isBidi
-      this.#up(stream, local, remote, effect.provenBy)
-      this.#carry(stream, pair, effect.limits?.maxBytes)
-    }
-    this.#open(dialed, pair, onEffect, pair)
-  }
-
-  #carry(stream: Stream, pair: OutboundPair, maxBytes?: number): void {
-    stream.carried = pair
-    stream.carrier = carrierOf(stream, pair.remote, maxBytes)
-    pair.onReady(stream.carrier)
-  }
-
-  /**
-   * On a stream of the partner's, when it is both ways: for the pair that has proven itself on it first, so that what is
-   * not acknowledged has one owner. @see XEP-0288 §4
-   */
-  #goesBack(pair: OutboundPair): boolean {
-    for (const stream of this.#streams.values()) {
-      const [first] = stream.pairs
-      if (stream.direction !== 'in' || !stream.isBidi || stream.isShut || first === undefined) continue
-      if (first.local !== pair.local || first.remote !== pair.remote) continue
-      this.#carry(stream, pair)
-      return true
-    }
-    return false
-  }
-
   async #dial(
     local: DomainName,
     remote: DomainName,
@@ -601,8 +458,8 @@ export class XmppEndpoint {
         ...this.#limits,
         mayConnect,
         admission: this.#admission,
-        judge: (ours, theirs) => this.#judge(ours, theirs),
-        times: () => this.#times(),
+        judge: (ours, theirs) => this.#rules.judge(ours, theirs),
+        times: () => this.#rules.times(),
       },
       { local, remote, purpose, forStranger, signal: this.#dialing.signal },
     )
@@ -614,8 +471,6 @@ export class XmppEndpoint {
 }
 
 const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
-
-const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
 
 const SILENT: StreamErrorInfo = { condition: 'connection-timeout', text: 'our request for your count was not answered' }
 

@@ -206,6 +206,8 @@ async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest,
   return outcome
 }
 
+const LONGEST_DIAGNOSTICS = 300
+
 export function failureOf(reply: SipReply): Failure {
   if (reply.kind === 'failed') return sipTroubleToFailure(reply.cause, reply.detail)
   const { status, reason, headers } = reply.response
@@ -217,5 +219,10 @@ export function failureOf(reply: SipReply): Failure {
     retryAfterS: parseRetryAfter(headers.get('Retry-After') ?? ''),
     alternate: alternate?.ok === true ? `xmpp:${formatBareJid(alternate.value)}` : undefined,
   }
-  return sipStatusToFailure(status, hints)
+  const failure = sipStatusToFailure(status, hints)
+  // COMPAT: Lync says there what it means. @see mapping D.14
+  const diagnostics = headers.get('ms-diagnostics')?.slice(0, LONGEST_DIAGNOSTICS)
+  return diagnostics === undefined
+    ? failure
+    : { ...failure, detail: `${failure.detail}, ms-diagnostics ${diagnostics}` }
 }

@@ -58,6 +58,7 @@ export class ServerHealth {
 
   /** It has answered. A rest that it asked for goes on. */
   answered(target: SipTarget): void {
+    if (this.#known.size === 0) return
     const known = this.#known.get(serverKey(target))
     if (known === undefined) return
     if (known.askedUntilMs <= this.#clock.monotonicMs()) this.#known.delete(serverKey(target))

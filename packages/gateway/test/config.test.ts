@@ -129,6 +129,25 @@ describe('gateway.yaml', () => {
     ['a route that is none', (c) => (c.sip.domains[0].route = 'kamailio'), /^sip\.domains\[0\]\.route$/],
     ['a domain twice', (c) => c.sip.domains.push({ ...c.sip.domains[0] }), /^sip\.domains\[1\]\.domain$/],
     ['a peer that is no address', (c) => (c.sip.trustedPeers = ['kamailio']), /^sip\.trustedPeers\[0\]$/],
+    ['a peer by a certificate that names nobody', (c) => (c.sip.trustedPeers = ['tls:']), /^sip\.trustedPeers\[0\]$/],
+    ['TLS without a certificate', (c) => c.sip.listen.push('tls:127.0.0.1:5061'), /^sip\.listen\[2\]$/],
+    ['a route by TLS without one', (c) => (c.sip.domains[0].route = 'sips:a.example'), /^sip\.domains\[0\]\.route$/],
+    [
+      'a SIP key of another certificate',
+      (c) =>
+        (c.sip.tls = { cert: file('sip.crt', ours.cert), key: file('other.key', ca.key), ca: file('ca.crt', ca.cert) }),
+      /^sip\.tls\.key$/,
+    ],
+    [
+      'credentials without a password',
+      (c) => (c.sip.credentials = [{ domain: 'capulet.example', username: 'gateway' }]),
+      /^sip\.credentials\[0\]$/,
+    ],
+    [
+      'a password file that is not there',
+      (c) => (c.sip.digest = { realm: 'r', users: [{ username: 'u', passwordFile: join(dir, 'gone') }] }),
+      /^sip\.digest\.users\[0\]$/,
+    ],
     ['nobody trusted', (c) => (c.sip.trustedPeers = []), /^sip\.trustedPeers$/],
     ['a key that is not there', (c) => (c.link.key = join(dir, 'gone.key')), /^link\.key$/],
     ['a key of another certificate', (c) => (c.link.key = file('other.key', ca.key)), /^link\.key$/],
@@ -165,6 +184,24 @@ describe('gateway.yaml', () => {
       c.ops = { listen: 'here' }
     })
     expect(config.ok ? [] : config.failure.map(({ path }) => path)).toEqual(['node', 'link.cert', 'ops.listen'])
+  })
+
+  test('SIP over TLS, and passwords from a file and from the environment', () => {
+    const credentials = [{ domain: 'capulet.example', username: 'gateway', password: 'from-the-environment' }]
+    const config = loaded(
+      (c) => {
+        c.sip.listen.push('tls:127.0.0.1:5061')
+        c.sip.tls = { cert: file('sip.crt', ours.cert), key: file('sip.key', ours.key), ca: file('ca.crt', ca.cert) }
+        c.sip.digest = { realm: 'r', users: [{ username: 'u', passwordFile: file('password', 'from-a-file\n') }] }
+      },
+      { STOX_GATEWAY__SIP__CREDENTIALS: JSON.stringify(credentials) },
+    )
+    expect(config.sip.tls).toMatchObject({ clientCertificates: 'required', trust: { kind: 'file' } })
+    expect(config.sip.credentials).toEqual(credentials)
+    expect(config.sip.digest).toMatchObject({
+      users: [{ username: 'u', password: 'from-a-file', domains: [] }],
+      algorithms: ['SHA-256', 'MD5'],
+    })
   })
 
   describe('the first model', () => {

@@ -4,10 +4,10 @@ import type { FederationModel, PartnerType } from '@stox/federation'
 import { localDomainSchema, xmppPartnerSchema } from '@stox/federation'
 import type { SipReply } from '@stox/transport'
 import { Conversations } from '../src/conversations.ts'
-import { deliverToSip } from '../src/deliver-to-sip.ts'
+import { deliverToSip, failureOf } from '../src/deliver-to-sip.ts'
 import { PairQueues } from '../src/pair-queues.ts'
 import { takeStanza } from '../src/take-stanza.ts'
-import { besidesOf, envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle } from './stage.ts'
+import { besidesOf, envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle, sipMessage } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 interface World extends Stage {
@@ -256,4 +256,9 @@ describe('C.7: one at a time for each pair', () => {
     at.sip.answer = (request) => respondTo(request, 200)
     expect(await at.deliver(from('romeo', '4'), '4')).toMatchObject({ kind: 'delivered' })
   })
+})
+
+test('D.14: what Lync says of an error stands in the log', () => {
+  const reply = respondTo(sipMessage({}), 404, [['ms-diagnostics', '1003;reason="User does not exist"']])
+  expect(failureOf(reply).detail).toBe('SIP 404, ms-diagnostics 1003;reason="User does not exist"')
 })

@@ -22,8 +22,10 @@ const CONTACTS = 100
  */
 export class XmppContacts implements LoadEnd {
   listener: LoadListener = nobody
-  /** How many there are. */
-  subscriptions = 1
+  /** Smaller numbers are a subscription's own, said to who asks; from here on they are changes. */
+  changesFrom = Number.POSITIVE_INFINITY
+  /** The subscriptions whose contacts change. */
+  watched: readonly number[] = []
   readonly #options: ContactsOptions
   readonly #partner: S2sPartner
   readonly #cutter = new XmlCutter()
@@ -59,9 +61,13 @@ export class XmppContacts implements LoadEnd {
     })
   }
 
-  /** A change of the presence that subscription `seq` modulo their number is about. */
+  /** A change for one of the watched, in turn. */
   send(seq: number): void {
-    this.#tell(seq, ...peopleOf(seq % this.subscriptions))
+    this.#tell(seq, ...peopleOf(this.subscriptionOf(seq)))
+  }
+
+  subscriptionOf(seq: number): number {
+    return seq < this.changesFrom ? seq : (this.watched[seq % this.watched.length] ?? seq)
   }
 
   #tell(seq: number, watcher: string, contact: string): void {

@@ -13,6 +13,7 @@ export interface PairOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   /** Who may send us SIP, besides the SIP server. */
   readonly trustedPeers?: readonly string[]
+  readonly notifyIntervalMs?: number
   /** Listens wherever there is room, so that many can stand side by side. */
   readonly anyPort?: boolean
   /** How messages are written for the users of the SIP domains. */
@@ -264,7 +265,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
       },
       dns: { servers: [at.dns] },
       // Five seconds unless told otherwise: long for a play of many changes.
-      presence: { notifyIntervalMs: 1000 },
+      presence: { notifyIntervalMs: options.notifyIntervalMs ?? 1000 },
       admin: { listen: `${at.gateway}:${ports.admin}` },
       store: { url: `sqlite:${join(dir, 'stox.db')}` },
       ops: { listen: `${at.gateway}:${ports.ops}` },

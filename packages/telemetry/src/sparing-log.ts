@@ -3,8 +3,8 @@ import type { Clock, Log } from '@stox/kernel'
 const WINDOW_MS = 1000
 
 /**
- * For what strangers can cause: of one event and kind at most so many warnings a second, so that nobody can fill a disk
- * from outside. The next one that is written says how many were left out; the metrics count them all.
+ * For what strangers can cause: of one event and kind (or partner) at most so many warnings a second, so that nobody can
+ * fill a disk from outside, or drown what is said of a partner. The next one that is written says how many were left out; the metrics count them all.
  */
 export function sparingLog(log: Log, clock: Clock, perSecond = 20): Log {
   const windows = new Map<string, { endsAtMs: number; written: number; leftOut: number }>()
@@ -14,7 +14,7 @@ export function sparingLog(log: Log, clock: Clock, perSecond = 20): Log {
     error: (event, fields) => log.error(event, fields),
     warn(event, fields) {
       const nowMs = clock.monotonicMs()
-      const key = `${event} ${fields?.['kind'] ?? ''}`
+      const key = `${event} ${fields?.['kind'] ?? fields?.['partner'] ?? ''}`
       let window = windows.get(key)
       if (window === undefined) {
         window = { endsAtMs: 0, written: 0, leftOut: 0 }

@@ -101,7 +101,7 @@ describe('endpoint with endpoint', () => {
     ['expired', () => signed(ROMEO, { validDays: 0.0001 }), /expired/i],
   ]
 
-  test.each(bad)('dialback where it is allowed, on the same streams: a certificate %s', async (_name, make) => {
+  test.each(bad)('dialback where it is allowed, on the same streams: a certificate %s', async (_name, make, why) => {
     const { romeo, juliet } = await two([await make(), await signed(JULIET)], both(RULES.saslOrDialback))
     expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
     expect(await juliet.send(romeo.domain, 'm2')).toMatchObject({ kind: 'sent' })

@@ -163,6 +163,23 @@ test('a key that cannot be verified: told as the failure of the stream that it w
   expect(lines.filter(({ event }) => event === 'stream-failed')).toHaveLength(1)
 })
 
+test('a stream that an administrator closes: our closing tag, nothing of the partner lost, and no failure', async () => {
+  const { server, lines, romeoAt } = await juliet()
+  romeoAt((await romeo()).port)
+  const peer = await connected(server)
+  peer.say(header(ROMEO, JULIET) + `<db:result from='${ROMEO}' to='${JULIET}'>k</db:result>`)
+  await peer.hears(/type=.valid/)
+  const stream = server.endpoint.streams().find(({ pairs }) => pairs.length > 0)
+  expect(server.endpoint.closeStream(stream?.id ?? '')).toBe(true)
+  await peer.hears(/<\/stream:stream>$/)
+  peer.say(`<message from='r@${ROMEO}' to='j@${JULIET}' id='late'><body>x</body></message></stream:stream>`)
+  await peer.closes()
+  await server.until(() => server.downs.length === 1)
+  expect(server.arrived.map(({ stanza }) => stanza.id)).toEqual(['late'])
+  expect(server.downs).toMatchObject([{ isFailure: false, reason: 'closed' }])
+  expect([server.endpoint.failures(), lines]).toEqual([[], []])
+})
+
 test('who only asks about a key may go as he likes: nothing is told', async () => {
   const { server, lines } = await juliet()
   for (let count = 0; count < 3; count += 1) {

@@ -1,13 +1,14 @@
+import { unreachable } from '@stox/kernel'
 import type { Clock, Hashes, Ids, Outcome } from '@stox/kernel'
 import { decideOutbound, refusalOf } from '@stox/federation'
-import type { FederationIndex } from '@stox/federation'
+import type { FederationIndex, LocalDomain } from '@stox/federation'
 import type { OutboundEnvelope } from '@stox/link'
 import { newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid, formatStanza, parseDomain } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { extensionsFor, failureToSip, messageToXmpp, partiesOfRequest, textOfMessage } from '@stox/translate'
-import type { SipFailure, SipParties } from '@stox/translate'
+import type { SipFailure, SipParties, SipText } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, misaddressed } from './bounce.ts'
 import type { Conversations } from './conversations.ts'
@@ -101,59 +102,71 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
   if (!decision.allowed) return ends(bounced(refusalOf(decision)))
 
   const view = sendersView(deps, { from, to })
-  if (verdict.value.kind === 'composing') {
-    deps.abilities.note(from, 'composing', true)
-    const passes = passesTyping(index, from.domain, to.domain)
-    return ends(passes ? await deps.typing.fromSip(view, verdict.value.composing) : absorbed('no-content'), 'state')
+  switch (verdict.value.kind) {
+    case 'composing': {
+      deps.abilities.note(from, 'composing', true)
+      const passes = passesTyping(index, from.domain, to.domain)
+      return ends(passes ? await deps.typing.fromSip(view, verdict.value.composing) : absorbed('no-content'), 'state')
+    }
+    case 'report': {
+      deps.abilities.note(from, 'cpim', true)
+      const envelope = reportFromSip(deps, parties.value, verdict.value.report, deps.giveUpMs)
+      return ends(envelope === undefined ? absorbed('no-content') : await deps.link.send(envelope))
+    }
+    case 'text': {
+      const { content } = verdict.value
+      story.stanzaId = content.id
+      const repeated = deps.repeats.outcomeOf(content.id)
+      if (repeated !== undefined) return ends(await repeated, 'repeat')
+      const round = deps.loops.refusalFor(request, parties.value, content.text)
+      if (round !== undefined) return ends(bounced(round))
+      noteWords(deps, from, to, content)
+      const outcome = sendWords(deps, rules, { from, to, view }, content, story)
+      deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })
+      return ends(await outcome)
+    }
+    default:
+      return unreachable(verdict.value)
   }
-  if (verdict.value.kind === 'report') {
-    deps.abilities.note(from, 'cpim', true)
-    const envelope = reportFromSip(deps, parties.value, verdict.value.report, deps.giveUpMs)
-    return ends(envelope === undefined ? absorbed('no-content') : await deps.link.send(envelope))
-  }
+}
 
-  const { content } = verdict.value
-  story.stanzaId = content.id
-  const repeated = deps.repeats.outcomeOf(content.id)
-  if (repeated !== undefined) return ends(await repeated, 'repeat')
-
-  const round = deps.loops.refusalFor(request, parties.value, content.text)
-  if (round !== undefined) return ends(bounced(round))
-
+/** What words of a SIP user teach, whatever becomes of them. */
+function noteWords(deps: DeliverToXmppDeps, from: Jid, to: Jid, content: SipText): void {
   if (content.html !== undefined) deps.abilities.note(from, 'html', true)
   if (content.cpim) deps.abilities.note(from, 'cpim', true)
   deps.typing.wordsFromSip(from, to)
-  deps.held.release(story.from)
-  const { stanzaType, stickyThread } = rules.messages
+  deps.held.release(from)
+  // A `gr` in From is a resource that this SIP domain has taught us.
+  deps.conversations.noteResource(from)
+}
+
+function sendWords(
+  deps: DeliverToXmppDeps,
+  { messages: { stanzaType, stickyThread } }: Pick<LocalDomain, 'messages'>,
+  { from, to, view }: SipParties & { readonly view: SipParties },
+  content: SipText,
+  story: MessageStory,
+): Promise<Outcome> {
+  const index = deps.index()
   const pair = deps.conversations.noteFromSip(from, to)
   const type = stanzaType === 'chat' || (stanzaType === 'mirror' && pair.chats) ? 'chat' : 'normal'
   const thread =
     (stickyThread ? deps.conversations.threadOfPair(from, to) : undefined) ??
     deps.conversations.threadOf(content.thread)
-  const message = messageToXmpp(
-    view,
-    { ...content, thread },
-    type,
-    domainOf(from),
-    extensionsFor(content, {
-      // Also with the first words of a chat, to show that states are understood. @see XEP-0085 §5.1
-      state: type === 'chat' && pair.tellsStates !== false && passesTyping(index, from.domain, to.domain),
-      reports: content.asks !== undefined && passesReports(index, to.domain),
-    }),
-  )
-  // A `gr` in From is a resource that this SIP domain has taught us.
-  deps.conversations.noteResource(from)
-  const outcome = deps.link.send({
+  const more = extensionsFor(content, {
+    // Also with the first words of a chat, to show that states are understood. @see XEP-0085 §5.1
+    state: type === 'chat' && pair.tellsStates !== false && passesTyping(index, from.domain, to.domain),
+    reports: content.asks !== undefined && passesReports(index, to.domain),
+  })
+  return deps.link.send({
     correlationId: story.correlationId,
     localDomain: from.domain,
     remoteDomain: to.domain,
     from: story.from,
     to: story.to,
-    stanzaXml: formatStanza(message),
+    stanzaXml: formatStanza(messageToXmpp(view, { ...content, thread }, type, domainOf(from), more)),
     expiresInMs: deps.giveUpMs,
   })
-  deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })
-  return ends(await outcome)
 }
 
 /** What is wrong with a request before its body is looked at. @see RFC 3261 §8.2, mapping C.3 */

@@ -1,5 +1,7 @@
 import { RecentMap } from '@stox/kernel'
 import type { Clock, Failure } from '@stox/kernel'
+import { formatBareJid } from '@stox/xmpp'
+import type { Jid } from '@stox/xmpp'
 
 const LONGEST_S = 300
 const MOST_HELD = 10_000
@@ -30,7 +32,7 @@ export class HoldDowns {
   }
 
   /** Who writes is there. */
-  release(target: string): void {
-    if (this.#held.size > 0) this.#held.delete(target)
+  release(user: Jid): void {
+    if (this.#held.size > 0) this.#held.delete(formatBareJid(user))
   }
 }

@@ -5,10 +5,18 @@ import { PartnerRates } from './partner-rates.ts'
 import type { PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 
-/** How much of what comes is taken: a partner's turn, its rate, and what one stream may have under way. */
+/** What a partner has sent and what is not dealt with, and the streams of it that are not read from meanwhile. */
+interface InHand {
+  stanzas: number
+  bytes: number
+  readonly held: Set<Pick<Stream, 'connection'>>
+}
+
+/** How much of what comes is taken: a partner's turn, its rate, and what it may have under way. */
 export class StreamIntake {
   readonly #turns = new FairTurns()
   readonly #rates: PartnerRates
+  readonly #inHand = new Map<string, InHand>()
   readonly #limits: Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand'>
   readonly #rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined
 
@@ -38,15 +46,26 @@ export class StreamIntake {
     stream.connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
   }
 
-  /** Reading stops at the limit, and goes on when half of it is free again. */
+  /**
+   * Reading stops at the limit, of all streams of the partner together, and goes on when half of it is free again: so
+   * many stanzas of one partner, and no more, can be before those of another on the way to a gateway.
+   */
   hold(stream: Stream, stanzas: number, bytes: number): void {
     stream.stanzasInHand += stanzas
-    stream.bytesInHand += bytes
+    const key = stream.place.partner ?? stream.id
+    const inHand = this.#inHand.get(key) ?? { stanzas: 0, bytes: 0, held: new Set() }
+    inHand.stanzas += stanzas
+    inHand.bytes += bytes
     const { stanzasInHand, bytesInHand } = this.#limits
-    const fullness = Math.max(stream.stanzasInHand / stanzasInHand, stream.bytesInHand / bytesInHand)
-    const isHeld = stream.isHeld ? fullness > 0.5 : fullness >= 1
-    if (isHeld === stream.isHeld) return
-    stream.isHeld = isHeld
-    stream.connection.hold(isHeld)
+    const fullness = Math.max(inHand.stanzas / stanzasInHand, inHand.bytes / bytesInHand)
+    if (fullness >= 1 && !inHand.held.has(stream)) {
+      inHand.held.add(stream)
+      stream.connection.hold(true)
+    } else if (fullness <= 0.5 && inHand.held.size > 0) {
+      for (const held of inHand.held) held.connection.hold(false)
+      inHand.held.clear()
+    }
+    if (inHand.stanzas === 0) this.#inHand.delete(key)
+    else this.#inHand.set(key, inHand)
   }
 }

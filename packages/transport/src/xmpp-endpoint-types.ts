@@ -80,8 +80,8 @@ export interface Refused {
 
 export interface XmppEndpointEvents {
   /**
-   * A stanza whose sender has proven its domain. What is returned settles when the stanza is dealt with; a stream with
-   * more than `limits.stanzasInHand` or `limits.bytesInHand` unsettled is not read from. It must not throw or reject.
+   * A stanza whose sender has proven its domain. What is returned settles when the stanza is dealt with; a partner
+   * with more than `limits.stanzasInHand` or `limits.bytesInHand` unsettled is not read from. It must not throw or reject.
    */
   stanza(stanza: Stanza, context: StanzaContext): void | Promise<void>
   /** A hostile or broken input was refused; the kind is a stable name for the metrics. */
@@ -95,7 +95,7 @@ export interface XmppEndpointEvents {
 }
 
 export interface XmppEndpointLimits {
-  /** Unsettled stanzas of one inbound stream. */
+  /** Unsettled stanzas of one partner. */
   readonly stanzasInHand: number
   readonly bytesInHand: number
   /** Waiting for one outbound stream. */

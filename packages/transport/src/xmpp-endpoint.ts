@@ -278,8 +278,6 @@ export class XmppEndpoint {
       carried,
       carrier: undefined,
       stanzasInHand: 0,
-      bytesInHand: 0,
-      isHeld: false,
       stanzasPaid: 0,
       matrixRow: undefined,
       unprovenBecause: undefined,

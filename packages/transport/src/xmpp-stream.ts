@@ -29,8 +29,6 @@ export interface Stream {
   carried: OutboundPair | undefined
   carrier: StanzaCarrier | undefined
   stanzasInHand: number
-  bytesInHand: number
-  isHeld: boolean
   /** Those that the partner's rate has been asked about. */
   stanzasPaid: number
   matrixRow: number | undefined

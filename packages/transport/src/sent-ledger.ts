@@ -25,6 +25,8 @@ export interface SentLedgerOptions {
 
 /** Without an answer to `<r/>` for so long the peer is gone, whatever TCP thinks. @see XEP-0198 §4, mapping B.5 */
 const ANSWERS_WITHIN_MS = 30_000
+/** A peer whose count was behind may not tell us when it has caught up: then we ask about the same again. */
+const ASKED_AGAIN_AFTER_MS = 500
 
 /** Our stanzas on one stream with stream management: kept until the peer has acknowledged them. @see XEP-0198 §4 */
 export class SentLedger {
@@ -39,6 +41,7 @@ export class SentLedger {
   #askedUpTo = 0
   #askedAtMs: number | undefined
   #timer: Timer | undefined
+  #askingAgain: Timer | undefined
 
   constructor(options: SentLedgerOptions) {
     this.#options = options
@@ -103,6 +106,7 @@ export class SentLedger {
     for (let left = count - waitedOut; left > 0; left -= 1) this.#open.shift()?.settle(this.#options.arrived)
     this.#askedAtMs = undefined
     if (this.#sent > this.#askedUpTo) this.#options.ask()
+    else if (this.#open.length > 0) this.#askAgainLater()
     this.#options.onProgress()
   }
 
@@ -120,6 +124,17 @@ export class SentLedger {
     this.#isOver = true
     this.#timer?.cancel()
     this.#timer = undefined
+    this.#askingAgain?.cancel()
+    this.#askingAgain = undefined
+  }
+
+  #askAgainLater(): void {
+    this.#askingAgain ??= this.#options.timers.arm(ASKED_AGAIN_AFTER_MS, () => {
+      this.#askingAgain = undefined
+      if (this.#isOver || this.#open.length === 0) return
+      this.#askedUpTo = this.#acknowledged
+      this.#options.ask()
+    })
   }
 
   /** One timer for all of them, which are in the order of their time. */

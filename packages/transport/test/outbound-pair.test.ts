@@ -397,6 +397,20 @@ describe('the peer does not acknowledge', () => {
     expect(written).toHaveLength(3)
   })
 
+  test('the peer was behind and does not tell when it has caught up: it is asked again, until nobody waits', async () => {
+    const { time, end, written, outcomes } = scene()
+    await after(time, 1)
+    end.ledger.ours.acknowledge(0)
+    await after(time, 499)
+    expect(written).toHaveLength(1)
+    await after(time, 2)
+    expect(written).toEqual([expect.stringContaining('<message/><r '), expect.stringMatching(/^<r [^>]*>$/)])
+    end.ledger.ours.acknowledge(1)
+    await after(time, 30_000)
+    expect([written.length, outcomes.length]).toEqual([2, 1])
+    expect(time.armed).toBe(0)
+  })
+
   test('as many as there is room for, and the others wait in the queue of the pair, which has a bound too', async () => {
     const { time, end, pair, outcomes, send } = scene()
     for (let count = 1; count < ENTRIES + 11; count += 1) send()

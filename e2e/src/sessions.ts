@@ -10,6 +10,8 @@ export interface Session {
   readonly state: string
   readonly method: string | null
   readonly tls: string | null
+  readonly streamManagement: boolean
+  readonly bidirectional: boolean
   readonly since: string
   readonly reason: string | null
   readonly failure: { readonly stage: string; readonly cause: string; readonly detail: string } | null

@@ -107,6 +107,9 @@ describe('endpoint with endpoint', () => {
     expect(await juliet.send(romeo.domain, 'm2')).toMatchObject({ kind: 'sent' })
     // The other's certificate is good: so its stanzas may come on our stream.
     expect(romeo.ups.map(({ provenBy }) => provenBy)).toEqual(['dialback-over-tls'])
+    // And why its own was not enough, for who looks.
+    const stream = juliet.endpoint.streams().find(({ pairs }) => pairs.length > 0)
+    expect(stream?.unprovenBecause).toMatch(why)
   })
 
   test.each(bad)('refused both ways where it is not: a certificate %s', async (_name, make, sentence) => {

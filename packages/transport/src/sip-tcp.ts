@@ -6,7 +6,7 @@ import { SipStreamFramer } from '@stox/sip'
 import type { SipLimits, SipSyntaxFailure } from '@stox/sip'
 import type { SipAddress, SipTarget } from './sip-endpoint-types.ts'
 import { tlsTrouble } from './sip-tls.ts'
-import type { SipTls } from './sip-tls.ts'
+import type { ProvenDomains, SipTls } from './sip-tls.ts'
 
 export interface SipTcpLimits {
   readonly message: SipLimits
@@ -72,6 +72,7 @@ export class SipConnection {
   #unsentBytes = 0
   /** The domains that the peer's certificate has proven. */
   #names = NOBODY
+  #namesUntilMs = Number.POSITIVE_INFINITY
   #connected: boolean
   /** Takes new messages. */
   #open = true
@@ -134,15 +135,17 @@ export class SipConnection {
     return this.#connected
   }
 
+  /** None when the certificate has expired in the meantime. */
   get names(): readonly string[] {
-    return this.#names
+    if (this.#names.length === 0 || this.#options.clock.wallMs() <= this.#namesUntilMs) return this.#names
+    return NOBODY
   }
 
   /** Whether who is at the other end is, or will have proven to be, whom the target asks for. @see RFC 5923 §4, §9.1 */
   isFor({ transport, names = NOBODY }: SipTarget): boolean {
     if (!this.#open || transport !== this.transport) return false
     if (transport === 'tcp') return true
-    const theirs = this.#connected ? this.#names : (this.#wanted ?? NOBODY)
+    const theirs = this.#connected ? this.names : (this.#wanted ?? NOBODY)
     return names.some((name) => theirs.includes(name))
   }
 
@@ -213,9 +216,10 @@ export class SipConnection {
   }
 
   #onSecure(socket: TLSSocket): void {
-    const judged: Result<readonly string[], string> | undefined = this.#options.tls?.judge(socket, this.#wanted)
+    const judged: Result<ProvenDomains, string> | undefined = this.#options.tls?.judge(socket, this.#wanted)
     if (judged?.ok !== true) return this.destroy(judged?.failure ?? 'TLS is not spoken here')
-    this.#names = judged.value
+    this.#names = judged.value.domains
+    this.#namesUntilMs = judged.value.untilMs
     this.#onConnect()
   }
 

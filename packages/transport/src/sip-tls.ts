@@ -19,6 +19,15 @@ export interface SipTlsOptions {
   readonly clientCertificates: 'required' | 'optional'
 }
 
+/** What a peer has proven. */
+export interface ProvenDomains {
+  readonly domains: readonly string[]
+  /** When its certificate, or one above it, expires. */
+  readonly untilMs: number
+}
+
+const NOTHING: ProvenDomains = { domains: [], untilMs: Number.POSITIVE_INFINITY }
+
 /** Under which our certificate stands in the `TlsIdentity`, and in the metric of its expiry. */
 export const SIP_IDENTITY = 'sip'
 
@@ -54,14 +63,15 @@ export class SipTls {
   }
 
   /** The domains that the peer has proven, or why it may not go on; `wanted` where it was us who connected. Once a socket. */
-  judge(socket: TLSSocket, wanted: readonly string[] | undefined): Result<readonly string[], string> {
+  judge(socket: TLSSocket, wanted: readonly string[] | undefined): Result<ProvenDomains, string> {
     const { trust, clock, clientCertificates } = this.#options
     const path = checkPath(presentedChain(socket), trust.anchors, clock.wallMs(), 'sip')
-    if (wanted === undefined && clientCertificates === 'optional')
-      return ok(path.ok ? sipDomainsOf(path.value.certificates[0]) : [])
-    if (!path.ok) return fail(path.failure.text)
+    if (!path.ok) {
+      return wanted === undefined && clientCertificates === 'optional' ? ok(NOTHING) : fail(path.failure.text)
+    }
     const domains = sipDomainsOf(path.value.certificates[0])
-    if (wanted === undefined || wanted.some((name) => domains.includes(name))) return ok(domains)
+    const proven: ProvenDomains = { domains, untilMs: path.value.untilMs }
+    if (wanted === undefined || wanted.some((name) => domains.includes(name))) return ok(proven)
     const has =
       domains.length === 0
         ? 'for no SIP domain at all'

@@ -244,6 +244,20 @@ describe('RFC 5923: connections are used again', () => {
   })
 })
 
+test('what a certificate proves ends with it: the connection that stands is used no more', async () => {
+  let aheadMs = 0
+  const clock = { ...systemClock, wallMs: () => Date.now() + aheadMs }
+  const server = await party({ names: ['sip.example'], validDays: 1 })
+  const gateway = await party(GATEWAY, { clock }, { clock })
+  expect(await gateway.endpoint.request(message(), server.to())).toMatchObject({ kind: 'response' })
+  aheadMs = 2 * 86_400_000
+  expect(await gateway.endpoint.request(message(), server.to())).toMatchObject({
+    kind: 'failed',
+    detail: expect.stringContaining('expired'),
+  })
+  expect(server.requests).toHaveLength(1)
+})
+
 test('a renewed certificate is shown from the next connection on', async () => {
   const server = await party({ names: ['old.example'] })
   const gateway = await party(GATEWAY)

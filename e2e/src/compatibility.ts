@@ -209,7 +209,8 @@ export const USER_JOURNEYS = [
   {
     feature: 'the partner restarted while messages flow',
     result: {
-      Prosody: 'every message has an outcome, what was accepted arrives, streams come back by themselves',
+      Prosody:
+        'every message has an outcome, what was accepted arrives (what was on its way perhaps twice), streams come back by themselves',
       ejabberd:
         'every message has an outcome, streams come back by themselves; what is written while it stops may be lost, ' +
         'since it has no stream management between servers',

@@ -261,6 +261,8 @@ const LINE = /^stox (?:edge|gateway): \S.*: .* \(\S.*\)$/
 /** Processes at once, and the longest that the last of them may wait. */
 const AT_ONCE = 3
 const PATIENCE_MS = 120_000
+/** Half a second alone; a hundred times that where twenty others want the machine too. */
+const ENDS_WITHIN_MS = 100_000
 /** As the tests come. */
 const IN_ORDER = CASES.toSorted((one, other) => one.side.localeCompare(other.side))
 
@@ -274,7 +276,7 @@ async function run(side: Side, args: readonly string[], cwd: string, env: Case['
   const child = spawn(process.execPath, ['--conditions=stox-source', join(repositoryRoot(), MAIN[side]), ...args], {
     cwd,
     env: { ...process.env, ...sourceEnv(), ...env },
-    timeout: 25_000,
+    timeout: ENDS_WITHIN_MS,
     killSignal: 'SIGKILL',
   })
   let errors = ''
@@ -357,27 +359,40 @@ describe('configuration', () => {
       PATIENCE_MS,
     )
 
-    test('a good file passes --check and starts nothing', async () => {
-      const { folder, path } = write(side, {})
-      expect(await run(side, ['--config', path, '--check'], folder)).toEqual({ code: 0, lines: [] })
-    })
+    test(
+      'a good file passes --check and starts nothing',
+      async () => {
+        const { folder, path } = write(side, {})
+        expect(await run(side, ['--config', path, '--check'], folder)).toEqual({ code: 0, lines: [] })
+      },
+      PATIENCE_MS,
+    )
 
     test.each([
       ['no such file', () => ['--config', join(dir, 'nowhere.yaml')], /nowhere\.yaml/],
       ['no file named', () => [], /--config/],
       ['a file that is no YAML', () => ['--config', file('broken.yaml', 'node: [unclosed')], /broken\.yaml/],
       ['an option nobody knows', () => ['--confg', 'x.yaml'], /--confg/],
-    ])('%s: one line with path and hint, exit code 2', async (_what, args, says) => {
-      const ended = await run(side, args(), dir)
-      expect(ended).toEqual({ code: 2, lines: [expect.stringMatching(LINE)] })
-      expect(ended.lines[0]).toMatch(says)
-    })
+    ])(
+      '%s: one line with path and hint, exit code 2',
+      async (_what, args, says) => {
+        const ended = await run(side, args(), dir)
+        expect(ended).toEqual({ code: 2, lines: [expect.stringMatching(LINE)] })
+        expect(ended.lines[0]).toMatch(says)
+      },
+      PATIENCE_MS,
+    )
 
-    test('every problem at once, a line for each', async () => {
-      const { folder, path } = write(side, { node: undefined, 'ops.listen': NOWHERE })
-      const ended = await run(side, ['--config', path], folder)
-      expect(ended).toEqual({ code: 2, lines: [expect.stringMatching(LINE), expect.stringMatching(LINE)] })
-      for (const problem of [/node/, /ops\.listen/]) expect(ended.lines).toContainEqual(expect.stringMatching(problem))
-    })
+    test(
+      'every problem at once, a line for each',
+      async () => {
+        const { folder, path } = write(side, { node: undefined, 'ops.listen': NOWHERE })
+        const ended = await run(side, ['--config', path], folder)
+        expect(ended).toEqual({ code: 2, lines: [expect.stringMatching(LINE), expect.stringMatching(LINE)] })
+        for (const problem of [/node/, /ops\.listen/])
+          expect(ended.lines).toContainEqual(expect.stringMatching(problem))
+      },
+      PATIENCE_MS,
+    )
   })
 })

@@ -84,7 +84,7 @@ const presenceTable = (presence: Json | undefined): string =>
       ['lost', 'lost'],
       ['subscriptions', 'subscriptions'],
       ['asked for and never told', 'untold'],
-    ['set up per second', 'subscribedPerSecond'],
+      ['set up per second', 'subscribedPerSecond'],
       ['memory per subscription, KiB', 'subscriptionKiB'],
       ['after kill -9: known again after, s', 'knownAfterS'],
       ['after kill -9: resumed in the time given', 'resumed'],

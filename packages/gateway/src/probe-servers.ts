@@ -28,7 +28,7 @@ export interface ServerProbesDeps {
 }
 
 export interface ServerReport {
-  /** `udp:192.0.2.1:5060`. */
+  /** `udp:192.0.2.1:5060`, or a route that leads nowhere. */
   readonly server: string
   readonly up: boolean
 }
@@ -81,11 +81,14 @@ export class ServerProbes {
 
   async #probeAll(): Promise<void> {
     const targets = new Map<string, readonly [SipTarget, string]>()
+    const nowhere = new Map<string, string>()
     for (const { domain, route, backupRoutes } of this.#deps.domains()) {
       const found = await this.#deps.locator.locateAll([route, ...backupRoutes], domain)
+      if (!found.ok) nowhere.set(route, found.failure.detail)
       for (const target of found.ok ? found.value : []) targets.set(serverKey(target), [target, domain])
     }
-    this.#probed = new Map([...this.#probed].filter(([server]) => targets.has(server)))
+    this.#probed = new Map([...this.#probed].filter(([server]) => targets.has(server) || nowhere.has(server)))
+    for (const [route, detail] of nowhere) this.#note(route, false, detail)
     const all = [...targets.values()]
     for (let at = 0; at < all.length && !this.#closed; at += AT_ONCE)
       await Promise.all(all.slice(at, at + AT_ONCE).map(([target, domain]) => this.#probe(target, domain)))
@@ -101,23 +104,28 @@ export class ServerProbes {
       const afterS = parseRetryAfter(reply.response.headers.get('Retry-After') ?? '')
       if (afterS !== undefined && afterS > 0) health.asked(target, afterS)
     }
-    this.#note(target, isThere, reply.kind === 'failed' ? reply.detail : `it answered ${reply.response.status}`)
+    const up = this.#note(
+      serverKey(target),
+      isThere,
+      reply.kind === 'failed' ? reply.detail : `it answered ${reply.response.status}`,
+    )
+    if (isThere) health.answered(target)
+    // Until the next two rounds have been missed, should there be none.
+    else if (!up) health.failed(target, this.#deps.intervalMs * 3)
   }
 
-  #note(target: SipTarget, isThere: boolean, detail: string): void {
-    const { health, log, intervalMs } = this.#deps
-    const server = serverKey(target)
+  /** Whether it counts as up now; a route that leads nowhere stands for its servers. */
+  #note(server: string, isThere: boolean, detail: string): boolean {
+    const { log } = this.#deps
     const before = this.#probed.get(server)
     const misses = isThere ? 0 : (before?.misses ?? 0) + 1
     const up = misses < MISSES
     this.#probed.set(server, { misses, up })
-    if (isThere) health.answered(target)
-    // Until the next two rounds have been missed, should there be none.
-    else if (!up) health.failed(target, intervalMs * 3)
     if (up !== (before?.up ?? true)) {
       if (up) log.info('sip-server-up', { server })
       else log.warn('sip-server-down', { server, detail })
     }
+    return up
   }
 
   /** A server that takes longer is of no use, and the transaction itself would take 32 s to say so. */

@@ -197,6 +197,16 @@ describe('probes', () => {
     scene.probes.close()
   })
 
+  test('a route that leads nowhere is down as well', async () => {
+    const scene = probing((_server, request) => respondTo(request, 200), ['sip:gone.example:5060'])
+    scene.probes.start()
+    await settle()
+    await scene.round()
+    expect(scene.probes.reports()).toEqual([{ server: 'sip:gone.example:5060', up: false }])
+    expect(scene.lines).toEqual([expect.stringContaining('no such name')])
+    scene.probes.close()
+  })
+
   test('an OPTIONS to the server itself, for a domain of ours', async () => {
     const requests: SipRequest[] = []
     const scene = probing(

@@ -6,10 +6,8 @@ import type { XmlLimits } from '@stox/xml'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { DomainName } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamInput, TimerName } from '@stox/xmpp-engine'
-import { readCertificate } from './certificates/certificate.ts'
-import type { CertificateDescription } from './certificates/describe-certificate.ts'
-import { describeCertificate } from './certificates/describe-certificate.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
+import { describedOnce, heldOnce } from './certificates/shared-certificates.ts'
 import { secureAsClient, secureAsServer } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 import { tlsTroubleOf } from './tls-trouble.ts'
@@ -52,11 +50,6 @@ export interface XmppConnectionOptions {
 const BEFORE_AUTHENTICATION: XmlLimits = { ...DEFAULT_XML_LIMITS, maxStanzaBytes: 16_384 }
 
 const NO_CERTIFICATES: StreamCertificates = { own: undefined, peer: undefined }
-
-function described(der: Uint8Array | undefined): CertificateDescription | undefined {
-  const read = der === undefined ? undefined : readCertificate(der)
-  return read?.ok === true ? describeCertificate(read.value) : undefined
-}
 
 /** What a peer may still say that was hung up on, before the connection is cut. */
 const MOST_TO_THE_FLOOR = 1_048_576
@@ -146,7 +139,7 @@ export class XmppConnection {
    */
   get presented(): readonly Uint8Array[] {
     if (!(this.#socket instanceof TLSSocket) || !this.encrypted) return []
-    this.#presented ??= presentedChain(this.#socket)
+    this.#presented ??= heldOnce(presentedChain(this.#socket))
     return this.#presented
   }
 
@@ -154,8 +147,8 @@ export class XmppConnection {
   get certificates(): StreamCertificates {
     if (!(this.#socket instanceof TLSSocket) || !this.encrypted) return NO_CERTIFICATES
     this.#certificates ??= {
-      own: described(this.#socket.getX509Certificate()?.raw),
-      peer: described(this.presented[0]),
+      own: describedOnce(this.#socket.getX509Certificate()?.raw),
+      peer: describedOnce(this.presented[0]),
     }
     return this.#certificates
   }

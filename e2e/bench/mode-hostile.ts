@@ -7,12 +7,14 @@ import { edgeAlone, keysFor, LOAD } from './edge-alone.ts'
 import { HOSTILE_CASES, HostilePartner, type HostileStart } from './hostile-partner.ts'
 import { medianOf, meter, round, type Bench } from './measure.ts'
 import { contextOf, dialProven, PartnerSink } from './partner-streams.ts'
-import { memoryMiBOf } from './proc.ts'
+import { cpuMsOf, memoryMiBOf } from './proc.ts'
 
 const HOSTILE = 'hostile.example'
 /** Of the honest partner: modest. */
 const PER_SECOND = 200
 const SETTLES_IN_MS = 500
+const IDLE_CORES = 0.05
+const IDLE_WITHIN_MS = 20_000
 const ARRIVES_WITHIN_MS = 10_000
 
 interface Phase {
@@ -121,6 +123,16 @@ export async function benchHostile(bench: Bench, only?: readonly string[]): Prom
     return { ...run, edgeCores: (cpuMs['edge'] ?? 0) / ms }
   }
 
+  /** What it has sent and nobody has read yet is read to the end. */
+  const idle = async (): Promise<void> => {
+    const endMs = performance.now() + IDLE_WITHIN_MS
+    for (let spentMs = Number.POSITIVE_INFINITY; spentMs > IDLE_CORES * SETTLES_IN_MS && performance.now() < endMs;) {
+      const beforeMs = cpuMsOf(pid)
+      await pause(SETTLES_IN_MS)
+      spentMs = cpuMsOf(pid) - beforeMs
+    }
+  }
+
   await rounds.run(bench.warmUpMs)
   const all: Record<string, object> = {}
   for (const what of cases) {
@@ -131,7 +143,7 @@ export async function benchHostile(bench: Bench, only?: readonly string[]): Prom
       await pause(SETTLES_IN_MS)
       const beside = await phase()
       await hostile.end()
-      await pause(SETTLES_IN_MS)
+      await idle()
       turns.push({ alone, beside })
     }
     const one = summaryOf(turns, memoryMiBOf(pid).now)

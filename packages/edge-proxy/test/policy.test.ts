@@ -38,6 +38,7 @@ test('a partner: the methods of its row of the matrix, its own limits, else thos
       methods: ['dialback-over-tls', 'dialback-over-tcp'],
       maxStanzaBytes: 262_144,
       keepAlive: true,
+      keepAliveBy: 'whitespace',
       connectionLimit: 20,
       stanzasPerSecond: undefined,
       bytesPerSecond: undefined,

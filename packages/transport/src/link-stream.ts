@@ -9,12 +9,6 @@ export const STREAM_TYPE = 'application/connect+proto'
 export const STREAM_WINDOW_BYTES = 4_194_304
 export const CONNECTION_WINDOW_BYTES = 8_388_608
 
-/**
- * Frames that follow each other closely wait for company: one costs as much as ten stanzas, in TLS and in system calls at
- * both ends. The first after a pause leaves at once.
- */
-const FRAME_EVERY_MS = 1
-
 export interface LinkStreamOptions {
   readonly stream: Http2Stream
   readonly readMaxBytes: number
@@ -39,7 +33,6 @@ export class LinkStream {
   readonly #stream: Http2Stream
   readonly #frames: FrameReader
   #isDue = false
-  #lastFrameAtMs = Number.NEGATIVE_INFINITY
   #isFull = false
   #isFinished = false
   #hasEnded = false
@@ -59,8 +52,7 @@ export class LinkStream {
   poke(): void {
     if (this.#isDue || this.#isFull || this.#isFinished) return
     this.#isDue = true
-    if (performance.now() - this.#lastFrameAtMs < FRAME_EVERY_MS) setTimeout(this.#flush, FRAME_EVERY_MS)
-    else setImmediate(this.#flush)
+    setImmediate(this.#flush)
   }
 
   /** Whatever the other side thinks. */
@@ -74,7 +66,6 @@ export class LinkStream {
     while (!this.#isFull) {
       const frame = this.#options.take()
       if (frame === undefined) break
-      this.#lastFrameAtMs = performance.now()
       this.#isFull = !this.#stream.write(frame)
     }
     if (this.#isFull || !this.#options.isOver()) return

@@ -82,21 +82,9 @@ test('while the other side does not read, nothing is taken; then all of it at on
   expect(toSay).toEqual(['one', 'two', 'three'])
   expect(line.written).toHaveLength(1)
   line.takeOne()
-  while (line.written.length < 2) await turn()
-  expect(line.written.slice(1)).toEqual(['one two three'])
-})
-
-test('what follows closely behind a frame waits for company', async () => {
-  const { line, say } = stage()
-  say('first')
   await turn()
-  expect(line.written).toEqual(['first'])
-  line.takeOne()
-  say('second')
-  await Promise.resolve()
-  say('third')
-  while (line.written.length < 2) await turn()
-  expect(line.written.slice(1)).toEqual(['second third'])
+  await turn()
+  expect(line.written.slice(1)).toEqual(['one two three'])
 })
 
 test('the last words leave before the end, a server with a farewell', async () => {

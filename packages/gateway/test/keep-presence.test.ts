@@ -1,18 +1,17 @@
-import { lossyUtf8Text, silentLog } from '@stox/kernel'
+import { lossyUtf8Text } from '@stox/kernel'
 import type { PartnerType } from '@stox/federation'
 import { newSipRequest, parsePidf } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
-import { PresenceKeeper } from '../src/keep-presence.ts'
+import type { PresenceKeeper } from '../src/keep-presence.ts'
 import {
   addr,
   bounceWith,
   envelopeFor,
-  hashes,
   incomingOf,
   indexFor,
-  metrics,
   newStage,
+  presenceKeeper,
   presenceOf,
   respondTo,
   settle,
@@ -22,25 +21,8 @@ import type { Stage } from './stage.ts'
 const ROMEO = 'romeo@montague.example' // on XMPP
 const JULIET = 'juliet@capulet.example' // on SIP
 
-function keeperOn(stage: Stage, partnerType: PartnerType = 'federated', notifyIntervalMs = 5000): PresenceKeeper {
-  const index = indexFor(partnerType)
-  return new PresenceKeeper({
-    clock: stage.time,
-    timers: stage.time,
-    ids: stage.ids,
-    hashes,
-    log: silentLog,
-    metrics,
-    store: stage.store.subscriptions,
-    index: () => index,
-    gruu: 'raw',
-    sip: stage.sip,
-    sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
-    link: stage.link,
-    expiresS: 3600,
-    notifyIntervalMs,
-  })
-}
+const keeperOn = (stage: Stage, partnerType: PartnerType = 'federated'): PresenceKeeper =>
+  presenceKeeper(stage, indexFor(partnerType))
 
 interface World {
   readonly stage: Stage

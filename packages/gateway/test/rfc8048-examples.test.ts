@@ -1,11 +1,10 @@
 import { localDomainSchema, xmppPartnerSchema } from '@stox/federation'
-import { silentLog } from '@stox/kernel'
 import { newSipRequest, parseMediaType, parsePidf, parseSubscriptionState } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
 import type { PresenceStanza } from '@stox/xmpp'
-import { PresenceKeeper } from '../src/keep-presence.ts'
-import { addr, envelopeFor, hashes, incomingOf, indexFor, metrics, newStage, presenceOf, settle } from './stage.ts'
+import type { PresenceKeeper } from '../src/keep-presence.ts'
+import { addr, envelopeFor, incomingOf, indexFor, newStage, presenceKeeper, presenceOf, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 /**
@@ -24,22 +23,7 @@ function world(): World {
     partners: [xmppPartnerSchema.parse({ domain: 'example.com', partnerType: 'federated' })],
     localDomains: [localDomainSchema.parse({ domain: 'example.net', route: 'sip:127.0.0.1:5060;transport=udp' })],
   })
-  const keeper = new PresenceKeeper({
-    clock: stage.time,
-    timers: stage.time,
-    ids: stage.ids,
-    hashes,
-    log: silentLog,
-    metrics,
-    store: stage.store.subscriptions,
-    index: () => index,
-    gruu: 'raw',
-    sip: stage.sip,
-    sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
-    link: stage.link,
-    expiresS: 3600,
-    notifyIntervalMs: 0,
-  })
+  const keeper = presenceKeeper(stage, index, 0)
   return { stage, keeper }
 }
 

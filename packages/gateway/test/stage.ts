@@ -18,6 +18,7 @@ import { AskedOfSip } from '../src/pass-reports.ts'
 import { Typing } from '../src/pass-typing.ts'
 import { Repeats } from '../src/repeats.ts'
 import { SipAbilities } from '../src/sip-abilities.ts'
+import { PresenceKeeper } from '../src/keep-presence.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 export const hashes: Hashes = { sha256Hex: sha256, hmacSha256Hex: (key, text) => sha256(key + text) }
@@ -214,3 +215,22 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
   loops: new LoopGuard(stage.time),
   opaqueGruus: undefined as OpaqueGruus | undefined,
 })
+
+/** The keeper of presence on a stage; `notifyIntervalMs` 0 tells each change at once. */
+export const presenceKeeper = (stage: Stage, index: FederationIndex, notifyIntervalMs = 5000): PresenceKeeper =>
+  new PresenceKeeper({
+    clock: stage.time,
+    timers: stage.time,
+    ids: stage.ids,
+    hashes,
+    log: silentLog,
+    metrics,
+    store: stage.store.subscriptions,
+    index: () => index,
+    gruu: 'raw',
+    sip: stage.sip,
+    sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
+    link: stage.link,
+    expiresS: 3600,
+    notifyIntervalMs,
+  })

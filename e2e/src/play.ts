@@ -1,12 +1,12 @@
 import type { Kamailio, KamailioOptions } from './kamailio.ts'
 import { selfSigned, TestCa } from './certificates.ts'
 import { Pair, SERVED, type PairOptions } from './pair.ts'
-import { missingPeers } from './peers.ts'
 import type { ProsodyOptions } from './prosody.ts'
 import type { SipUser } from './sip-user.ts'
 import { PORTS, SIP, SIP_TCP, Stage, XMPP, type SipDomain } from './stage.ts'
 import type { XmppServer } from './xmpp-server.ts'
 import type { XmppUser } from './xmpp-user.ts'
+import { describeWithPeers } from './with-peers.ts'
 
 const OPEN_WITHIN_MS = 60_000
 const ACT_WITHIN_MS = 60_000
@@ -133,14 +133,7 @@ export function play<Xmpp extends string, Sip extends string>(
   cast: Cast<Xmpp, Sip>,
   acts: (act: Act<Xmpp, Sip>) => void,
 ): void {
-  const missing = missingPeers()
-  if (missing.length > 0) {
-    const why = `${name}: not without ${missing.join(', ')} (see e2e/src/peers.ts)`
-    if (process.env['CI'] === 'true') throw new Error(why)
-    describe.skip(why, () => acts((title) => test.skip(title, () => undefined)))
-    return
-  }
-  describe(name, () => {
+  describeWithPeers(name, () => {
     let stage: Stage | undefined
     let scene: Scene<Xmpp, Sip> | undefined
     beforeAll(async () => {

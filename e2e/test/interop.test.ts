@@ -20,22 +20,18 @@ import {
 } from '../src/compatibility.ts'
 import { until } from '../src/heard.ts'
 import { openInterop, OUR_DOMAINS, OUR_USER, serverOf, USER, type InteropScene } from '../src/interop.ts'
-import { missingPeers } from '../src/peers.ts'
 import { listsFailure, streamsOf, type Session } from '../src/sessions.ts'
 import { statusOf } from '../src/sip-text.ts'
 import { Stage } from '../src/stage.ts'
 import type { XmppUser } from '../src/xmpp-user.ts'
+import { describeWithPeers } from '../src/with-peers.ts'
 
 const OPENS_WITHIN_MS = 120_000
 const ACT_MS = 60_000
 const JOURNEY_MS = 120_000
 const HEARD_WITHIN_MS = 20_000
 
-const peersAreHere = missingPeers().length === 0
-if (!peersAreHere && process.env['CI'] === 'true') throw new Error(`interop: not without ${missingPeers().join(', ')}`)
-const played = peersAreHere ? describe : describe.skip
-
-played('interop', () => {
+describeWithPeers('interop', () => {
   let stage: Stage | undefined
   let scene: InteropScene
 

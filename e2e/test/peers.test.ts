@@ -1,14 +1,12 @@
 import { selfSigned } from '../src/certificates.ts'
 import { until } from '../src/heard.ts'
-import { missingPeers } from '../src/peers.ts'
 import { S2sPartner } from '../src/s2s-partner.ts'
 import { headerOf, statusOf } from '../src/sip-text.ts'
 import { PORTS, SIP_TCP, Stage } from '../src/stage.ts'
+import { describeWithPeers } from '../src/with-peers.ts'
 
 /** The instruments before the concert: every peer and player of the plays, without our pair between them. */
-const tuned = missingPeers().length === 0 ? describe : describe.skip
-
-tuned('the peers by themselves', () => {
+describeWithPeers('the peers by themselves', () => {
   let stage: Stage
 
   beforeAll(async () => {

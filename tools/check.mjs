@@ -15,7 +15,7 @@ const checks = [
     'prettier',
     ['--check', '--log-level', 'warn', 'packages/*/{src,test}/**/*.ts', 'e2e/**/*.{ts,mjs}', 'tools/**/*.{ts,mjs}'],
   ],
-  ['import rules', 'depcruise', ['packages', '--config', '.dependency-cruiser.cjs']],
+  ['import rules', 'depcruise', ['packages', 'e2e', '--config', '.dependency-cruiser.cjs']],
   ['dead code', 'knip', []],
 ]
 let failed = 0

@@ -6,7 +6,8 @@ import { markdownOf } from './markdown.ts'
 import { machine, type Bench } from './measure.ts'
 import { benchEdge } from './mode-edge.ts'
 import { benchHostile } from './mode-hostile.ts'
-import { benchMessages, generatorsAlone, type MessageOptions } from './mode-messages.ts'
+import type { MessageOptions } from './message-system.ts'
+import { benchMessages, generatorsAlone } from './mode-messages.ts'
 import { benchPresence } from './mode-presence.ts'
 
 const MODES = ['edge', 'prosody', 'messages', 'kamailioProsody', 'presence'] as const

@@ -4,27 +4,13 @@ import { PORTS, SIP, SIP_TCP } from '../src/stage.ts'
 import { SipLoad } from './load-sip.ts'
 import { XmppLoad } from './load-xmpp.ts'
 import { interleave, meter, summarise, type Bench, type Pids, type Summary } from './measure.ts'
+import type { MessageOptions, System } from './message-system.ts'
 import { kamailioProsody } from './peer-kamailio-prosody.ts'
 import { memoryMiBOf, proportionalMiBOf, treeOf } from './proc.ts'
 import { closedLoop, openLoop, type Counted, type Path } from './run.ts'
 
 const LOAD = 'load.example'
 const PEER = 'peer.example'
-
-export interface MessageOptions {
-  readonly transport: 'udp' | 'tcp'
-  /** Messages under way in the closed loop. */
-  readonly window: number
-  /** One direction: xmppToSip or sipToXmpp. */
-  readonly way: string | undefined
-}
-
-/** What is between the generators, and the ways through it. */
-export interface System {
-  readonly name: 'messages' | 'kamailioProsody'
-  readonly pids: Pids
-  readonly paths: readonly Path[]
-}
 
 const DIGITS: Readonly<Record<string, number>> = {
   perSecond: 0,

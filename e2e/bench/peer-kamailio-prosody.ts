@@ -4,7 +4,7 @@ import { startKamailioGateway } from './kamailio-gateway.ts'
 import { SipLoad } from './load-sip.ts'
 import { XmppLoad } from './load-xmpp.ts'
 import type { Bench } from './measure.ts'
-import type { MessageOptions, System } from './mode-messages.ts'
+import type { MessageOptions, System } from './message-system.ts'
 
 const LOAD = 'rival-load.example'
 const SECRET = 'only-for-the-benchmark'

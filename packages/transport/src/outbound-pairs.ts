@@ -5,7 +5,7 @@ import { DialGate } from './dial-gate.ts'
 import type { Dialed } from './dial-stream.ts'
 import { OutboundPair } from './outbound-pair.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
-import type { FailedStream, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
+import type { FailedStream, PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 import { carrierOf } from './xmpp-stream.ts'
 
@@ -15,13 +15,16 @@ export interface OutboundPairsDeps {
   readonly ids: Ids
   readonly limits: XmppEndpointLimits
   streams(): Iterable<Stream>
-  partnerOf(local: DomainName, remote: DomainName): string | undefined
+  rulesFor(local: DomainName, remote: DomainName): PartnerRules | undefined
   dial(local: DomainName, remote: DomainName): Promise<Result<Dialed, DialFailure>>
   open(dialed: Dialed, pair: OutboundPair, onEffect: (stream: Stream, effect: StreamEffect) => void): void
   onAny(stream: Stream, effect: StreamEffect): void
   up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void
   failed(stream: FailedStream, failure: StreamFailure): void
 }
+
+/** Attempts to connect to one partner, of which all but one hang. */
+const MOST_OF_PARTNER = 8
 
 /** All pairs of domains between which something of ours goes, and the streams that carry it. */
 export class OutboundPairs {
@@ -31,7 +34,7 @@ export class OutboundPairs {
 
   constructor(deps: OutboundPairsDeps) {
     this.#deps = deps
-    this.#gate = new DialGate(deps.limits.dialsAtOnce)
+    this.#gate = new DialGate(deps.timers, deps.limits.dialsAtOnce)
   }
 
   get all(): Iterable<OutboundPair> {
@@ -68,8 +71,11 @@ export class OutboundPairs {
   #connect(pair: OutboundPair): void {
     const { local, remote } = pair
     if (this.#goesBack(pair)) return
-    const partner = this.#deps.partnerOf(local, remote)
-    this.#gate.enter(partner ?? remote, pair.hasFailed, (leave) => {
+    const rules = this.#deps.rulesFor(local, remote)
+    const partner = rules?.partner
+    // What hangs leaves half of the partner's connections.
+    const atMost = Math.min(MOST_OF_PARTNER, Math.floor((rules?.connectionLimit ?? 0) / 2))
+    const start = (leave: () => void): void => {
       if (this.#goesBack(pair)) {
         leave()
         return
@@ -93,7 +99,8 @@ export class OutboundPairs {
         this.#deps.failed(stream, dialed.failure)
         pair.onEnded(dialed.failure)
       })
-    })
+    }
+    this.#gate.enter({ partner: partner ?? remote, domain: remote, hasFailed: pair.hasFailed, atMost, start })
   }
 
   #open(pair: OutboundPair, dialed: Dialed, leave: () => void): void {

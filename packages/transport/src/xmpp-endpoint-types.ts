@@ -119,7 +119,7 @@ export interface XmppEndpointLimits {
   readonly verificationsPerSecondPerAddress: number
   /** Read on one connection before a domain has proven itself. */
   readonly bytesBeforeProof: number
-  /** Attempts to connect under way, one for each partner at most. */
+  /** Attempts to connect under way; a partner has more than one only while others of it hang. */
   readonly dialsAtOnce: number
   readonly connectTimeoutMs: number
   /** A peer that takes nothing of what we write for so long is given up. */

@@ -70,7 +70,7 @@ export class XmppEndpoint {
       ...options,
       limits: this.#limits,
       streams: () => this.#streams.values(),
-      partnerOf: (local, remote) => this.#rules.partnerOf(local, remote),
+      rulesFor: (local, remote) => this.#rules.rulesFor(local, remote),
       dial: (local, remote) => this.#dial(local, remote, { kind: 'stanzas' }),
       open: (dialed, pair, onEffect) => void this.#open(dialed, pair, onEffect, pair),
       onAny: (stream, effect) => this.#onAny(stream, effect),

@@ -188,6 +188,29 @@ test('and so has one of ours', async () => {
   expect(romeo.endpoint.failures()).toMatchObject([{ stage: 'protocol', reason: 'no-answer' }])
 })
 
+test('one domain of a partner hangs, and its others wait for 2 s, not for its end', async () => {
+  const { romeo, juliet, time, resolver } = await two(RULES.tlsNotSupported)
+  const hangs = await new RawServer().listen()
+  closing.push(() => hangs.close())
+  for (const name of ['nurse.example', 'friar.example']) {
+    place(resolver, name, hangs.port)
+    romeo.partners.set(name, RULES.tlsNotSupported)
+  }
+  const late = [romeo.send(domain('nurse.example'), 'm1', 'Hi', 90_000)]
+  await romeo.until(() => romeo.endpoint.streams().length === 1)
+  const sent = romeo.send(juliet.domain, 'm2', 'Hi', 90_000)
+  time.advance(1_999)
+  await settled(romeo)
+  expect(romeo.endpoint.streams()).toHaveLength(1)
+  time.advance(1)
+  expect(await sent).toMatchObject({ kind: 'sent' })
+  // The next domain that hangs does not add to it, and the first has its 60 s.
+  late.push(romeo.send(domain('friar.example'), 'm3', 'Hi', 90_000))
+  await romeo.until(() => hangs.peers.length === 2)
+  time.advance(60_000)
+  for (const failed of late) expect(await failed).toMatchObject({ kind: 'failed', failure: { status: 504 } })
+})
+
 test('a stanza that waits too long for a silent partner is bounced in its own time', async () => {
   const { romeo, time, resolver } = await two(RULES.tlsNotSupported)
   const silent = await new RawServer().listen()

@@ -56,6 +56,8 @@ export {
 export type { EventHeader, MediaType, SubscriptionState, Warning } from './header-values.ts'
 export { PIDF_TYPE, formatPidf, parsePidf } from './bodies/pidf.ts'
 export type { Pidf, PidfFailure, PidfNote, PidfPerson, PidfShow, PidfTuple } from './bodies/pidf.ts'
+export { WATCHERINFO_TYPE, WATCHER_STATUSES, formatWatcherInfo, parseWatcherInfo } from './bodies/watcherinfo.ts'
+export type { Watcher, WatcherInfo, WatcherInfoFailure, WatcherList, WatcherStatus } from './bodies/watcherinfo.ts'
 export {
   DEFAULT_REFRESH_S,
   IS_COMPOSING_TYPE,

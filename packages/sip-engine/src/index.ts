@@ -66,3 +66,18 @@ export type {
   Termination,
   TerminationReason,
 } from './notifier.ts'
+export { NO_WATCHERS, forNewDialog, takeWatcherInfo } from './watcher-list.ts'
+export type { WatcherListState, WatcherListStep } from './watcher-list.ts'
+export { advancePublication, nameOfPublication, newPublication, resumePublication } from './publication.ts'
+export type {
+  PublicationContext,
+  PublicationEffect,
+  PublicationInput,
+  PublicationOrder,
+  PublicationReport,
+  PublicationState,
+  PublicationStep,
+  PublicationTimer,
+  PublishAct,
+  PublishedDocument,
+} from './publication.ts'

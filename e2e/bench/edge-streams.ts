@@ -11,7 +11,10 @@ export interface StreamsRun {
   /** New TLS streams authenticated in a second: TCP, STARTTLS, full handshake, SASL EXTERNAL. */
   readonly handshakesPerSecond: number
   readonly handshakeCpuMs: number
+  /** Growth of resident memory for each of the measured ones, after those of before. */
   readonly idleStreamKiB: number
+  /** All of the edge's resident memory, with all streams idle. */
+  readonly idleMiB: number
   /** Streams that stood, all at once, with traffic on each. */
   readonly heldStreams: number
   readonly heldPerSecond: number
@@ -25,6 +28,7 @@ const DIGITS = {
   handshakesPerSecond: 0,
   handshakeCpuMs: 2,
   idleStreamKiB: 1,
+  idleMiB: 0,
   heldStreams: 0,
   heldPerSecond: 0,
   generatorCores: 2,
@@ -41,8 +45,8 @@ const TICK_MS = 10
 
 const sizes = ({ isQuick }: Bench) => ({
   streams: isQuick ? 40 : 1000,
-  /** Opened before anything is measured, and held: code is compiled, pools are filled. */
-  warmUp: isQuick ? 10 : 100,
+  /** Opened before anything is measured, and held: code is compiled, the young generation and the allocator's pools have grown. */
+  warmUp: isQuick ? 10 : 600,
   /** Garbage of the handshakes is collected when nothing happens for some seconds. */
   settleMs: isQuick ? 500 : 10_000,
 })
@@ -74,13 +78,14 @@ async function run(bench: Bench, keys: Keys): Promise<StreamsRun> {
     const spent = stop()
     streams.push(...fresh)
     await pause(settleMs)
-    const idleStreamKiB = (residentKiBOf(pid) - before) / fresh.length
+    const after = residentKiBOf(pid)
 
     const held = await traffic(bench, alone, streams)
     return {
       handshakesPerSecond: (fresh.length * 1000) / spent.ms,
       handshakeCpuMs: (spent.cpuMs['edge'] ?? 0) / fresh.length,
-      idleStreamKiB,
+      idleStreamKiB: (after - before) / fresh.length,
+      idleMiB: after / 1024,
       generatorCores: spent.generatorCores,
       foreignCores: spent.foreignCores,
       ...held,

@@ -39,6 +39,7 @@ const streamsTable = (streams: Json | undefined): string =>
       ['handshakes per second', 'handshakesPerSecond'],
       ['CPU per handshake, ms', 'handshakeCpuMs'],
       ['memory per idle stream, KiB', 'idleStreamKiB'],
+      ['memory of the edge with all of them idle, MiB', 'idleMiB'],
       ['streams held at once, with traffic on each', 'heldStreams'],
       ['messages per second on them', 'heldPerSecond'],
       ['of these lost', 'lost'],

@@ -18,7 +18,9 @@ import {
 
 const THEIRS: Readonly<Record<Theirs, string>> = {
   certificates: 'of a CA; takes nothing but certificates',
+  'tls-1.2': 'of a CA; takes nothing but certificates',
   'dialback-ca': 'of a CA; takes dialback too',
+  expired: 'of a CA, expired; takes dialback too',
   'self-signed': 'self-signed; takes dialback',
   'no-tls': 'no TLS',
 }
@@ -26,6 +28,7 @@ const THEIRS: Readonly<Record<Theirs, string>> = {
 const OURS: Readonly<Record<OurDomain, string>> = {
   ca: 'of a CA',
   direct: 'of a CA',
+  v6: 'of a CA',
   'server-only': 'of a CA, for servers only',
   'self-signed': 'self-signed',
 }

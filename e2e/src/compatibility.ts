@@ -12,7 +12,7 @@ export const VERSIONS: Readonly<Record<Peer, string>> = { Prosody: '0.12.3', eja
 /** What `/v1/sessions` says of a stream on which messages have arrived. */
 interface Proven {
   readonly method: 'sasl-external' | 'dialback-over-tls' | 'dialback-over-tcp'
-  readonly tls: 'TLSv1.3' | null
+  readonly tls: 'TLSv1.3' | 'TLSv1.2' | null
   /** @see XEP-0198 */
   readonly streamManagement: boolean
   /** @see XEP-0288 */
@@ -49,11 +49,14 @@ const MANAGED: Proven = { ...EXTERNAL, streamManagement: true }
 const BOTH_WAYS: Proven = { ...EXTERNAL, bidirectional: true }
 const SAME_STREAM: SameStream = { sameStream: true }
 
-/** What we show: by a CA that they trust, the same for servers only, or vouched for by nobody. `direct`: DNS tells of direct TLS alone. */
-export type OurDomain = 'ca' | 'server-only' | 'self-signed' | 'direct'
+/**
+ * What we show: by a CA that they trust, the same for servers only, or vouched for by nobody. `direct`: DNS tells of direct
+ * TLS alone; `v6`: of IPv6 addresses alone.
+ */
+export type OurDomain = 'ca' | 'server-only' | 'self-signed' | 'direct' | 'v6'
 
-/** How the partner's server is set up. `dialback-ca`: it has a CA's certificate and takes dialback too. */
-export type Theirs = 'certificates' | 'dialback-ca' | 'self-signed' | 'no-tls'
+/** How the partner's server is set up. `dialback-ca`: it has a CA's certificate and takes dialback too; so does `expired`. */
+export type Theirs = 'certificates' | 'tls-1.2' | 'dialback-ca' | 'expired' | 'self-signed' | 'no-tls'
 
 /** The partner's record here: TLS, SASL, dialback. */
 export interface PartnerRecord {
@@ -83,7 +86,11 @@ export const PARTNERS = {
   'cert-clear': { theirs: 'certificates', record: NO_TLS },
   managed: { theirs: 'certificates', record: CERTIFICATES_ONLY, modules: ['smacks'] },
   bidi: { theirs: 'certificates', record: CERTIFICATES_ONLY, modules: ['s2s_bidi'] },
+  v6: { theirs: 'certificates', record: CERTIFICATES_ONLY },
+  'tls-1-2': { theirs: 'tls-1.2', record: CERTIFICATES_ONLY },
   both: { theirs: 'dialback-ca', record: DIALBACK_TOO },
+  expired: { theirs: 'expired', record: DIALBACK_TOO },
+  'expired-strict': { theirs: 'expired', record: CERTIFICATES_ONLY },
   self: { theirs: 'self-signed', record: DIALBACK_TOO },
   'self-strict': { theirs: 'self-signed', record: CERTIFICATES_ONLY },
   clear: { theirs: 'no-tls', record: NO_TLS },
@@ -116,6 +123,7 @@ const same = (fromThem: Expected, toThem: Expected = fromThem): Both => ({
 const no = (refused: string, cause: string, says: RegExp): Refused => ({ refused, cause, says })
 
 const SELF_SIGNED = no('we refuse: signed by itself alone', 'certificate-self-signed', /signed by itself alone/)
+const EXPIRED = no('we refuse: it has expired', 'certificate-expired', /expired on/)
 const NOT_TRUSTED = no('they refuse: “certificate is not trusted”', 'peer-not-authorized', /certificate is not trusted/)
 const THEY_WANT_TLS = no('we refuse: they require TLS', 'no-method', /requires TLS and the partner record says/)
 
@@ -140,7 +148,10 @@ export const STREAM_ROWS: readonly StreamRow[] = [
     same(EXTERNAL, DIALBACK),
   ),
   ...onBoth('dialback over plain TCP', 'clear', 'ca', same(IN_CLEAR)),
+  ...onBoth('TLS 1.2 and nothing later', 'tls-1-2', 'ca', same({ ...EXTERNAL, tls: 'TLSv1.2' })),
   ...onBoth('direct TLS (XEP-0368)', 'direct', 'direct', same(EXTERNAL)),
+  // ejabberd's C library asks the name server of the machine for addresses.
+  { peer: 'Prosody', feature: 'IPv6 alone', partner: 'v6', ours: 'v6', fromThem: EXTERNAL, toThem: EXTERNAL },
   ...onBoth('stream management (XEP-0198)', 'managed', 'ca', {
     Prosody: { fromThem: MANAGED, toThem: MANAGED },
     ejabberd: same({ ...EXTERNAL, lacks: 'no stream management' }).ejabberd,
@@ -161,6 +172,8 @@ export const STREAM_ROWS: readonly StreamRow[] = [
     },
   }),
   ...onBoth('we ask for a certificate, theirs is self-signed', 'self-strict', 'ca', same(SELF_SIGNED)),
+  ...onBoth('their certificate has expired, dialback allowed', 'expired', 'ca', same(DIALBACK)),
+  ...onBoth('we ask for a certificate, theirs has expired', 'expired-strict', 'ca', same(EXPIRED)),
   ...onBoth('we ask for TLS, they have none', 'clear-strict', 'ca', {
     Prosody: {
       fromThem: no('we refuse: TLS is required', 'tls-required', /TLS is required/),

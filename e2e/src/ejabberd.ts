@@ -109,7 +109,10 @@ export class Ejabberd implements XmppServer {
     const config = join(this.#dir, 'ejabberd.yml')
     renderFile(e2ePath('conf', 'ejabberd.yml'), config, {
       HOSTS: JSON.stringify(options.hosts.map(({ domain }) => domain)),
-      HOST_TLS: this.#perHost(({ mode }) => ({ s2s_use_starttls: RULES[mode].tls })),
+      HOST_TLS: this.#perHost(({ mode, tls12Only }) => ({
+        s2s_use_starttls: RULES[mode].tls,
+        ...(tls12Only === true ? { s2s_protocol_options: ['no_tlsv1_3'] } : {}),
+      })),
       HOST_MODULES: this.#perHost(({ mode }) => ({ modules: RULES[mode].dialback ? { mod_s2s_dialback: {} } : {} })),
       CERTIFICATES: JSON.stringify(certificates),
       CA: options.ca,

@@ -22,6 +22,8 @@ export interface PairOptions {
   readonly sip?: Readonly<Record<string, unknown>>
   /** Left out: a self-signed certificate, and the authorities of the system. */
   readonly served?: { readonly keyPair: KeyPair; readonly trustedCas: string }
+  /** Where the edge listens besides, for STARTTLS. */
+  readonly alsoListens?: readonly string[]
   /** Domains besides, each with a certificate and a way to its users of its own. */
   readonly alsoServed?: readonly ServedDomain[]
 }
@@ -225,7 +227,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
     edge: {
       node: 'edge-1',
       xmpp: {
-        listen: [`${at.edge}:${ports.s2s}`],
+        listen: [`${at.edge}:${ports.s2s}`, ...(options.alsoListens ?? [])],
         listenDirectTls: [`${at.edge}:${ports.s2sDirect}`],
         certificates: [
           { domains: SERVED, cert: served.cert, key: served.key },

@@ -14,13 +14,15 @@ export interface ProsodyOptions {
   readonly c2sPort: number
   readonly s2sPort: number
   readonly s2sDirectPort: number
+  /** Where it listens for other servers besides. */
+  readonly s2sAlso?: { readonly address: string; readonly port: number }
   readonly nameServer: string
   readonly dir: string
   readonly users: readonly string[]
   /** Further domains, with the same users and the same certificate. */
   readonly aliases?: readonly string[]
-  /** Further modules, by the alias that has them. */
-  readonly modulesOf?: Readonly<Record<string, readonly string[]>>
+  /** More of the configuration of a host, by the alias. */
+  readonly moreOf?: Readonly<Record<string, string>>
   readonly mode: S2sMode
   readonly keyPair: KeyPair
   readonly ca: string
@@ -28,9 +30,6 @@ export interface ProsodyOptions {
   readonly globalMore?: string
   readonly hostsMore?: string
 }
-
-const virtualHost = (domain: string, modules: readonly string[]): string =>
-  `VirtualHost "${domain}"\nmodules_enabled = { ${modules.map((name) => `"${name}"`).join(', ')} }`
 
 /** A real XMPP server with its users. */
 export class Prosody implements XmppServer {
@@ -61,8 +60,9 @@ export class Prosody implements XmppServer {
     const { options } = this
     const name = `prosody-${options.domain}`
     const dir = join(options.dir, name)
-    const { aliases = [], modulesOf = {} } = options
-    const hosts = aliases.map((alias) => virtualHost(alias, modulesOf[alias] ?? []))
+    const { aliases = [], moreOf = {}, s2sAlso } = options
+    const s2s = [{ address: options.address, port: options.s2sPort }, ...(s2sAlso === undefined ? [] : [s2sAlso])]
+    const hosts = aliases.map((alias) => `VirtualHost "${alias}"\n${moreOf[alias] ?? ''}`)
     mkdirSync(join(dir, 'certs'), { recursive: true })
     for (const domain of [options.domain, ...aliases]) {
       const accounts = join(dir, 'data', domain.replaceAll('.', '%2e').replaceAll('-', '%2d'), 'accounts')
@@ -77,7 +77,8 @@ export class Prosody implements XmppServer {
       DIR: dir,
       ADDRESS: options.address,
       C2S_PORT: options.c2sPort,
-      S2S_PORT: options.s2sPort,
+      S2S_PORTS: s2s.map(({ port }) => port).join(', '),
+      S2S_ADDRESSES: s2s.map(({ address }) => `"${address}"`).join(', '),
       S2S_DIRECT_PORT: options.s2sDirectPort,
       MODULES_DISABLED: options.mode === 'no-tls' ? '"tls"' : '',
       S2S_ENCRYPTION: String(options.mode !== 'no-tls'),

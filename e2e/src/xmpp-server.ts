@@ -23,6 +23,7 @@ export interface XmppHost {
   readonly domain: string
   readonly users: readonly string[]
   readonly mode: S2sMode
+  readonly tls12Only?: boolean
   /** Left out with `no-tls`. */
   readonly keyPair?: KeyPair
 }

@@ -24,6 +24,7 @@ export class DnsStub {
   readonly srv = new Map<string, readonly StubSrv[]>()
   readonly naptr = new Map<string, readonly StubNaptr[]>()
   readonly a = new Map<string, readonly string[]>()
+  readonly aaaa = new Map<string, readonly string[]>()
   /** Names for which it answers SERVFAIL. */
   readonly broken = new Set<string>()
   /** Names for which it keeps silent. */
@@ -54,7 +55,7 @@ export class DnsStub {
     const name = question.name.toLowerCase()
     this.asked.push(`${question.type} ${name}`)
     if (this.silent.has(name)) return undefined
-    const exists = this.srv.has(name) || this.a.has(name) || this.naptr.has(name)
+    const exists = [this.srv, this.a, this.aaaa, this.naptr].some((records) => records.has(name))
     const rcode = this.broken.has(name) ? SERVFAIL : exists ? 0 : NXDOMAIN
     const answers = rcode === 0 ? this.#records(name, question.type) : []
     return { type: 'response', id: query.id ?? 0, flags: RD_RA | rcode, questions: [question], answers }
@@ -78,6 +79,7 @@ export class DnsStub {
       }))
     }
     if (type === 'A') return (this.a.get(name) ?? []).map((data) => ({ type: 'A', name, ttl: 5, data }))
+    if (type === 'AAAA') return (this.aaaa.get(name) ?? []).map((data) => ({ type: 'AAAA', name, ttl: 5, data }))
     return []
   }
 }

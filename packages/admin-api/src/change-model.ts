@@ -8,6 +8,12 @@ export interface ChangeOptions {
   readonly dryRun: boolean
 }
 
+/** As every request that changes something says it. */
+export const optionsOf = (request: {
+  readonly who: string
+  readonly query: { readonly dryRun: 'true' | 'false' }
+}): ChangeOptions => ({ who: request.who, dryRun: request.query.dryRun === 'true' })
+
 /**
  * The one way into the model: checked as a whole, stored with its audit row, announced.
  * Gives the model as it is afterwards, or as it would be.

@@ -330,6 +330,21 @@ describe('/v1/local-domains', () => {
     expect((await bench.ask('GET', '/v1/local-domains')).json.items).toEqual([])
   })
 
+  test('a patch changes what it names, null takes the default again, and nothing is renamed', async () => {
+    const first = { domain: 'capulet.example', route, congestionSafe: true }
+    await bench.ask('POST', '/v1/local-domains', { body: first })
+    expect(
+      await bench.ask('PATCH', CAPULET, { ifMatch: 1, body: { profile: 'kamailio', congestionSafe: null } }),
+    ).toMatchObject({ status: 200, json: { route, profile: 'kamailio', congestionSafe: null, revision: 2 } })
+    expect((await bench.ask('PATCH', CAPULET, { ifMatch: 1, body: { profile: 'lync' } })).status).toBe(412)
+    expect((await bench.ask('PATCH', CAPULET, { ifMatch: 2, body: { profile: 'no such' } })).status).toBe(400)
+    expect(await bench.ask('PATCH', CAPULET, { ifMatch: 2, body: { domain: 'verona.example' } })).toMatchObject({
+      status: 400,
+      json: { errors: [{ path: 'domain' }] },
+    })
+    expect((await bench.ask('GET', CAPULET)).json).toMatchObject({ profile: 'kamailio', revision: 2 })
+  })
+
   test('a domain of a partner is refused', async () => {
     await add('montague.example', { additionalDomains: ['capulet.example'] })
     const answer = await bench.ask('POST', '/v1/local-domains', { body: { domain: 'capulet.example', route } })

@@ -55,6 +55,7 @@ describe('/openapi.json', () => {
       'GET /v1/tokens',
       'GET /v1/xmpp-partners',
       'GET /v1/xmpp-partners/{domain}',
+      'PATCH /v1/local-domains/{domain}',
       'PATCH /v1/settings',
       'PATCH /v1/xmpp-partners/{domain}',
       'POST /v1/local-domains',

@@ -1,12 +1,12 @@
-import { localDomainSchema, normaliseDomain, type LocalDomain } from '@stox/federation'
+import { localDomainSchema, type LocalDomain } from '@stox/federation'
 import type { Versioned } from '@stox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { changeModel, type ChangeOptions } from '../change-model.ts'
-import { etagOf, requireMatch } from '../etag.ts'
+import { optionsOf } from '../change-model.ts'
+import { DomainRecords } from '../domain-records.ts'
+import { etagOf } from '../etag.ts'
 import type { AdminDeps } from '../ports.ts'
-import { ApiProblem, notFound } from '../problem.ts'
-import { changeQuery, ifMatchHeaders, pageOf, pageQuery, refusals } from '../schemas.ts'
+import { changeQuery, ifMatchHeaders, mergePatchSchema, pageOf, pageQuery, parseOrThrow, refusals } from '../schemas.ts'
 
 const tags = ['Local domains']
 const params = z.object({ domain: z.string().max(1023).describe('A domain served here.') })
@@ -21,27 +21,20 @@ const viewOf = ({ value, revision }: Versioned<LocalDomain>): z.output<typeof do
   revision,
 })
 
+function valueOf(input: z.output<typeof domainInput>): LocalDomain {
+  const { revision: _revision, ...value } = input
+  return value
+}
+
 export const localDomainRoutes =
   (deps: AdminDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { model } = deps.store
-
-    const existing = async (domain: string): Promise<Versioned<LocalDomain>> => {
-      const found = await model.get('local-domain', normaliseDomain(domain) ?? domain)
-      if (found === undefined) throw notFound(`local domain ${domain}`)
-      return found
-    }
-
-    const save = async (
-      input: z.output<typeof domainInput>,
-      expected: number | 'absent' | undefined,
-      options: ChangeOptions,
-    ) => {
-      const { revision: _revision, ...value } = input
-      const after = await changeModel(deps, { kind: 'local-domain', key: value.domain, value, expected }, options)
-      const stored = options.dryRun ? undefined : await model.get('local-domain', value.domain)
-      return viewOf(stored ?? { key: value.domain, value, revision: after.revision })
-    }
+    const domains = new DomainRecords(
+      deps,
+      'local-domain',
+      { noun: 'local domain', taken: (domain) => `${domain} is served already` },
+      (key, value, expected) => ({ kind: 'local-domain', key, value, expected }),
+    )
 
     app.get(
       '/local-domains',
@@ -55,12 +48,8 @@ export const localDomainRoutes =
         },
       },
       async (request) => {
-        const { limit, after = '' } = request.query
-        const found = (await model.list('local-domain')).filter(({ key }) => key > after)
-        return {
-          items: found.slice(0, limit).map(viewOf),
-          next: found.length > limit ? (found[limit - 1]?.key ?? null) : null,
-        }
+        const { records, next } = await domains.page(request.query)
+        return { items: records.map(viewOf), next }
       },
     )
 
@@ -77,16 +66,14 @@ export const localDomainRoutes =
         },
       },
       async (request, reply) => {
-        const { domain } = request.body
-        if ((await model.get('local-domain', domain)) !== undefined)
-          throw new ApiProblem(409, `${domain} is served already`)
-        const dryRun = request.query.dryRun === 'true'
-        const view = await save(request.body, 'absent', { who: request.who, dryRun })
-        if (!dryRun) reply.header('location', `/v1/local-domains/${encodeURIComponent(domain)}`)
+        const value = valueOf(request.body)
+        const options = optionsOf(request)
+        const record = await domains.add(value, options)
+        if (!options.dryRun) reply.header('location', `/v1/local-domains/${encodeURIComponent(value.domain)}`)
         return reply
-          .code(dryRun ? 200 : 201)
-          .header('etag', etagOf(view.revision))
-          .send(view)
+          .code(options.dryRun ? 200 : 201)
+          .header('etag', etagOf(record.revision))
+          .send(viewOf(record))
       },
     )
 
@@ -97,7 +84,7 @@ export const localDomainRoutes =
         schema: { tags, summary: 'Read a local domain', params, response: { 200: domainView, ...refusals } },
       },
       async (request, reply) => {
-        const found = await existing(request.params.domain)
+        const found = await domains.existing(request.params.domain)
         return reply.header('etag', etagOf(found.revision)).send(viewOf(found))
       },
     )
@@ -117,24 +104,35 @@ export const localDomainRoutes =
         },
       },
       async (request, reply) => {
-        const { body } = request
-        if (body.domain !== normaliseDomain(request.params.domain)) {
-          throw new ApiProblem(400, 'the domain in the body is not the one in the address', [
-            {
-              path: 'domain',
-              problem: 'differs from the address',
-              hint: 'to rename a domain, add the new one and delete the old one',
-            },
-          ])
-        }
-        const before = await model.get('local-domain', body.domain)
-        requireMatch(request.headers['if-match'], before?.revision)
-        const dryRun = request.query.dryRun === 'true'
-        const view = await save(body, before?.revision ?? 'absent', { who: request.who, dryRun })
+        const { params: named, headers, body } = request
+        const value = valueOf(body)
+        const { record, isNew } = await domains.put(named.domain, value, headers['if-match'], optionsOf(request))
         return reply
-          .code(before === undefined && !dryRun ? 201 : 200)
-          .header('etag', etagOf(view.revision))
-          .send(view)
+          .code(isNew ? 201 : 200)
+          .header('etag', etagOf(record.revision))
+          .send(viewOf(record))
+      },
+    )
+
+    app.patch(
+      '/local-domains/:domain',
+      {
+        config: { role: 'administrator' },
+        schema: {
+          tags,
+          summary: 'Change some fields of a local domain',
+          params,
+          querystring: changeQuery,
+          headers: ifMatchHeaders,
+          body: mergePatchSchema,
+          response: { 200: domainView, ...refusals },
+        },
+      },
+      async (request, reply) => {
+        const { params: named, headers, body } = request
+        const read = (merged: unknown): LocalDomain => valueOf(parseOrThrow(domainInput, merged))
+        const record = await domains.patch(named.domain, body, headers['if-match'], read, optionsOf(request))
+        return reply.header('etag', etagOf(record.revision)).send(viewOf(record))
       },
     )
 
@@ -152,14 +150,7 @@ export const localDomainRoutes =
         },
       },
       async (request, reply) => {
-        const before = await existing(request.params.domain)
-        requireMatch(request.headers['if-match'], before.revision)
-        const options = { who: request.who, dryRun: request.query.dryRun === 'true' }
-        await changeModel(
-          deps,
-          { kind: 'local-domain', key: before.key, value: null, expected: before.revision },
-          options,
-        )
+        await domains.remove(request.params.domain, request.headers['if-match'], optionsOf(request))
         return reply.code(204).send()
       },
     )

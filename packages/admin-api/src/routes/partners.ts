@@ -1,11 +1,12 @@
-import { matrixRowOf, mergePatch, normaliseDomain, xmppPartnerSchema, type XmppPartner } from '@stox/federation'
+import { matrixRowOf, xmppPartnerSchema, type XmppPartner } from '@stox/federation'
 import type { Versioned } from '@stox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { changeModel, type ChangeOptions } from '../change-model.ts'
-import { etagOf, requireMatch } from '../etag.ts'
+import { optionsOf } from '../change-model.ts'
+import { DomainRecords } from '../domain-records.ts'
+import { etagOf } from '../etag.ts'
 import type { AdminDeps } from '../ports.ts'
-import { ApiProblem, notFound } from '../problem.ts'
+import { ApiProblem } from '../problem.ts'
 import { changeQuery, ifMatchHeaders, mergePatchSchema, pageOf, pageQuery, parseOrThrow, refusals } from '../schemas.ts'
 
 const tags = ['XMPP partners']
@@ -45,9 +46,10 @@ function viewOf({ value, revision }: Versioned<XmppPartner>): z.output<typeof pa
 }
 
 /** Puts up with rows 5 and 11 of the matrix only on demand. @see Create or edit XMPP partner configuration (Lync Server 2013) */
-function requireForce(partner: XmppPartner, force: boolean): void {
+function allowed(input: z.output<typeof partnerInput>, { force }: z.output<typeof query>): XmppPartner {
+  const { revision: _revision, negotiation: _negotiation, ...partner } = input
   const { needsForce, warning, row } = matrixRowOf(partner)
-  if (!needsForce || force) return
+  if (!needsForce || force === 'true') return partner
   throw new ApiProblem(422, `row ${row} of the negotiation matrix needs force`, [
     {
       path: 'saslNegotiation',
@@ -60,26 +62,12 @@ function requireForce(partner: XmppPartner, force: boolean): void {
 export const partnerRoutes =
   (deps: AdminDeps): FastifyPluginAsyncZod =>
   async (app) => {
-    const { model } = deps.store
-
-    const existing = async (domain: string): Promise<Versioned<XmppPartner>> => {
-      const found = await model.get('xmpp-partner', normaliseDomain(domain) ?? domain)
-      if (found === undefined) throw notFound(`partner ${domain}`)
-      return found
-    }
-
-    const save = async (
-      input: z.output<typeof partnerInput>,
-      expected: number | 'absent' | undefined,
-      force: boolean,
-      options: ChangeOptions,
-    ) => {
-      const { revision: _revision, negotiation: _negotiation, ...value } = input
-      requireForce(value, force)
-      const after = await changeModel(deps, { kind: 'xmpp-partner', key: value.domain, value, expected }, options)
-      const stored = options.dryRun ? undefined : await model.get('xmpp-partner', value.domain)
-      return viewOf(stored ?? { key: value.domain, value, revision: after.revision })
-    }
+    const partners = new DomainRecords(
+      deps,
+      'xmpp-partner',
+      { noun: 'partner', taken: (domain) => `there is a partner ${domain} already` },
+      (key, value, expected) => ({ kind: 'xmpp-partner', key, value, expected }),
+    )
 
     app.get(
       '/xmpp-partners',
@@ -95,17 +83,13 @@ export const partnerRoutes =
         },
       },
       async (request) => {
-        const { limit, after = '', domain } = request.query
-        const wanted = domain?.toLowerCase()
-        const found = (await model.list('xmpp-partner')).filter(
+        const wanted = request.query.domain?.toLowerCase()
+        const { records, next } = await partners.page(
+          request.query,
           ({ key, value }) =>
-            key > after &&
-            (wanted === undefined || [key, ...value.additionalDomains].some((each) => each.includes(wanted))),
+            wanted === undefined || [key, ...value.additionalDomains].some((each) => each.includes(wanted)),
         )
-        return {
-          items: found.slice(0, limit).map(viewOf),
-          next: found.length > limit ? (found[limit - 1]?.key ?? null) : null,
-        }
+        return { items: records.map(viewOf), next }
       },
     )
 
@@ -122,16 +106,14 @@ export const partnerRoutes =
         },
       },
       async (request, reply) => {
-        const { domain } = request.body
-        if ((await model.get('xmpp-partner', domain)) !== undefined)
-          throw new ApiProblem(409, `there is a partner ${domain} already`)
-        const dryRun = request.query.dryRun === 'true'
-        const view = await save(request.body, 'absent', request.query.force === 'true', { who: request.who, dryRun })
-        if (!dryRun) reply.header('location', `/v1/xmpp-partners/${encodeURIComponent(domain)}`)
+        const value = allowed(request.body, request.query)
+        const options = optionsOf(request)
+        const record = await partners.add(value, options)
+        if (!options.dryRun) reply.header('location', `/v1/xmpp-partners/${encodeURIComponent(value.domain)}`)
         return reply
-          .code(dryRun ? 200 : 201)
-          .header('etag', etagOf(view.revision))
-          .send(view)
+          .code(options.dryRun ? 200 : 201)
+          .header('etag', etagOf(record.revision))
+          .send(viewOf(record))
       },
     )
 
@@ -142,7 +124,7 @@ export const partnerRoutes =
         schema: { tags, summary: 'Read a partner', params, response: { 200: partnerView, ...refusals } },
       },
       async (request, reply) => {
-        const found = await existing(request.params.domain)
+        const found = await partners.existing(request.params.domain)
         return reply.header('etag', etagOf(found.revision)).send(viewOf(found))
       },
     )
@@ -162,27 +144,13 @@ export const partnerRoutes =
         },
       },
       async (request, reply) => {
-        const { body } = request
-        if (body.domain !== normaliseDomain(request.params.domain)) {
-          throw new ApiProblem(400, 'the domain in the body is not the one in the address', [
-            {
-              path: 'domain',
-              problem: 'differs from the address',
-              hint: 'to rename a partner, add the new one and delete the old one',
-            },
-          ])
-        }
-        const before = await model.get('xmpp-partner', body.domain)
-        requireMatch(request.headers['if-match'], before?.revision)
-        const dryRun = request.query.dryRun === 'true'
-        const view = await save(body, before?.revision ?? 'absent', request.query.force === 'true', {
-          who: request.who,
-          dryRun,
-        })
+        const { params: named, headers, body } = request
+        const value = allowed(body, request.query)
+        const { record, isNew } = await partners.put(named.domain, value, headers['if-match'], optionsOf(request))
         return reply
-          .code(before === undefined && !dryRun ? 201 : 200)
-          .header('etag', etagOf(view.revision))
-          .send(view)
+          .code(isNew ? 201 : 200)
+          .header('etag', etagOf(record.revision))
+          .send(viewOf(record))
       },
     )
 
@@ -201,18 +169,10 @@ export const partnerRoutes =
         },
       },
       async (request, reply) => {
-        const before = await existing(request.params.domain)
-        requireMatch(request.headers['if-match'], before.revision)
-        const patch = parseOrThrow(z.json(), request.body)
-        const merged = parseOrThrow(partnerInput, mergePatch(parseOrThrow(z.json(), before.value), patch))
-        if (merged.domain !== before.key) {
-          throw new ApiProblem(400, 'a partner cannot be renamed', [
-            { path: 'domain', problem: 'differs from the address', hint: 'add the new one and delete the old one' },
-          ])
-        }
-        const options = { who: request.who, dryRun: request.query.dryRun === 'true' }
-        const view = await save(merged, before.revision, request.query.force === 'true', options)
-        return reply.header('etag', etagOf(view.revision)).send(view)
+        const { params: named, headers, body } = request
+        const read = (merged: unknown): XmppPartner => allowed(parseOrThrow(partnerInput, merged), request.query)
+        const record = await partners.patch(named.domain, body, headers['if-match'], read, optionsOf(request))
+        return reply.header('etag', etagOf(record.revision)).send(viewOf(record))
       },
     )
 
@@ -230,14 +190,7 @@ export const partnerRoutes =
         },
       },
       async (request, reply) => {
-        const before = await existing(request.params.domain)
-        requireMatch(request.headers['if-match'], before.revision)
-        const options = { who: request.who, dryRun: request.query.dryRun === 'true' }
-        await changeModel(
-          deps,
-          { kind: 'xmpp-partner', key: before.key, value: null, expected: before.revision },
-          options,
-        )
+        await partners.remove(request.params.domain, request.headers['if-match'], optionsOf(request))
         return reply.code(204).send()
       },
     )

@@ -3,7 +3,7 @@ import { DEFAULT_SETTINGS, mergePatch, settingsSchema, type Settings } from '@st
 import type { Versioned } from '@stox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { changeModel, type ChangeOptions } from '../change-model.ts'
+import { changeModel, optionsOf, type ChangeOptions } from '../change-model.ts'
 import { etagOf, requireMatch } from '../etag.ts'
 import type { AdminDeps } from '../ports.ts'
 import { changeQuery, ifMatchHeaders, mergePatchSchema, parseOrThrow, refusals } from '../schemas.ts'
@@ -83,7 +83,7 @@ export const settingsRoutes =
       async (request, reply) => {
         const before = await current()
         requireMatch(request.headers['if-match'], before.revision)
-        const view = await save(request.body, before, { who: request.who, dryRun: request.query.dryRun === 'true' })
+        const view = await save(request.body, before, optionsOf(request))
         return reply.header('etag', etagOf(view.revision)).send(view)
       },
     )
@@ -108,7 +108,7 @@ export const settingsRoutes =
         const input = parseOrThrow(settingsInput, merged)
         // Left out means that it stays; so what the patch takes away has to be said.
         const whole = request.body['dialbackPassphrase'] === null ? { ...input, dialbackPassphrase: null } : input
-        const view = await save(whole, before, { who: request.who, dryRun: request.query.dryRun === 'true' })
+        const view = await save(whole, before, optionsOf(request))
         return reply.header('etag', etagOf(view.revision)).send(view)
       },
     )

@@ -88,6 +88,23 @@ export const sipSection = z
           'PEM file with our certificate and its chain, read again when it changes.',
         ),
         key: pemFile('PRIVATE KEY').describe('PEM file with its private key, not encrypted.'),
+        certificates: z
+          .array(
+            z.strictObject({
+              domains: z
+                .array(domainSchema)
+                .min(1)
+                .max(1000)
+                .describe('Names by which peers ask for it, and domains for which we connect with it.'),
+              cert: pemFile('CERTIFICATE').describe('PEM file with the certificate and its chain.'),
+              key: pemFile('PRIVATE KEY').describe('PEM file with its private key, not encrypted.'),
+            }),
+          )
+          .max(1000)
+          .default([])
+          .describe(
+            'Certificates of single domains, chosen by the name in the handshake (SNI) of who connects, and by the domain of the route when we connect; cert and key are for all others.',
+          ),
         ca: trustedCas
           .default(SYSTEM)
           .describe(
@@ -217,11 +234,18 @@ function passwordOf(given: string | undefined, file: string | undefined): Result
 
 function readTls(tls: NonNullable<SipSection['tls']>): Result<SipTlsConfig, readonly ConfigProblem[]> {
   const problems: ConfigProblem[] = []
-  const files = [{ domains: [SIP_IDENTITY], cert: tls.cert, key: tls.key }]
-  const identity = TlsIdentity.of([{ domains: [SIP_IDENTITY], cert: textOf(tls.cert), key: textOf(tls.key) }])
-  for (const { field, problem } of identity.ok ? [] : identity.failure) {
-    const file = field === 'domains' ? tls.cert : tls[field]
-    problems.push({ path: `sip.tls.${field}`, problem: `${file}: ${problem}`, hint: 'our certificate and its key' })
+  const files = [{ domains: [SIP_IDENTITY], cert: tls.cert, key: tls.key }, ...tls.certificates]
+  const identity = TlsIdentity.of(
+    files.map(({ domains, cert, key }) => ({ domains, cert: textOf(cert), key: textOf(key) })),
+  )
+  for (const { entry, field, problem } of identity.ok ? [] : identity.failure) {
+    const named = files[entry]?.[field]
+    const at = entry === 0 ? 'sip.tls' : `sip.tls.certificates[${entry - 1}]`
+    problems.push({
+      path: `${at}.${field}`,
+      problem: typeof named === 'string' ? `${named}: ${problem}` : problem,
+      hint: 'our certificate and its key',
+    })
   }
   if (tls.ca !== SYSTEM && !isCertificate(textOf(tls.ca))) {
     const hint = 'system, or the CAs of the SIP servers in PEM form'

@@ -204,6 +204,27 @@ describe('gateway.yaml', () => {
     })
   })
 
+  test('SIP over TLS with a certificate for a domain of its own', () => {
+    const own = { cert: file('own.crt', ours.cert), key: file('own.key', ours.key) }
+    const tls = { cert: file('sip.crt', ours.cert), key: file('sip.key', ours.key), ca: file('ca.crt', ca.cert) }
+    const config = loaded((c) => {
+      c.sip.tls = { ...tls, certificates: [{ domains: ['Capulet.example'], ...own }] }
+    })
+    expect(config.sip.tls?.identity.expiries().map(({ domain }) => domain)).toEqual(['sip', 'capulet.example'])
+    expect(config.sip.tls?.files.map(({ domains }) => domains)).toEqual([['sip'], ['capulet.example']])
+    const twice = load((c) => {
+      const certificates = [
+        { domains: ['a.example'], ...own },
+        { domains: ['a.example'], ...own, key: file('ca.key', ca.key) },
+      ]
+      c.sip.tls = { ...tls, certificates }
+    })
+    expect(twice.ok ? [] : twice.failure.map(({ path }) => path)).toEqual([
+      'sip.tls.certificates[1].key',
+      'sip.tls.certificates[1].domains',
+    ])
+  })
+
   describe('the first model', () => {
     const federation = {
       settings: { federation: true },

@@ -51,7 +51,14 @@ const LINGER_MS = 2000
 const PONG_WITHIN_MS = 10_000
 const NOBODY: readonly string[] = []
 
-const keyOf = (transport: StreamTransport, { host, port }: SipAddress): string => `${transport} ${host} ${port}`
+/** With TLS also as whom we speak: a domain with a certificate of its own has connections of its own. */
+const keyOf = (transport: StreamTransport, { host, port }: SipAddress, own = ''): string =>
+  `${transport} ${host} ${port} ${own}`
+
+interface Dialled {
+  readonly target: SipTarget
+  readonly own: string
+}
 
 /** What may be written to a connection goes out in one write a turn of the event loop, which is worth a factor of five. */
 export class SipConnection {
@@ -60,10 +67,12 @@ export class SipConnection {
   readonly remote: SipAddress
   /** Accepted, not dialled. */
   readonly incoming: boolean
+  readonly remoteKey: string
   /** The one further address of the peer that it stands for. */
   aliasKey: string | undefined
   /** With TLS and dialled: the domains of which the peer must prove one. */
   readonly #wanted: readonly string[] | undefined
+  readonly #dialledAs: string | undefined
   readonly #socket: Socket
   readonly #options: SipTcpOptions
   readonly #framer: SipStreamFramer
@@ -87,21 +96,23 @@ export class SipConnection {
   #pingTimer: Timer | undefined
   #pongTimer: Timer | undefined
 
-  /** `target` where we dial. */
+  /** `dialled` where we dial: whom, and as whom. */
   constructor(
     id: number,
     socket: Socket,
     remote: SipAddress,
-    target: SipTarget | undefined,
+    dialled: Dialled | undefined,
     options: SipTcpOptions,
     onGone: (connection: SipConnection) => void,
   ) {
-    const incoming = target === undefined
+    const incoming = dialled === undefined
     this.id = id
     this.transport = socket instanceof TLSSocket ? 'tls' : 'tcp'
     this.remote = remote
     this.incoming = incoming
-    this.#wanted = target?.names
+    this.#wanted = dialled?.target.names
+    this.#dialledAs = dialled?.own
+    this.remoteKey = keyOf(this.transport, remote, dialled?.own)
     this.#socket = socket
     this.#options = options
     this.#onGone = onGone
@@ -142,11 +153,19 @@ export class SipConnection {
   }
 
   /** Whether who is at the other end is, or will have proven to be, whom the target asks for. @see RFC 5923 §4, §9.1 */
-  isFor({ transport, names = NOBODY }: SipTarget): boolean {
+  isFor({ transport, names = NOBODY }: SipTarget, own: string): boolean {
     if (!this.#open || transport !== this.transport) return false
     if (transport === 'tcp') return true
+    if (own !== this.own) return false
     const theirs = this.#connected ? this.names : (this.#wanted ?? NOBODY)
     return names.some((name) => theirs.includes(name))
+  }
+
+  /** As whom we speak on it: known of who connects once he has asked. @see RFC 5922 §7.3 */
+  get own(): string {
+    const { tls } = this.#options
+    if (this.#dialledAs !== undefined) return this.#dialledAs
+    return this.#socket instanceof TLSSocket && tls !== undefined ? tls.ownAt(this.#socket) : ''
   }
 
   get local(): SipAddress {
@@ -321,10 +340,12 @@ export class SipTcp {
 
   /** The connection to this target, dialled when there is none; undefined when there is no room for one more. */
   to(target: SipTarget): SipConnection | undefined {
-    const known = this.#byRemote.get(keyOf(target.transport === 'tls' ? 'tls' : 'tcp', target))
-    if (known?.isFor(target) === true) return known
+    const isTls = target.transport === 'tls'
+    const own = isTls ? (this.#options.tls?.ownFor(target.names ?? NOBODY) ?? '') : ''
+    const known = this.#byRemote.get(keyOf(isTls ? 'tls' : 'tcp', target, own))
+    if (known?.isFor(target, own) === true) return known
     if (this.#closed || this.#isFull(target.host)) return undefined
-    return this.#add(this.#dial(target), target, target)
+    return this.#add(this.#dial(target), target, { target, own })
   }
 
   /**
@@ -332,7 +353,7 @@ export class SipTcp {
    * sent there: `to` looks at that. @see RFC 5923 §5, §8
    */
   alias(connection: SipConnection, address: SipAddress): void {
-    const key = keyOf(connection.transport, address)
+    const key = keyOf(connection.transport, address, connection.own)
     if (this.#byRemote.get(key)?.usable === true) return
     connection.aliasKey ??= key
     if (connection.aliasKey === key) this.#byRemote.set(key, connection)
@@ -379,13 +400,13 @@ export class SipTcp {
     this.#add(transport === 'tls' && tls !== undefined ? tls.accept(socket) : socket, remote, undefined)
   }
 
-  #add(socket: Socket, { host, port }: SipAddress, target: SipTarget | undefined): SipConnection {
+  #add(socket: Socket, { host, port }: SipAddress, dialled: Dialled | undefined): SipConnection {
     const remote = { host, port }
-    const connection = new SipConnection(this.#nextId++, socket, remote, target, this.#options, (gone) =>
+    const connection = new SipConnection(this.#nextId++, socket, remote, dialled, this.#options, (gone) =>
       this.#remove(gone),
     )
     this.#byId.set(connection.id, connection)
-    this.#byRemote.set(keyOf(connection.transport, remote), connection)
+    this.#byRemote.set(connection.remoteKey, connection)
     this.#countByHost.set(host, (this.#countByHost.get(host) ?? 0) + 1)
     return connection
   }
@@ -396,7 +417,7 @@ export class SipTcp {
     const others = (this.#countByHost.get(host) ?? 1) - 1
     if (others === 0) this.#countByHost.delete(host)
     else this.#countByHost.set(host, others)
-    for (const key of [keyOf(connection.transport, connection.remote), connection.aliasKey]) {
+    for (const key of [connection.remoteKey, connection.aliasKey]) {
       if (key !== undefined && this.#byRemote.get(key) === connection) this.#byRemote.delete(key)
     }
   }

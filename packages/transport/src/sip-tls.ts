@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket, connect } from 'node:tls'
 import { fail, ok } from '@stox/kernel'
 import type { Clock, HostPort, Result } from '@stox/kernel'
+import { parseDomain } from '@stox/xmpp'
 import { shown } from './certificates/certificate-failure.ts'
 import { checkPath } from './certificates/path-check.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
@@ -11,7 +12,10 @@ import type { TrustStore } from './certificates/trust-store.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
 export interface SipTlsOptions {
-  /** Ours is the one for this name; asked at every handshake, so that a renewed one is used from the next on. */
+  /**
+   * Ours: one for all, under `SIP_IDENTITY`, and one for each domain that has its own; asked at every handshake, so that
+   * a renewed one is used from the next on.
+   */
   readonly identity: TlsIdentity
   readonly trust: Pick<TrustStore, 'anchors'>
   readonly clock: Pick<Clock, 'wallMs'>
@@ -28,23 +32,31 @@ export interface ProvenDomains {
 
 const NOTHING: ProvenDomains = { domains: [], untilMs: Number.POSITIVE_INFINITY }
 
-/** Under which our certificate stands in the `TlsIdentity`, and in the metric of its expiry. */
+/** Under which our certificate for all that have none of their own stands in the `TlsIdentity`, and in the metric of its expiry. */
 export const SIP_IDENTITY = 'sip'
 
 /** TLS between SIP servers, with certificates on both sides that are judged by ourselves. @see RFC 5922 §7 */
 export class SipTls {
   readonly #options: SipTlsOptions
+  /** Who was asked for by name, and has a certificate of his own. */
+  readonly #asked = new WeakMap<TLSSocket, string>()
 
   constructor(options: SipTlsOptions) {
     this.#options = options
   }
 
+  /** The name in the handshake chooses the certificate. @see RFC 5922 §7.3, RFC 6066 §3 */
   accept(plain: Socket): TLSSocket {
     const secured = new TLSSocket(plain, {
       isServer: true,
       secureContext: this.#options.identity.clientContextFor(SIP_IDENTITY),
       requestCert: true,
       rejectUnauthorized: false,
+      SNICallback: (name, choose) => {
+        const own = this.ownFor([name])
+        if (own !== SIP_IDENTITY) this.#asked.set(secured, own)
+        choose(null, this.#options.identity.clientContextFor(own))
+      },
     })
     secured.disableRenegotiation()
     return secured
@@ -56,10 +68,27 @@ export class SipTls {
     return connect({
       host,
       port,
-      secureContext: this.#options.identity.clientContextFor(SIP_IDENTITY),
+      secureContext: this.#options.identity.clientContextFor(this.ownFor(names)),
       rejectUnauthorized: false,
       ...(servername === undefined ? {} : { servername }),
     })
+  }
+
+  /** As whom we speak with a peer of one of these names: a domain that has a certificate of its own, or ours for all. */
+  ownFor(names: readonly string[]): string {
+    const { identity } = this.#options
+    if (!identity.hasSeveral) return SIP_IDENTITY
+    for (const name of names) {
+      // In A-labels on the wire, and in DNS.
+      const domain = parseDomain(name)
+      if (domain.ok && identity.contextFor(domain.value) !== undefined) return domain.value
+    }
+    return SIP_IDENTITY
+  }
+
+  /** As whom we have answered who connected to us. */
+  ownAt(socket: TLSSocket): string {
+    return this.#asked.get(socket) ?? SIP_IDENTITY
   }
 
   /** The domains that the peer has proven, or why it may not go on; `wanted` where it was us who connected. Once a socket. */

@@ -54,6 +54,11 @@ export class TlsIdentity {
     return problems.length === 0 ? ok(new TlsIdentity(contexts)) : fail(problems)
   }
 
+  /** More than one name has a certificate. */
+  get hasSeveral(): boolean {
+    return this.#own.size > 1
+  }
+
   contextFor(domain: string): SecureContext | undefined {
     return this.#own.get(domain.toLowerCase())?.context
   }

@@ -258,6 +258,66 @@ test('what a certificate proves ends with it: the connection that stands is used
   expect(server.requests).toHaveLength(1)
 })
 
+describe('RFC 5922 §7.3, RFC 6066 §3: a certificate for each domain that has its own', () => {
+  const several = async (): Promise<TlsIdentity> => {
+    const entry = async (domain: string, name = domain) => ({
+      domains: [domain],
+      ...(await makeCertificate({ names: [name], issuer: authority })),
+    })
+    const identity = TlsIdentity.of([
+      await entry(SIP_IDENTITY, 'gateway.inside'),
+      await entry('a.example'),
+      await entry('münchen.example', 'xn--mnchen-3ya.example'),
+    ])
+    if (!identity.ok) throw new Error('no identity')
+    return identity.value
+  }
+
+  test.each([
+    ['the domain asked for', 'a.example', 'a.example'],
+    ['whatever its case', 'A.Example', 'a.example'],
+    ['in A-labels', 'xn--mnchen-3ya.example', 'xn--mnchen-3ya.example'],
+    ['a name without one: that for all', 'b.example', 'gateway.inside'],
+    ['no name at all: that for all', undefined, 'gateway.inside'],
+  ])('who connects asks by SNI: %s', async (_case, servername, shown) => {
+    const server = await party(GATEWAY, { identity: await several() })
+    const socket = connectTls({
+      host: '127.0.0.1',
+      port: server.port,
+      rejectUnauthorized: false,
+      ...(servername === undefined ? {} : { servername }),
+    })
+    await once(socket, 'secureConnect')
+    expect(socket.getPeerCertificate().subjectaltname).toBe(`DNS:${shown}`)
+    socket.destroy()
+  })
+
+  test('we connect as the domain that is served there; each has a connection of its own, used again', async () => {
+    const server = await party({ names: ['a.example', 'b.example', 'c.example'] })
+    const gateway = await party(GATEWAY, { identity: await several() })
+    for (const names of [['a.example'], ['b.example'], ['a.example'], ['c.example'], ['front.inside', 'a.example']])
+      expect(await gateway.endpoint.request(message(), server.to(names))).toMatchObject({ kind: 'response' })
+    expect(server.requests.map(({ flow }) => flow.names)).toEqual([
+      ['a.example'],
+      ['gateway.inside'],
+      ['a.example'],
+      ['gateway.inside'],
+      ['a.example'],
+    ])
+    expect(server.endpoint.counts().connections).toBe(2)
+  })
+
+  test('RFC 5923 §5: who has connected to one domain is sent what is of that domain', async () => {
+    const server = await party(GATEWAY, { identity: await several() })
+    const peer = await party({ names: ['a.example', 'b.example'] })
+    expect(await peer.endpoint.request(message(), server.to(['a.example']))).toMatchObject({ kind: 'response' })
+    expect(await server.endpoint.request(message(), peer.to(['a.example']))).toMatchObject({ kind: 'response' })
+    expect(peer.endpoint.counts().connections).toBe(1)
+    expect(await server.endpoint.request(message(), peer.to(['b.example']))).toMatchObject({ kind: 'response' })
+    expect(peer.endpoint.counts().connections).toBe(2)
+  })
+})
+
 test('a renewed certificate is shown from the next connection on', async () => {
   const server = await party({ names: ['old.example'] })
   const gateway = await party(GATEWAY)

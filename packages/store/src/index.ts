@@ -29,6 +29,8 @@ export type {
   ModelStore,
   Page,
   PageQuery,
+  PublicationRecord,
+  PublicationStore,
   Store,
   StoreFailure,
   StoredJournalRow,

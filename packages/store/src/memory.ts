@@ -9,6 +9,8 @@ import type {
   JournalStore,
   Page,
   PageQuery,
+  PublicationRecord,
+  PublicationStore,
   Store,
   StoredJournalRow,
   SubscriptionFilter,
@@ -26,6 +28,7 @@ export function openMemoryStore(_deps: StoreDeps): Store {
     audit,
     tokens: new MemoryTokens(),
     subscriptions: new MemorySubscriptions(),
+    publications: new MemoryPublications(),
     journal: new MemoryJournal(),
     health: () => ({ ok: true, detail: 'in memory' }),
     close: () => Promise.resolve(),
@@ -114,6 +117,29 @@ class MemorySubscriptions implements SubscriptionStore {
 
   #inOrder(): readonly SubscriptionRecord[] {
     return [...this.#byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  }
+}
+
+class MemoryPublications implements PublicationStore {
+  readonly #byId = new Map<string, PublicationRecord>()
+
+  put(record: PublicationRecord): void
+  put(record: PublicationRecord, options: { readonly durable: true }): Promise<void>
+  put(record: PublicationRecord): Promise<void> {
+    this.#byId.set(record.id, record)
+    return Promise.resolve()
+  }
+
+  delete(id: string): void {
+    this.#byId.delete(id)
+  }
+
+  all(): Promise<readonly PublicationRecord[]> {
+    return Promise.resolve([...this.#byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)))
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve()
   }
 }
 

@@ -10,6 +10,7 @@ export interface Store {
   readonly audit: AuditStore
   readonly tokens: TokenStore
   readonly subscriptions: SubscriptionStore
+  readonly publications: PublicationStore
   readonly journal: JournalStore
   /** For readiness: false, and why, when the last write failed. */
   health(): { readonly ok: boolean; readonly detail: string }
@@ -189,6 +190,26 @@ export interface SubscriptionStore {
   /** In the order of their ids. */
   list(query: PageQuery & { readonly filter?: SubscriptionFilter | undefined }): Promise<Page<SubscriptionRecord>>
   all(): AsyncIterable<SubscriptionRecord>
+  flush(): Promise<void>
+}
+
+// --- publications ---------------------------------------------------------------------------------------------------
+
+/** What a SIP server has of one XMPP user, by the etag that it gave. @see RFC 3903 */
+export interface PublicationRecord {
+  readonly id: string
+  /** JSON of whoever keeps the publication. */
+  readonly data: string
+  readonly updatedAtMs: number
+}
+
+export interface PublicationStore {
+  /** As `SubscriptionStore.put`; durable for an etag, without which the publication would be doubled. */
+  put(record: PublicationRecord): void
+  put(record: PublicationRecord, options: { readonly durable: true }): Promise<void>
+  delete(id: string): void
+  /** In the order of their ids. */
+  all(): Promise<readonly PublicationRecord[]>
   flush(): Promise<void>
 }
 

@@ -19,6 +19,7 @@ import {
 } from './ports.ts'
 import { integer, oneOf, openDatabase, orNull, text, transaction, type Row } from './sqlite-database.ts'
 import { SqliteJournal } from './sqlite-journal.ts'
+import { SqlitePublications } from './sqlite-publications.ts'
 import { SqliteSubscriptions } from './sqlite-subscriptions.ts'
 import { sweepJournal } from './sweep-journal.ts'
 import { WriteHealth } from './write-behind.ts'
@@ -35,6 +36,7 @@ export function openSqliteStore(path: string, deps: StoreDeps): Result<Store, St
     return model
   }
   const subscriptions = new SqliteSubscriptions(db, deps, health)
+  const publications = new SqlitePublications(db, deps, health)
   const journal = new SqliteJournal(db, deps, health)
   const sweeper = sweepJournal(journal, () => model.value.current.settings.journalRetentionDays, deps)
   return ok({
@@ -42,11 +44,13 @@ export function openSqliteStore(path: string, deps: StoreDeps): Result<Store, St
     audit: new SqliteAudit(db, health),
     tokens: new SqliteTokens(db, health),
     subscriptions,
+    publications,
     journal,
     health: () => ({ ok: health.problem === undefined, detail: health.problem ?? path }),
     close: async () => {
       sweeper.cancel()
       subscriptions.close()
+      publications.close()
       journal.close()
       db.close()
     },

@@ -63,6 +63,7 @@ describe('what is kept', () => {
     )
     await first.tokens.add({ name: 't', role: 'viewer', hash: 'h', createdAtMs: 1 })
     first.subscriptions.put(subscription('r@m.example', 'j@c.example'))
+    first.publications.put({ id: 'j@c.example', data: '{}', updatedAtMs: 1 })
     first.journal.append(journalRow('c1'))
     const model = await first.model.read()
     await close(first)
@@ -73,6 +74,7 @@ describe('what is kept', () => {
     expect((await second.audit.find({ limit: 10 })).items).toHaveLength(3)
     expect(await second.tokens.findByHash('h')).toMatchObject({ name: 't' })
     expect((await second.subscriptions.list({ limit: 10 })).items).toEqual([subscription('r@m.example', 'j@c.example')])
+    expect(await second.publications.all()).toEqual([{ id: 'j@c.example', data: '{}', updatedAtMs: 1 }])
     expect((await second.journal.find({ limit: 10 })).items).toHaveLength(1)
   })
 

@@ -197,6 +197,20 @@ describe.each([['memory:'], ['sqlite:']])('%s', (scheme) => {
     expect(await store.tokens.findByHash('ef')).toBeUndefined()
   })
 
+  test('publications: the newest of what was put, in order, until it is deleted', async () => {
+    const record = { id: 'b', data: '{"etag":"e1"}', updatedAtMs: 1 }
+    store.publications.put(record)
+    await store.publications.put({ ...record, data: '{"etag":"e2"}', updatedAtMs: 2 }, { durable: true })
+    store.publications.put({ ...record, id: 'a' })
+    expect(await store.publications.all()).toEqual([
+      { ...record, id: 'a' },
+      { ...record, data: '{"etag":"e2"}', updatedAtMs: 2 },
+    ])
+    store.publications.delete('a')
+    await store.publications.flush()
+    expect((await store.publications.all()).map(({ id }) => id)).toEqual(['b'])
+  })
+
   describe('subscriptions', () => {
     test('what was put is seen at once, the newest of it, and is gone when deleted', async () => {
       const record = subscription('r@m.example', 'j@c.example', { dueAtMs: 9 })

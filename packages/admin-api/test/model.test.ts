@@ -318,6 +318,7 @@ describe('/v1/local-domains', () => {
           split: false,
           lateErrors: 'message',
         },
+        presence: { mode: 'notifier', unapproved: 'withhold' },
         revision: 1,
       },
     ])

@@ -1,7 +1,7 @@
 import { RecentMap } from '@stox/kernel'
 import type { Decision } from './decision.ts'
 import { domainToAscii } from './domain.ts'
-import type { LocalDomain, LocalDomainMessages } from './local-domain.ts'
+import type { LocalDomain, LocalDomainMessages, LocalDomainPresence } from './local-domain.ts'
 import type { FederationModel } from './model.ts'
 import type { XmppPartner } from './partner.ts'
 import type { Settings } from './settings.ts'
@@ -14,6 +14,7 @@ export interface ServedDomain extends SipRules {
   readonly route: string
   readonly backupRoutes: readonly string[]
   readonly messages: LocalDomainMessages
+  readonly presence: LocalDomainPresence
 }
 
 /** Pairs of domains that are talked about at one time, with what is asked about each. */
@@ -54,8 +55,8 @@ export class FederationIndex {
 }
 
 const served = (local: LocalDomain): ServedDomain => {
-  const { domain, route, backupRoutes, messages } = local
-  return { domain, route, backupRoutes, messages, ...sipRulesOf(local) }
+  const { domain, route, backupRoutes, messages, presence } = local
+  return { domain, route, backupRoutes, messages, presence, ...sipRulesOf(local) }
 }
 
 function put<T>(map: Map<string, T>, domain: string, value: T): void {

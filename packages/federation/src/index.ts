@@ -7,7 +7,13 @@ export type { Negotiation, PartnerFeatures, PartnerLimits, PartnerType, XmppPart
 export { DEFAULT_SETTINGS, settingsSchema } from './settings.ts'
 export type { Settings } from './settings.ts'
 export { localDomainSchema } from './local-domain.ts'
-export type { LocalDomain, LocalDomainMessages, MessageExtra } from './local-domain.ts'
+export type {
+  LocalDomain,
+  LocalDomainMessages,
+  LocalDomainPresence,
+  MessageExtra,
+  PresenceMode,
+} from './local-domain.ts'
 export { EMPTY_MODEL, federationFileSchema, federationModelSchema } from './model.ts'
 export type { FederationFile, FederationModel } from './model.ts'
 export { NEGOTIATION_MATRIX, matrixRowOf } from './negotiation-matrix.ts'

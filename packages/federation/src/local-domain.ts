@@ -18,6 +18,17 @@ export interface LocalDomainMessages {
   readonly lateErrors: 'message' | 'report'
 }
 
+/** Who answers SIP users that watch XMPP users: we (`notifier`), or their own server, to which we publish. @see RFC 3903 */
+export const PRESENCE_MODES = ['notifier', 'publish'] as const
+export type PresenceMode = (typeof PRESENCE_MODES)[number]
+
+/** How the users of a domain come to see XMPP users. */
+export interface LocalDomainPresence {
+  readonly mode: PresenceMode
+  /** While the server shows an XMPP user to somebody whom he has not approved. */
+  readonly unapproved: 'withhold' | 'show'
+}
+
 /** A domain of ours: its users live on the SIP side. A rule that is null is the profile's. */
 export interface LocalDomain {
   readonly domain: string
@@ -31,6 +42,7 @@ export interface LocalDomain {
   readonly assertedIdentity: boolean | null
   readonly contactInMessage: boolean | null
   readonly messages: LocalDomainMessages
+  readonly presence: LocalDomainPresence
 }
 
 const ROUTE =
@@ -89,6 +101,24 @@ const messagesSchema = z
   .prefault({})
   .describe('How messages are written for the users of the domain.')
 
+const presenceSchema = z
+  .strictObject({
+    mode: z
+      .enum(PRESENCE_MODES)
+      .default('notifier')
+      .describe(
+        'Who answers the users of the domain when they watch XMPP users: stox itself (notifier), or their SIP server, to which stox publishes what XMPP users show (publish, RFC 3903) and which tells it who watches (presence.winfo, RFC 3857).',
+      ),
+    unapproved: z
+      .enum(['withhold', 'show'])
+      .default('withhold')
+      .describe(
+        'With publish: what is done while the SIP server lets somebody see an XMPP user who has not approved him: nothing is published of that user (withhold), or the server decides alone (show).',
+      ),
+  })
+  .prefault({})
+  .describe('How the users of the domain come to see XMPP users.')
+
 const sipRoute = z.string().max(512).refine(isRoute, 'not a SIP route')
 
 const byProfile = <T extends z.ZodType>(rule: T) => rule.nullable().default(null)
@@ -125,5 +155,6 @@ export const localDomainSchema = z
     ),
     contactInMessage: byProfile(z.boolean()).describe('Whether a MESSAGE carries a Contact, as some servers ask for.'),
     messages: messagesSchema,
+    presence: presenceSchema,
   })
   .describe('A local domain and the SIP route to it.') satisfies z.ZodType<LocalDomain>

@@ -55,6 +55,7 @@ import { DigestGuard } from './digest-guard.ts'
 import { FailoverSender } from './failover-sender.ts'
 import { ServerProbes } from './probe-servers.ts'
 import type { ServerReport } from './probe-servers.ts'
+import { PresencePublisher } from './publish-presence.ts'
 import { CountingSender } from './send-sip.ts'
 import { ServerHealth } from './server-health.ts'
 import type { SipTlsConfig } from './sip-config.ts'
@@ -207,7 +208,15 @@ export async function startGateway(
     const sipAddress: OwnAddress = (transport) => endpoint.contact(transport)
     const conversations = new Conversations({ clock, ids, hashes })
     const queues = new PairQueues<Outcome>()
-    const keeper = new PresenceKeeper({
+    const publisher = new PresencePublisher({
+      ...{ clock, timers, ids, hashes, log, gruu, sip, sipAddress },
+      store: store.publications,
+      index: () => index,
+      expiresS: config.presence.expiresS,
+      intervalMs: config.presence.notifyIntervalMs,
+      noteListed: (watcher, contact, listed) => keeper.noteListed(watcher, contact, listed),
+    })
+    const keeper: PresenceKeeper = new PresenceKeeper({
       clock,
       timers,
       ids,
@@ -220,6 +229,7 @@ export async function startGateway(
       sip,
       sipAddress,
       link,
+      noteWatch: (entry, held) => publisher.noteWatch(entry, held),
       expiresS: config.presence.expiresS,
       notifyIntervalMs: config.presence.notifyIntervalMs,
     })
@@ -290,7 +300,9 @@ export async function startGateway(
           index: () => index,
           message: (one) => void counted(deliverToXmpp(toXmpp, one)),
           subscribe: (one) => keeper.takeSubscribe(one),
-          notify: (one) => keeper.takeNotify(one),
+          notify: (one) => {
+            if (!publisher.takeNotify(one)) keeper.takeNotify(one)
+          },
         },
         countingAnswer(incoming, metrics),
       )
@@ -301,7 +313,7 @@ export async function startGateway(
       while (!closing && behind() && clock.monotonicMs() < untilMs)
         await new Promise<void>((resolve) => timers.arm(IN_FORCE_POLL_MS, resolve))
     }
-    watchGauges(metrics, { queues, keeper, link, endpoint, store })
+    watchGauges(metrics, { queues, keeper, publisher, link, endpoint, store })
     metrics.watchSipServers(() => probes.reports())
     if (config.sip.tls !== undefined) watchExpiry(metrics, config.sip.tls.identity, clock)
 
@@ -345,6 +357,7 @@ export async function startGateway(
             model = changed
             index = new FederationIndex(model)
             link.publish(replicaOf(model))
+            publisher.modelChanged(keeper)
             log.info('model-changed', { revision: model.revision })
             return inForce(changed.revision)
           },
@@ -356,8 +369,12 @@ export async function startGateway(
     undo.push(() => api.close())
     const token = await ensureFirstToken(store, clock)
     if (token !== undefined) given.firstToken?.(token)
+    await publisher.load()
     await keeper.start()
     undo.push(() => keeper.close())
+    publisher.modelChanged(keeper)
+    publisher.start()
+    undo.push(() => publisher.close())
     link.start()
     log.info('gateway-started', {
       node: config.node,
@@ -509,12 +526,13 @@ function watchGauges(
   parts: {
     readonly queues: PairQueues<Outcome>
     readonly keeper: PresenceKeeper
+    readonly publisher: PresencePublisher
     readonly link: LinkClientPort
     readonly endpoint: SipEndpoint
     readonly store: Store
   },
 ): void {
-  const { queues, keeper, link, endpoint, store } = parts
+  const { queues, keeper, publisher, link, endpoint, store } = parts
   metrics.watchQueue('messages-to-sip', () => queues.waiting)
   metrics.watchQueue('link-waiting', () => link.gauges().waiting)
   metrics.watchQueue('link-open-sent', () => link.gauges().openSent)
@@ -524,5 +542,5 @@ function watchGauges(
   metrics.watchQueue('journal', () => store.journal.waiting)
   metrics.watchJournalDropped(() => store.journal.dropped)
   metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
-  metrics.watchSubscriptions(() => keeper.counts())
+  metrics.watchSubscriptions(() => [...keeper.counts(), ...publisher.counts()])
 }

@@ -2,7 +2,7 @@ import type { Clock, Hashes, Ids, Log, Outcome, Timer, Timers } from '@stox/kern
 import { decideInbound, decideOutbound, mayShowNote, refusalOf } from '@stox/federation'
 import type { FederationIndex } from '@stox/federation'
 import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
-import { PIDF_TYPE, formatSipUri, newSipResponse, newSipUri } from '@stox/sip'
+import { PIDF_TYPE, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { dialogKey, dialogKeyOf } from '@stox/sip-engine'
 import type { SubscribeRules, SubscriptionOrder } from '@stox/sip-engine'
@@ -11,10 +11,11 @@ import type { Metrics } from '@stox/telemetry'
 import { failureToSip, jidToSipText, partiesOfRequest } from '@stox/translate'
 import type { GruuPolicy, SipFailure } from '@stox/translate'
 import type { IncomingSipRequest, SipAddress, SipTransport } from '@stox/transport'
-import { formatBareJid, formatJid, formatStanza, unescapeLocal } from '@stox/xmpp'
+import { formatBareJid, formatJid, formatStanza } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
 import { absorbed, bounced, brokeDown, noSuchService } from './bounce.ts'
 import { chooseRoute, inDialog } from './choose-route.ts'
+import { contactUriOf } from './contact-uri.ts'
 import { refuseRequest } from './deliver-to-xmpp.ts'
 import type { SipSender } from './send-sip.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
@@ -39,6 +40,8 @@ export interface KeepPresenceDeps {
   /** What to write into Contact. */
   readonly sipAddress: (transport: SipTransport) => SipAddress | undefined
   readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  /** Hears of every subscription as it is after a turn; `held`: it is still there. */
+  readonly noteWatch: (entry: WatchEntry, held: boolean) => void
   readonly expiresS: number
   readonly notifyIntervalMs: number
 }
@@ -198,8 +201,17 @@ export class PresenceKeeper {
     if (known === undefined && this.#table.isFull(from))
       return this.#refuse(incoming, 480, [['Retry-After', String(RETRY_AFTER_S)]])
     const entry = known ?? newEntry('sip-watches-xmpp', from, to)
-    const contactUri = this.#contactUri(to, incoming.flow.transport)
+    const contactUri = contactUriOf(to, incoming.flow.transport, this.#deps.sipAddress)
     void this.#advanceXmpp(entry, { kind: 'subscribe', request, contactUri }, incoming)
+  }
+
+  /** What the watcher's own SIP server has told: he watches, or does no more. @see RFC 3857 */
+  noteListed(watcher: Jid, contact: Jid, listed: boolean): void {
+    const known = this.#table.find('sip-watches-xmpp', watcher, contact)
+    if (!listed) return void this.#advanceXmpp(known, { kind: 'unlisted' })
+    if (known === undefined && this.#table.isFull(watcher))
+      return this.#deps.log.warn('subscription-limit', { watcher: formatBareJid(watcher) })
+    void this.#advanceXmpp(known ?? newEntry('sip-watches-xmpp', watcher, contact), { kind: 'listed' })
   }
 
   takeNotify(incoming: IncomingSipRequest): void {
@@ -289,6 +301,11 @@ export class PresenceKeeper {
     const entry = this.#table.byId(id)
     if (entry === undefined) return false
     return entry.direction === 'xmpp-watches-sip' ? this.#advanceSip(entry, event) : this.#advanceXmpp(entry, event)
+  }
+
+  /** Every subscription there is. */
+  [Symbol.iterator](): Iterator<WatchEntry> {
+    return this.#table[Symbol.iterator]()
   }
 
   /** For the gauge. */
@@ -381,9 +398,10 @@ export class PresenceKeeper {
   async #keep(entry: WatchEntry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> {
     if (step.watch === undefined) {
       if (this.#table.forget(entry)) this.#deps.store.delete(entry.id)
-      return
+      return this.#deps.noteWatch(entry, false)
     }
     this.#table.keep(entry)
+    this.#deps.noteWatch(entry, true)
     const record = recordOfEntry(entry, this.#deps.clock.wallMs())
     if (step.watch.authorization === before) return this.#deps.store.put(record)
     const { direction, watcher, contact, authorization, state } = record
@@ -505,26 +523,10 @@ export class PresenceKeeper {
       from: `<${watcher}>`,
       to: `<${contact}>`,
       requestUri: contact,
-      contact: this.#contactUri(entry.watcher, route?.transport ?? 'udp'),
+      contact: contactUriOf(entry.watcher, route?.transport ?? 'udp', this.#deps.sipAddress),
       expiresS,
       headers: [['User-Agent', 'stox']],
     }
-  }
-
-  /** Where the SIP side reaches an XMPP user: here; by another transport where we do not listen by this. @see mapping A.5 */
-  #contactUri(jid: Jid, transport: SipTransport): string {
-    const spoken =
-      ([transport, 'tls', 'tcp', 'udp'] as const).find((one) => this.#deps.sipAddress(one) !== undefined) ?? transport
-    const address = this.#deps.sipAddress(spoken)
-    const host = address === undefined ? jid.domain : address.host.includes(':') ? `[${address.host}]` : address.host
-    return formatSipUri(
-      newSipUri({
-        ...(jid.local === undefined ? {} : { user: unescapeLocal(jid.local) }),
-        host,
-        ...(address === undefined ? {} : { port: address.port }),
-        params: { transport: spoken },
-      }),
-    )
   }
 
   #xmppContext(entry: WatchEntry): XmppWatchContext {
@@ -535,6 +537,7 @@ export class PresenceKeeper {
       hashes,
       gruu,
       rules: this.#rules,
+      publishes: this.#deps.index().localDomain(entry.watcher.domain)?.presence.mode === 'publish',
       isShownToContact: () => {
         const other = this.#table.find('xmpp-watches-sip', entry.contact, entry.watcher)
         return other?.watch.authorization === 'active' && other.watch.known

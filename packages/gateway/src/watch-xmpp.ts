@@ -51,6 +51,9 @@ export interface XmppWatch {
 export type XmppWatchEvent =
   /** SUBSCRIBE without To tag; `contactUri` is where the watcher reaches us. */
   | { readonly kind: 'subscribe'; readonly request: SipRequest; readonly contactUri: string }
+  /** His own SIP server, which answers him itself, says that he watches, or does no more. @see RFC 3857 */
+  | { readonly kind: 'listed' }
+  | { readonly kind: 'unlisted' }
   /** SUBSCRIBE within a dialog. */
   | { readonly kind: 'resubscribe'; readonly request: SipRequest; readonly dialog: string }
   | {
@@ -76,6 +79,8 @@ export interface XmppWatchContext {
   readonly hashes: Hashes
   readonly gruu: GruuPolicy
   readonly rules: SubscribeRules
+  /** What the contact shows is published for the watcher's server: it is kept up without any dialog of ours. */
+  readonly publishes: boolean
   /** The contact is shown this SIP user's presence by a dialog of the other direction. */
   isShownToContact(): boolean
 }
@@ -134,6 +139,12 @@ export function advanceXmppWatch(
   switch (event.kind) {
     case 'subscribe':
       turn.takeSubscribe(event.request, event.contactUri)
+      break
+    case 'listed':
+      turn.listed()
+      break
+    case 'unlisted':
+      turn.unlisted()
       break
     case 'resubscribe':
       turn.advance(event.dialog, { kind: 'subscribe', request: event.request })
@@ -257,11 +268,9 @@ class Turn {
       this.#effects.push({ kind: 'respond', response: terms.failure })
       return
     }
-    const poll = terms.value.expiresS === 0
-    if (denied) {
-      this.#set({ authorization: 'none', deniedUntilMs: null, askedAtMs: null })
-      this.#cancelTimer('forget')
-    }
+    // Who is served by publications asks by one look at us to be told of there.
+    const poll = terms.value.expiresS === 0 && !this.#context.publishes
+    if (denied) this.#forgetDenial()
     const before = this.#watch.authorization
     if (before === 'none' && !poll) this.#set({ authorization: 'pending', pendingSinceMs: nowMs })
 
@@ -285,6 +294,39 @@ class Turn {
     this.#set({ dialogs: [...this.#watch.dialogs, opened.value.state] })
     this.#take(key, opened.value)
     this.#ask(poll)
+  }
+
+  #forgetDenial(): void {
+    this.#set({ authorization: 'none', deniedUntilMs: null, askedAtMs: null })
+    this.#cancelTimer('forget')
+  }
+
+  listed(): void {
+    const { authorization, deniedUntilMs } = this.#watch
+    const { nowMs } = this.#context
+    if (authorization === 'denied') {
+      if (deniedUntilMs !== null && nowMs < deniedUntilMs) return
+      this.#forgetDenial()
+    }
+    if (this.#watch.authorization === 'none') this.#set({ authorization: 'pending', pendingSinceMs: nowMs })
+    this.#ask(false)
+  }
+
+  unlisted(): void {
+    if (this.#watch.authorization === 'active') this.#lookAway()
+  }
+
+  /**
+   * His presence ends for the contact, unless the contact watches him by himself. SIP has no way to give an authorization
+   * back, so it stays. @see RFC 8048 §5.3.3, mapping I.19
+   */
+  #lookAway(): void {
+    if (this.#watch.dialogs.length === 0 && !this.#context.isShownToContact()) this.#tell('unavailable')
+  }
+
+  /** Somebody is told of what the contact shows. */
+  #isWatched(): boolean {
+    return this.#watch.dialogs.length > 0 || this.#context.publishes
   }
 
   /** The contact's side is asked for what is not known: his consent, or his presence. */
@@ -359,9 +401,7 @@ class Turn {
     }
     this.#drop(key)
     const left = report.cause === 'unsubscribed' || report.cause === 'expired'
-    // He looks away: his presence ends for the contact, unless the contact watches him by himself. SIP has no way to
-    // give an authorization back, so it stays. @see RFC 8048 §5.3.3, mapping I.19
-    if (left && this.#watch.dialogs.length === 0 && !this.#context.isShownToContact()) this.#tell('unavailable')
+    if (left) this.#lookAway()
   }
 
   // --- from the XMPP side
@@ -520,8 +560,8 @@ class Turn {
   }
 
   heal(): void {
-    const { authorization, askedAtMs, dialogs } = this.#watch
-    if (dialogs.length === 0 || this.#watch.resuming) return
+    const { authorization, askedAtMs } = this.#watch
+    if (!this.#isWatched() || this.#watch.resuming) return
     if (authorization === 'active') this.#probe()
     else if (authorization === 'pending' && askedAtMs === null) this.#askConsent()
   }
@@ -580,8 +620,8 @@ class Turn {
   }
 
   #retry(): void {
-    const { authorization, troubleSinceMs, available, gone, dialogs } = this.#watch
-    if (dialogs.length === 0) return this.#set({ troubleSinceMs: null })
+    const { authorization, troubleSinceMs, available, gone } = this.#watch
+    if (!this.#isWatched()) return this.#set({ troubleSinceMs: null })
     const now = this.#context.nowMs
     // What we no longer know is shown as unavailable.
     if (troubleSinceMs !== null && now - troubleSinceMs >= CLOSED_AFTER_TROUBLE_MS && available.length > 0) {
@@ -613,7 +653,7 @@ class Turn {
       now - pendingSinceMs > GIVE_UP_MS
     )
       this.#set({ authorization: 'none' })
-    if (dialogs.length === 0) return
+    if (!this.#isWatched()) return
     this.#set({ resuming: true })
     if (authorization === 'active') return this.#probe()
     if (authorization === 'pending' && askedAtMs === null) this.#askConsent()

@@ -95,6 +95,7 @@ describe('gateway.yaml', () => {
           split: false,
           lateErrors: 'message',
         },
+        presence: { mode: 'notifier', unapproved: 'withhold' },
         route: 'sip:127.0.0.1:5060;transport=udp',
         backupRoutes: [],
         profile: 'generic',

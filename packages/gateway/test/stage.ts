@@ -231,6 +231,7 @@ export const presenceKeeper = (stage: Stage, index: FederationIndex, notifyInter
     sip: stage.sip,
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     link: stage.link,
+    noteWatch: () => undefined,
     expiresS: 3600,
     notifyIntervalMs,
   })

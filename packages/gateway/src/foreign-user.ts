@@ -1,0 +1,319 @@
+import { WATCHERINFO_TYPE, newSipResponse, parseMediaType, parseWatcherInfo } from '@stox/sip'
+import type { SipRequest, Watcher, WatcherInfo } from '@stox/sip'
+import {
+  NO_WATCHERS,
+  advancePublication,
+  advanceSubscriber,
+  forNewDialog,
+  newPublication,
+  openSubscription,
+  resumePublication,
+  resumeSubscriber,
+  subscriberKey,
+  takeWatcherInfo,
+} from '@stox/sip-engine'
+import type {
+  PublicationContext,
+  PublicationInput,
+  PublicationOrder,
+  PublicationReport,
+  PublicationState,
+  PublicationStep,
+  PublicationTimer,
+  SubscriberInput,
+  SubscriberReport,
+  SubscriberState,
+  SubscriberStep,
+  SubscriberTimer,
+  SubscriptionOrder,
+  SubscriptionReply,
+  WatcherListState,
+} from '@stox/sip-engine'
+import type { WatchEffect } from './watch-effects.ts'
+
+/**
+ * An XMPP user at a SIP server that answers for him: what we have published there of him, and who watches him there, as
+ * that server tells. Plain JSON. @see RFC 3903, RFC 3857, mapping D.12, D.13
+ */
+export interface ForeignUser {
+  /** A bare address, as JIDs are written. */
+  readonly user: string
+  /** The route of the server. */
+  readonly route: string
+  readonly publication: PublicationState
+  /** Null: not asked. */
+  readonly watching: SubscriberState | null
+  readonly watchers: WatcherListState
+  /** When the full list was last asked for beyond the usual. */
+  readonly askedAtMs: number | null
+  readonly leaving: boolean
+}
+
+export type ForeignUserEvent =
+  /** Somebody has to do with him. */
+  | { readonly kind: 'join'; readonly afterMs: number }
+  /** What he shows may have changed. */
+  | { readonly kind: 'changed' }
+  /** Nobody has to do with him any more, or may. */
+  | { readonly kind: 'leave' }
+  | { readonly kind: 'reply'; readonly request: SipRequest; readonly reply: SubscriptionReply }
+  | { readonly kind: 'notify'; readonly request: SipRequest }
+  | { readonly kind: 'timer'; readonly timer: string }
+  /** After a restart: as many as there are share so much time. */
+  | { readonly kind: 'resume'; readonly spreadMs: number }
+
+export type ForeignUserEffect =
+  | WatchEffect
+  /** URIs of those who have begun to watch, and of those who have ended. */
+  | { readonly kind: 'watchers'; readonly came: readonly string[]; readonly went: readonly string[] }
+  | { readonly kind: 'published'; readonly report: PublicationReport }
+  /** The server does not tell who watches. */
+  | { readonly kind: 'untold'; readonly detail: string; readonly lasting: boolean }
+
+export interface ForeignUserContext extends PublicationContext {
+  order(): SubscriptionOrder
+}
+
+export interface ForeignUserStep {
+  /** Undefined: nothing is left to be remembered. */
+  readonly user: ForeignUser | undefined
+  readonly effects: readonly ForeignUserEffect[]
+}
+
+/** Whoever does not tell is asked again: an administrator may have mended it. */
+const ASK_AGAIN_MS = 3_600_000
+/** Whoever never tells everybody is not asked for it without end. */
+const ALL_AGAIN_MS = 60_000
+const PUBLISH = 'publish '
+const WATCH = 'watch '
+
+export const newForeignUser = (user: string, route: string, order: PublicationOrder): ForeignUser => ({
+  user,
+  route,
+  publication: newPublication(order),
+  watching: null,
+  watchers: NO_WATCHERS,
+  askedAtMs: null,
+  leaving: false,
+})
+
+/** The key of the dialog in which the server tells who watches. */
+export const foreignUserKey = ({ watching }: ForeignUser): string | undefined =>
+  watching === null ? undefined : subscriberKey(watching)
+
+export function advanceForeignUser(
+  user: ForeignUser,
+  event: ForeignUserEvent,
+  context: ForeignUserContext,
+): ForeignUserStep {
+  const turn = new Turn(user, context)
+  switch (event.kind) {
+    case 'join':
+      turn.join(event.afterMs)
+      break
+    case 'changed':
+      turn.publish({ kind: 'changed' })
+      break
+    case 'leave':
+      turn.leave()
+      break
+    case 'reply':
+      if (event.request.method === 'PUBLISH') turn.publish(event)
+      else turn.watch(event)
+      break
+    case 'notify':
+      turn.takeNotify(event.request)
+      break
+    case 'timer':
+      turn.takeTimer(event.timer)
+      break
+    case 'resume':
+      turn.resume(event.spreadMs)
+      break
+  }
+  return turn.step()
+}
+
+class Turn {
+  readonly #context: ForeignUserContext
+  readonly #effects: ForeignUserEffect[] = []
+  #user: ForeignUser
+
+  constructor(user: ForeignUser, context: ForeignUserContext) {
+    this.#user = user
+    this.#context = context
+  }
+
+  step(): ForeignUserStep {
+    const { leaving, publication, watching } = this.#user
+    const over = leaving && publication.ended && watching === null
+    return { user: over ? undefined : this.#user, effects: this.#effects }
+  }
+
+  #set(change: Partial<ForeignUser>): void {
+    this.#user = { ...this.#user, ...change }
+  }
+
+  join(afterMs: number): void {
+    const { leaving, publication, watching } = this.#user
+    if (leaving) {
+      this.#set({ leaving: false, publication: publication.ended ? newPublication(publication.order) : publication })
+      this.publish({ kind: 'stay' })
+    }
+    if (watching !== null && watching.name !== 'closing') return
+    if (afterMs > 0) this.#arm(`${WATCH}ask`, afterMs)
+    else this.#ask()
+  }
+
+  leave(): void {
+    this.#set({ leaving: true, watchers: NO_WATCHERS })
+    this.publish({ kind: 'leave' })
+    if (this.#user.watching === null) return
+    this.watch({ kind: 'unsubscribe' })
+  }
+
+  resume(spreadMs: number): void {
+    const { publication, watching, leaving } = this.#user
+    this.#publication(resumePublication(publication, this.#context, spreadMs))
+    if (watching !== null) this.#watching(resumeSubscriber(watching, this.#context, spreadMs))
+    else if (!leaving) this.#arm(`${WATCH}ask`, Math.round(this.#context.ids.fraction() * spreadMs))
+  }
+
+  #arm(timer: string, afterMs: number): void {
+    this.#effects.push({ kind: 'arm-timer', timer, afterMs })
+  }
+
+  // --- what he shows
+
+  publish(input: PublicationInput): void {
+    this.#publication(advancePublication(this.#user.publication, input, this.#context))
+  }
+
+  #publication(step: PublicationStep): void {
+    this.#set({ publication: step.state })
+    for (const effect of step.effects) {
+      switch (effect.kind) {
+        case 'send-publish':
+          this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: undefined })
+          break
+        case 'report':
+          this.#effects.push({ kind: 'published', report: effect.report })
+          break
+        default:
+          this.#effects.push({ ...effect, timer: `${PUBLISH}${effect.timer}` })
+      }
+    }
+  }
+
+  // --- who watches him
+
+  #ask(): void {
+    this.#watching(openSubscription(this.#context.order(), this.#context, { authorized: true }))
+  }
+
+  watch(input: SubscriberInput): void {
+    if (this.#user.watching === null) return
+    this.#watching(advanceSubscriber(this.#user.watching, input, this.#context))
+  }
+
+  #watching(step: SubscriberStep, info?: WatcherInfo): void {
+    const before = foreignUserKey(this.#user)
+    this.#set({ watching: step.state.name === 'ended' ? null : step.state })
+    if (foreignUserKey(this.#user) !== before) this.#set({ watchers: forNewDialog(this.#user.watchers) })
+    for (const effect of step.effects) {
+      switch (effect.kind) {
+        case 'send-subscribe':
+          this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: effect.nextHop })
+          break
+        case 'report':
+          this.#takeReport(effect.report, info)
+          break
+        case 'respond':
+          this.#effects.push(effect)
+          break
+        default:
+          this.#effects.push({ ...effect, timer: `${WATCH}${effect.timer}` })
+      }
+    }
+  }
+
+  /** A document that we cannot read changes nothing. */
+  takeNotify(request: SipRequest): void {
+    const { watching } = this.#user
+    if (watching === null) return
+    const refuse = (status: number, reason?: string, headers: readonly (readonly [string, string])[] = []): void => {
+      this.#effects.push({ kind: 'respond', response: newSipResponse(request, status, reason, { headers }) })
+    }
+    let info: WatcherInfo | undefined
+    if (request.body.length > 0) {
+      const type = parseMediaType(request.headers.get('Content-Type') ?? '')
+      if (!type.ok || type.value.type !== WATCHERINFO_TYPE)
+        return refuse(415, undefined, [['Accept', WATCHERINFO_TYPE]])
+      const parsed = parseWatcherInfo(request.body)
+      if (!parsed.ok) {
+        this.#effects.push({
+          kind: 'untold',
+          detail: `no watcher information: ${parsed.failure.detail}`,
+          lasting: false,
+        })
+        return refuse(400, 'No Watcher Information')
+      }
+      info = parsed.value
+    }
+    this.#watching(advanceSubscriber(watching, { kind: 'notify', request }, this.#context), info)
+  }
+
+  #takeReport(report: SubscriberReport, info: WatcherInfo | undefined): void {
+    switch (report.kind) {
+      case 'notified':
+        if (info !== undefined && report.state !== 'pending') this.#takeInfo(info)
+        return
+      case 'cancelled':
+        // 403, 489 and their like.
+        this.#effects.push({ kind: 'untold', detail: report.cause.detail, lasting: true })
+        return this.#arm(`${WATCH}ask`, ASK_AGAIN_MS)
+      case 'interrupted':
+        this.#effects.push({ kind: 'untold', detail: report.cause.detail, lasting: false })
+        return
+      case 'accepted':
+      case 'ended':
+        return
+    }
+  }
+
+  #takeInfo(info: WatcherInfo): void {
+    const step = takeWatcherInfo(this.#user.watchers, info, 'presence')
+    if (step.kind === 'old') return
+    if (step.kind === 'missed') return this.#askForAll()
+    const before = urisOf(this.#user.watchers.watchers)
+    const now = urisOf(step.state.watchers)
+    this.#set({ watchers: step.state })
+    const came = [...now].filter((uri) => !before.has(uri))
+    const went = [...before].filter((uri) => !now.has(uri))
+    this.#effects.push({ kind: 'watchers', came, went })
+    // Who may see him decides on what is published.
+    this.publish({ kind: 'changed' })
+  }
+
+  /** A refresh brings the full list. @see RFC 3858 §4 */
+  #askForAll(): void {
+    const { askedAtMs } = this.#user
+    const { nowMs } = this.#context
+    const waitMs = askedAtMs === null ? 0 : Math.min(ALL_AGAIN_MS, askedAtMs + ALL_AGAIN_MS - nowMs)
+    if (waitMs > 0) return this.#arm(`${WATCH}all`, waitMs)
+    this.#set({ askedAtMs: nowMs })
+    this.watch({ kind: 'refresh' })
+  }
+
+  takeTimer(timer: string): void {
+    if (timer === `${WATCH}all`) return this.#askForAll()
+    if (timer.startsWith(PUBLISH))
+      return this.publish({ kind: 'timer', timer: timer.slice(PUBLISH.length) as PublicationTimer })
+    if (timer !== `${WATCH}ask`)
+      return this.watch({ kind: 'timer', timer: timer.slice(WATCH.length) as SubscriberTimer })
+    const name = this.#user.watching?.name
+    if ((name === undefined || name === 'closing') && !this.#user.leaving) this.#ask()
+  }
+}
+
+const urisOf = (watchers: readonly Watcher[]): ReadonlySet<string> => new Set(watchers.map(({ uri }) => uri))

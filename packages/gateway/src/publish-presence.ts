@@ -1,0 +1,449 @@
+import type { Clock, Hashes, Ids, Log, Timer, Timers } from '@stox/kernel'
+import { decideOutbound } from '@stox/federation'
+import type { FederationIndex, ServedDomain } from '@stox/federation'
+import { PIDF_TYPE, WATCHERINFO_TYPE, formatPidf, newSipResponse, parseSipUri } from '@stox/sip'
+import type { SipRequest } from '@stox/sip'
+import { dialogKeyOf, nameOfPublication } from '@stox/sip-engine'
+import type { PublicationOrder, PublicationReport, PublishedDocument, SubscriptionOrder } from '@stox/sip-engine'
+import type { PublicationStore } from '@stox/store'
+import { jidToSipText, presenceToPidf, sipUriToJid } from '@stox/translate'
+import type { GruuPolicy } from '@stox/translate'
+import type { IncomingSipRequest } from '@stox/transport'
+import { bareJid, formatBareJid } from '@stox/xmpp'
+import type { Jid } from '@stox/xmpp'
+import { chooseRoute, inDialog } from './choose-route.ts'
+import type { OwnAddress, SipRoute } from './choose-route.ts'
+import { contactUriOf } from './contact-uri.ts'
+import { advanceForeignUser, foreignUserKey, newForeignUser } from './foreign-user.ts'
+import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
+import { fingerprintOf, mergedPresence } from './merged-presence.ts'
+import type { SipSender } from './send-sip.ts'
+import { ownJid } from './watch-effects.ts'
+import { sipEnd, xmppEnd } from './watch-table.ts'
+import type { EntryOf, WatchEntry } from './watch-table.ts'
+
+export interface PublishPresenceDeps {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly ids: Ids
+  readonly hashes: Hashes
+  readonly log: Log
+  readonly store: Pick<PublicationStore, 'put' | 'delete' | 'all'>
+  index(): FederationIndex
+  readonly gruu: GruuPolicy
+  readonly sip: SipSender
+  readonly sipAddress: OwnAddress
+  readonly expiresS: number
+  readonly intervalMs: number
+  /** The watcher's server says that he has begun to watch, or has ended. */
+  noteListed(watcher: Jid, contact: Jid, listed: boolean): void
+}
+
+/** So many are taken up in a second after a restart. @see mapping D.10 */
+const RESUMED_PER_S = 100
+const LONGEST_SPREAD_MS = 300_000
+/** His server tells each of those who may see him by himself: all of them are heard before it is published. */
+const SETTLE_MS = 50
+
+/** A foreign user, and what we hold for him. */
+interface Site {
+  readonly id: string
+  readonly jid: Jid
+  user: ForeignUser
+  key: string | undefined
+  etag: string | null
+  /** Everything between him and the users of the server. */
+  readonly watches: Map<string, WatchEntry>
+  readonly timers: Map<string, Timer>
+  settling: Timer | undefined
+  /** Who is shown what he may not see, so that nothing is published. */
+  withheldFrom: string | undefined
+}
+
+/**
+ * For the domains whose SIP server answers for XMPP users itself: publishes there what they show to the users of these
+ * domains, and hears from it who wants to see them. Who is to be published follows from the subscriptions that there are.
+ * @see RFC 3903, RFC 3857, docs/adr/0010
+ */
+export class PresencePublisher {
+  readonly #deps: PublishPresenceDeps
+  readonly #sites = new Map<string, Site>()
+  readonly #byDialog = new Map<string, Site>()
+  /** Where each subscription was last noted. */
+  readonly #siteOf = new Map<string, Site>()
+  #started = false
+  #closed = false
+
+  constructor(deps: PublishPresenceDeps) {
+    this.#deps = deps
+  }
+
+  // --- life
+
+  /** Before the subscriptions are taken up: what the last process has published. */
+  async load(): Promise<void> {
+    for (const { id, data } of await this.#deps.store.all()) {
+      const user = this.#readable(id, data)
+      if (user !== undefined) this.#keep(this.#newSite(id, user))
+    }
+  }
+
+  /** After the subscriptions are there. What nobody has to do with any more is taken away. */
+  start(): void {
+    this.#started = true
+    const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((this.#sites.size / RESUMED_PER_S) * 1000))
+    for (const site of this.#sites.values()) {
+      this.#advance(site, { kind: 'resume', spreadMs })
+      if (site.watches.size === 0) this.#advance(site, { kind: 'leave' })
+      else if (site.user.leaving) this.#advance(site, { kind: 'join', afterMs: 0 })
+    }
+    if (this.#sites.size > 0) this.#deps.log.info('publications-resumed', { count: this.#sites.size, spreadMs })
+  }
+
+  /** Timers only: what is published stays so, and is taken up by the next process. */
+  close(): void {
+    this.#closed = true
+    for (const site of this.#sites.values()) {
+      site.settling?.cancel()
+      for (const timer of site.timers.values()) timer.cancel()
+    }
+  }
+
+  // --- who has to do with whom
+
+  /** A subscription between an XMPP and a SIP user is as it is now; `held`: it is still there. True: he is new here. */
+  noteWatch(entry: WatchEntry, held: boolean, afterMs = 0): boolean {
+    if (this.#closed) return false
+    const id = held ? this.#idFor(entry) : undefined
+    const before = this.#siteOf.get(entry.id)
+    if (before !== undefined && before.id !== id) {
+      before.watches.delete(entry.id)
+      this.#siteOf.delete(entry.id)
+      if (before.watches.size > 0) this.#changed(before)
+      else if (this.#started) this.#advance(before, { kind: 'leave' })
+    }
+    if (id === undefined) return false
+    const known = this.#sites.get(id)
+    const site = known ?? this.#newSite(id, this.#newUser(entry, id))
+    this.#sites.set(id, site)
+    this.#siteOf.set(entry.id, site)
+    site.watches.set(entry.id, entry)
+    const joins = known === undefined || site.user.leaving
+    if (!this.#started) return joins
+    if (joins) this.#advance(site, { kind: 'join', afterMs })
+    this.#changed(site, afterMs)
+    return joins
+  }
+
+  /** The federation model has changed: with it, who may be published, and where. */
+  modelChanged(entries: Iterable<WatchEntry>): void {
+    let joined = 0
+    for (const entry of entries) if (this.noteWatch(entry, true, Math.floor(joined / RESUMED_PER_S) * 1000)) joined += 1
+  }
+
+  /** By user and server; undefined: not to be published. */
+  #idFor(entry: WatchEntry): string | undefined {
+    const index = this.#deps.index()
+    const local = index.localDomain(sipEnd(entry).domain)
+    if (local?.presence.mode !== 'publish') return undefined
+    const user = xmppEnd(entry)
+    const asked = { fromDomain: local.domain, toDomain: user.domain, kind: 'presence' } as const
+    return decideOutbound(index, asked).allowed ? `${formatBareJid(user)}|${local.route}` : undefined
+  }
+
+  #newUser(entry: WatchEntry, id: string): ForeignUser {
+    const user = formatBareJid(xmppEnd(entry))
+    return newForeignUser(user, id.slice(user.length + 1), this.#publicationOrder(xmppEnd(entry)))
+  }
+
+  #newSite(id: string, user: ForeignUser): Site {
+    return {
+      id,
+      jid: ownJid(user.user),
+      user,
+      key: undefined,
+      etag: user.publication.etag,
+      watches: new Map(),
+      timers: new Map(),
+      settling: undefined,
+      withheldFrom: undefined,
+    }
+  }
+
+  #changed(site: Site, afterMs = 0): void {
+    if (!this.#started || site.settling !== undefined) return
+    site.settling = this.#deps.timers.arm(SETTLE_MS + afterMs, () => {
+      site.settling = undefined
+      this.#advance(site, { kind: 'changed' })
+    })
+  }
+
+  // --- from the SIP side
+
+  /** False: it is not about who watches. */
+  takeNotify(incoming: IncomingSipRequest): boolean {
+    const key = dialogKeyOf(incoming.request)
+    const site = key === undefined ? undefined : this.#byDialog.get(key)
+    if (site === undefined) return false
+    this.#advance(site, { kind: 'notify', request: incoming.request }, incoming)
+    return true
+  }
+
+  /** For the gauge. */
+  counts(): Iterable<{ readonly direction: string; readonly state: string; readonly count: number }> {
+    const counts = new Map<string, number>()
+    for (const { user } of this.#sites.values()) {
+      const state = nameOfPublication(user.publication)
+      counts.set(state, (counts.get(state) ?? 0) + 1)
+    }
+    return [...counts].map(([state, count]) => ({ direction: 'published', state, count }))
+  }
+
+  // --- turns
+
+  #advance(site: Site, event: ForeignUserEvent, incoming?: IncomingSipRequest): void {
+    if (this.#closed || !this.#holds(site)) return
+    try {
+      const step = advanceForeignUser(site.user, event, this.#context(site))
+      const answered = step.effects.some((effect) => effect.kind === 'respond')
+      if (step.user === undefined) this.#forget(site)
+      else {
+        site.user = step.user
+        this.#keep(site)
+      }
+      for (const effect of step.effects) this.#do(site, effect, incoming)
+      if (incoming !== undefined && !answered) this.#respond(incoming, 481)
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#deps.log.error('presence-broke-down', { id: site.id, event: event.kind, detail })
+      if (incoming !== undefined) this.#respond(incoming, 500)
+    }
+  }
+
+  #holds(site: Site): boolean {
+    return this.#sites.get(site.id) === site
+  }
+
+  /** An etag is on the disk before anything else happens: without it the publication would be doubled after a crash. */
+  #keep(site: Site): void {
+    this.#sites.set(site.id, site)
+    const key = foreignUserKey(site.user)
+    if (key !== site.key && site.key !== undefined) this.#byDialog.delete(site.key)
+    if (key !== undefined) this.#byDialog.set(key, site)
+    site.key = key
+    if (!this.#started) return
+    const { store, clock, log } = this.#deps
+    const record = { id: site.id, data: JSON.stringify(site.user), updatedAtMs: clock.wallMs() }
+    const { etag } = site.user.publication
+    if (etag === site.etag) return store.put(record)
+    site.etag = etag
+    store.put(record, { durable: true }).catch((error: unknown) => {
+      log.error('publication-unwritten', { id: site.id, detail: String(error) })
+    })
+  }
+
+  #forget(site: Site): void {
+    site.settling?.cancel()
+    for (const timer of site.timers.values()) timer.cancel()
+    site.timers.clear()
+    if (site.key !== undefined) this.#byDialog.delete(site.key)
+    this.#sites.delete(site.id)
+    this.#deps.store.delete(site.id)
+  }
+
+  #do(site: Site, effect: ForeignUserEffect, incoming: IncomingSipRequest | undefined): void {
+    switch (effect.kind) {
+      case 'send-sip':
+        void this.#send(site, effect.request, effect.nextHop)
+        return
+      case 'respond':
+        incoming?.respond(effect.response)
+        return
+      case 'arm-timer':
+        return this.#arm(site, effect.timer, effect.afterMs)
+      case 'cancel-timer':
+        site.timers.get(effect.timer)?.cancel()
+        site.timers.delete(effect.timer)
+        return
+      case 'watchers':
+        this.#noteWatchers(site, effect.came, true)
+        this.#noteWatchers(site, effect.went, false)
+        return
+      case 'published':
+        return this.#tell(site, effect.report)
+      case 'untold':
+        this.#deps.log[effect.lasting ? 'warn' : 'debug']('watchers-untold', { id: site.id, detail: effect.detail })
+        return
+      case 'send-stanza':
+        return
+    }
+  }
+
+  #arm(site: Site, name: string, afterMs: number): void {
+    site.timers.get(name)?.cancel()
+    if (this.#closed || !this.#holds(site)) return
+    const timer = this.#deps.timers.arm(afterMs, () => {
+      site.timers.delete(name)
+      this.#advance(site, { kind: 'timer', timer: name })
+    })
+    site.timers.set(name, timer)
+  }
+
+  async #send(site: Site, request: SipRequest, nextHop: string | undefined): Promise<void> {
+    const route = this.#routeOf(site)
+    const options = nextHop === undefined ? (route?.options ?? {}) : inDialog(route)
+    const reply = await this.#deps.sip.send(request, nextHop ?? site.user.route, options)
+    this.#deps.log.debug('publication-request', {
+      id: site.id,
+      method: request.method,
+      result: reply.kind === 'response' ? reply.response.status : reply.cause,
+    })
+    this.#advance(site, { kind: 'reply', request, reply })
+  }
+
+  #respond(incoming: IncomingSipRequest, status: number): void {
+    incoming.respond(newSipResponse(incoming.request, status, undefined, { toTag: this.#deps.ids.token() }))
+  }
+
+  #tell(site: Site, report: PublicationReport): void {
+    const { log } = this.#deps
+    switch (report.kind) {
+      case 'published':
+        return log.debug('published', { id: site.id, act: report.act, expiresS: report.expiresS })
+      case 'removed':
+        return log.debug('published', { id: site.id, act: 'remove' })
+      case 'lost':
+        return log.info('publication-lost', { id: site.id, reason: report.reason })
+      case 'failed': {
+        const { act, detail, retryAfterMs } = report
+        return log.warn('publication-failed', { id: site.id, act, detail, retryAfterMs })
+      }
+    }
+  }
+
+  /** Only those for whom we may ask are asked for. */
+  #noteWatchers(site: Site, uris: readonly string[], listed: boolean): void {
+    for (const uri of uris) {
+      const watcher = watcherJid(uri)
+      if (watcher !== undefined && this.#domainOf(site, watcher) !== undefined)
+        this.#deps.noteListed(watcher, site.jid, listed)
+    }
+  }
+
+  // --- what the users may ask
+
+  #context(site: Site): ForeignUserContext {
+    const { clock, ids } = this.#deps
+    return { nowMs: clock.wallMs(), ids, document: () => this.#document(site), order: () => this.#order(site) }
+  }
+
+  /** What he shows to those whom he has approved. */
+  #document(site: Site): PublishedDocument {
+    const approved = [...site.watches.values()].filter(
+      (entry): entry is EntryOf<'sip-watches-xmpp'> =>
+        entry.direction === 'sip-watches-xmpp' && entry.watch.authorization === 'active',
+    )
+    if (approved.length === 0 || this.#isWithheld(site, approved)) return { kind: 'nothing' }
+    if (approved.some(({ watch }) => watch.resuming)) return { kind: 'unknown' }
+    const available = mergedPresence(approved.map(({ watch }) => watch))
+    if (available === undefined) return { kind: 'unknown' }
+    if (available.length === 0) return { kind: 'nothing' }
+    const { hashes, clock, gruu } = this.#deps
+    return {
+      kind: 'document',
+      contentType: PIDF_TYPE,
+      fingerprint: fingerprintOf(available, hashes),
+      body: () => {
+        const policy = this.#routeOf(site)?.rules.gruu ?? gruu
+        const state = { contact: site.jid, available, gone: [], atMs: clock.wallMs(), gruu: policy }
+        return formatPidf(presenceToPidf(state, hashes))
+      },
+    }
+  }
+
+  /** The server lets somebody see him whom he has not approved, and his domain does not say that it may. @see docs/adr/0010 */
+  #isWithheld(site: Site, approved: readonly EntryOf<'sip-watches-xmpp'>[]): boolean {
+    const known = new Set(approved.map(({ watcher }) => formatBareJid(watcher)))
+    const strict = this.#domainsOf(site).some(({ presence }) => presence.unapproved === 'withhold')
+    const unapproved = site.user.watchers.watchers.find(({ status, uri }) => {
+      if (status !== 'active') return false
+      const watcher = watcherJid(uri)
+      if (watcher === undefined) return strict
+      const own = this.#domainOf(site, watcher)?.presence.unapproved
+      return (own === undefined ? strict : own === 'withhold') && !known.has(formatBareJid(watcher))
+    })
+    if (unapproved?.uri !== site.withheldFrom && unapproved !== undefined)
+      this.#deps.log.warn('presence-withheld', {
+        user: site.user.user,
+        from: unapproved.uri,
+        detail: `the SIP server lets ${unapproved.uri} see ${site.user.user}, who has not approved; see presence.unapproved`,
+      })
+    site.withheldFrom = unapproved?.uri
+    return unapproved !== undefined
+  }
+
+  #publicationOrder(user: Jid): PublicationOrder {
+    const address = jidToSipText(bareJid(user))
+    return {
+      event: 'presence',
+      requestUri: address,
+      address: `<${address}>`,
+      expiresS: this.#deps.expiresS,
+      minIntervalMs: this.#deps.intervalMs,
+      headers: [['User-Agent', 'stox']],
+    }
+  }
+
+  /** He asks who watches him: of nobody else would a server take it. @see RFC 3857 §4.6 */
+  #order(site: Site): SubscriptionOrder {
+    const address = jidToSipText(site.jid)
+    return {
+      event: 'presence.winfo',
+      accept: WATCHERINFO_TYPE,
+      from: `<${address}>`,
+      to: `<${address}>`,
+      requestUri: address,
+      contact: contactUriOf(site.jid, this.#routeOf(site)?.transport ?? 'udp', this.#deps.sipAddress),
+      expiresS: this.#deps.expiresS,
+      headers: [['User-Agent', 'stox']],
+    }
+  }
+
+  #routeOf(site: Site): SipRoute | undefined {
+    const [local] = this.#domainsOf(site)
+    if (local === undefined) return undefined
+    return chooseRoute(this.#deps.index(), local.domain, this.#deps.gruu, this.#deps.sipAddress)
+  }
+
+  /** The domains whose users find him at that server. */
+  #domainsOf(site: Site): readonly ServedDomain[] {
+    const index = this.#deps.index()
+    return index.model.localDomains.flatMap(({ domain }) => {
+      const local = index.localDomain(domain)
+      return local?.presence.mode === 'publish' && local.route === site.user.route ? [local] : []
+    })
+  }
+
+  #domainOf(site: Site, watcher: Jid): ServedDomain | undefined {
+    const local = this.#deps.index().localDomain(watcher.domain)
+    return local?.presence.mode === 'publish' && local.route === site.user.route ? local : undefined
+  }
+
+  #readable(id: string, data: string): ForeignUser | undefined {
+    try {
+      const user = JSON.parse(data) as ForeignUser
+      const order = this.#publicationOrder(ownJid(user.user))
+      return { ...user, publication: { ...user.publication, order } }
+    } catch (error) {
+      this.#deps.log.error('publication-unreadable', { id, detail: String(error) })
+      return undefined
+    }
+  }
+}
+
+function watcherJid(text: string): Jid | undefined {
+  const uri = parseSipUri(text)
+  if (!uri.ok) return undefined
+  const jid = sipUriToJid(uri.value)
+  return jid.ok && jid.value.local !== undefined ? bareJid(jid.value) : undefined
+}

@@ -30,6 +30,8 @@ export interface KamailioOptions {
   readonly asks?: 'MD5' | 'SHA-256'
   /** The gateway's challenges are answered. */
   readonly answers?: boolean
+  /** It answers for the presence of the gateway's users itself; and it tells the gateway who of them is wanted, or does not. */
+  readonly owns?: 'telling' | 'silent'
 }
 
 /** The account of the gateway at the SIP server, and that of the SIP server at the gateway. @see conf/kamailio.cfg */
@@ -37,6 +39,12 @@ export const ACCOUNTS = {
   ofGateway: { realm: 'kamailio', username: 'gateway', password: 'of-gateway' },
   ofKamailio: { realm: 'gateway', username: 'kamailio', password: 'of-kamailio' },
 } as const
+
+export interface Publication {
+  readonly etag: string
+  readonly expires: number
+  readonly body: string
+}
 
 export type Verdict = 'allow' | 'block' | 'polite-block' | 'confirm'
 
@@ -66,6 +74,8 @@ export class Kamailio {
       ...(tls === undefined ? [] : ['WITH_TLS']),
       ...(options.asks === undefined ? [] : ['WITH_ASKING']),
       ...(options.answers === true ? ['WITH_ANSWERING'] : []),
+      ...(options.owns === undefined ? [] : ['WITH_OWNING']),
+      ...(options.owns === 'telling' ? ['WITH_TELLING'] : []),
     ]
     renderFile(e2ePath('conf', 'kamailio.cfg'), config, {
       ADDRESS: options.address,
@@ -121,13 +131,14 @@ export class Kamailio {
   watchers(
     user: string,
     domain = this.options.domain,
+    event = 'presence',
   ): readonly { watcher: string; status: number; expires: number; callId: string }[] {
     return this.#database((database) =>
       database
         .prepare(
-          'select watcher_username, watcher_domain, status, expires, callid from active_watchers where presentity_uri = ?',
+          'select watcher_username, watcher_domain, status, expires, callid from active_watchers where presentity_uri = ? and event = ?',
         )
-        .all(`sip:${user}@${domain}`)
+        .all(`sip:${user}@${domain}`, event)
         .map((row) => ({
           watcher: `${String(row['watcher_username'])}@${String(row['watcher_domain'])}`,
           status: Number(row['status']),
@@ -135,6 +146,16 @@ export class Kamailio {
           callId: String(row['callid']),
         })),
     )
+  }
+
+  /** What is published of `user`: one row for each publication that the presence server has. */
+  async publications(user: string, domain: string): Promise<readonly Publication[]> {
+    const all = (await this.rpc('presence.presentity_list', ['full'])) as readonly (Publication & {
+      user: string
+      domain: string
+      event: string
+    })[]
+    return all.filter((one) => one.user === user && one.domain === domain && one.event === 'presence')
   }
 
   async rpc(method: string, params: readonly (string | number)[] = []): Promise<unknown> {

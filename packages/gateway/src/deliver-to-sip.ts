@@ -49,6 +49,8 @@ export interface DeliverToSipDeps extends EndDeps {
   readonly repeats: Repeats
   readonly asked: AskedOfSip
   readonly held: HoldDowns
+  /** Whether a server of the route is there, as far as we know. */
+  hasServer(route: SipRoute): boolean
   /** Whether the local user has added the remote one: known from the subscriptions. */
   isAuthorizedBy(local: Jid, remote: Jid): boolean
 }
@@ -122,7 +124,7 @@ async function journeyToSip(
   const route = chooseRoute(index, message.to.domain, deps.gruu, deps.sipAddress)
   if (route === undefined) return bounced(noRouteTo(message.to.domain))
 
-  const held = deps.held.failureFor(story.to)
+  const held = deps.held.failureFor(story.to, () => deps.hasServer(route))
   if (held !== undefined) return bounced(held)
 
   const { body, extras } = verdict
@@ -180,6 +182,7 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
     !deps.abilities.takes(to, 'composing', 'always')
   )
     return absorbed('no-content')
+  if (deps.held.failureFor(formatBareJid(to), () => deps.hasServer(route)) !== undefined) return absorbed('no-content')
   const composing = deps.typing.fromXmpp(to, from, state)
   if (composing === undefined) return absorbed('no-content')
   const request = composingToSip({ from, to }, composing, deps.conversations.freshCall(), route.rules)
@@ -199,10 +202,13 @@ async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest,
   const reply = await deps.sip.send(request, route.uri, route.options)
   if (reply.kind === 'response' && reply.response.status < 300) return delivered(reply.response.status)
   const failure = failureOf(reply)
-  deps.held.note(pair.slice(pair.indexOf(' ') + 1), failure)
+  const user = pair.slice(pair.indexOf(' ') + 1)
   const outcome = bounced(failure)
-  // Those behind it would wait as long for the same silence.
-  if (reply.kind === 'failed' && reply.cause === 'timeout') deps.queues.failWaiting(pair, outcome)
+  if (reply.kind === 'failed' && reply.cause === 'timeout') {
+    // Those behind it would wait as long for the same silence.
+    deps.queues.failWaiting(pair, outcome)
+    deps.held.noteTimeout(user, failure, reply.provisional !== true)
+  } else deps.held.note(user, failure)
   return outcome
 }
 

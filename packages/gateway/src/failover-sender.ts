@@ -47,6 +47,15 @@ export class FailoverSender implements SipSender {
     return last ?? { kind: 'failed', cause: 'no-target', detail: `no server for ${towards}` }
   }
 
+  /** Whether one of the servers is not known to be silent or down; true where we know nothing. */
+  hasGood(towards: string, { domain, backups = [] }: SendOptions): boolean {
+    const { locator, health } = this.#deps
+    return [towards, ...backups].some((route) => {
+      const known = locator.known(route, domain)
+      return known === undefined || known.some((target) => health.stateOf(target) === 'good')
+    })
+  }
+
   /** The good ones; without any, the first of those that we only doubt, for we may be wrong about it. */
   #candidates(targets: readonly SipTarget[]): readonly SipTarget[] {
     const { health } = this.#deps

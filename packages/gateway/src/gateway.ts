@@ -257,6 +257,7 @@ export async function startGateway(
       sipAddress,
       sip,
       queues,
+      hasServer: (route) => failover.hasGood(route.uri, route.options),
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
     const toUsers: AnswerIqDeps = {

@@ -64,6 +64,7 @@ export function bothWays(
     sip: stage.sip,
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     queues: new PairQueues<Outcome>(),
+    hasServer: () => true,
     isAuthorizedBy: () => false,
   }
   const toXmpp = {

@@ -3,6 +3,8 @@ import type { Outcome } from '@stox/kernel'
 import type { FederationModel, PartnerType } from '@stox/federation'
 import { localDomainSchema, xmppPartnerSchema } from '@stox/federation'
 import type { SipReply } from '@stox/transport'
+import { parseJid } from '@stox/xmpp'
+import type { Jid } from '@stox/xmpp'
 import { Conversations } from '../src/conversations.ts'
 import { deliverToSip, failureOf } from '../src/deliver-to-sip.ts'
 import { PairQueues } from '../src/pair-queues.ts'
@@ -10,11 +12,21 @@ import { takeStanza } from '../src/take-stanza.ts'
 import { besidesOf, envelopeFor, hashes, indexFor, metrics, newStage, respondTo, settle, sipMessage } from './stage.ts'
 import type { Stage } from './stage.ts'
 
+const jidOf = (text: string): Jid => {
+  const jid = parseJid(text)
+  if (!jid.ok) throw new Error(text)
+  return jid.value
+}
+
 interface World extends Stage {
+  readonly servers: { up: boolean }
+  release(user: string): void
+  heardFrom(sipUser: string, xmppUser: string): void
   deliver(xml: string, correlationId?: string): Promise<Outcome>
 }
 function world(partnerType: PartnerType = 'federated', more: Partial<FederationModel> = {}, authorized = false): World {
   const stage = newStage()
+  const servers = { up: true }
   const index = indexFor(partnerType, more)
   const conversations = new Conversations({ clock: stage.time, ids: stage.ids, hashes })
   const deps = {
@@ -30,10 +42,14 @@ function world(partnerType: PartnerType = 'federated', more: Partial<FederationM
     sipAddress: () => undefined,
     queues: new PairQueues<Outcome>(),
     conversations,
+    hasServer: () => servers.up,
     isAuthorizedBy: () => authorized,
   }
   return {
     ...stage,
+    servers,
+    release: (user) => deps.held.release(jidOf(user)),
+    heardFrom: (sipUser, xmppUser) => void conversations.noteFromSip(jidOf(sipUser), jidOf(xmppUser)),
     deliver: (xml, correlationId = 'c-1') =>
       takeStanza(
         {
@@ -255,6 +271,66 @@ describe('C.7: one at a time for each pair', () => {
     expect(at.sip.sent).toHaveLength(1)
     at.sip.answer = (request) => respondTo(request, 200)
     expect(await at.deliver(from('romeo', '4'), '4')).toMatchObject({ kind: 'delivered' })
+  })
+})
+
+describe('C.7: who let a request time out is not asked again for 30 s', () => {
+  const silent: SipReply = { kind: 'failed', cause: 'timeout', detail: 'Timer F', provisional: false }
+  const tried = async (reply: SipReply, then: (at: World) => void): Promise<number> => {
+    const at = world()
+    at.servers.up = false
+    at.sip.answer = () => reply
+    await at.deliver(hello, 'first')
+    at.sip.answer = (request) => respondTo(request, 200)
+    then(at)
+    const outcome = await at.deliver(hello, 'second')
+    if (at.sip.sent.length === 1)
+      expect(outcome).toMatchObject({ failure: { condition: 'remote-server-timeout', errorType: 'wait' } })
+    else expect(outcome).toMatchObject({ kind: 'delivered' })
+    return at.sip.sent.length
+  }
+  test.each<[string, SipReply, (at: World) => void, number]>([
+    ['nothing heard of his server', silent, (at) => void at.time.advance(29_000), 1],
+    ['after 30 s', silent, (at) => void at.time.advance(30_001), 2],
+    ['his server is there again, or another one', silent, (at) => void (at.servers.up = true), 2],
+    [
+      'his server is there, he is silent (a 100 came)',
+      { ...silent, provisional: true },
+      (at) => void (at.servers.up = true),
+      1,
+    ],
+    [
+      'a broken connection is no silence',
+      { kind: 'failed', cause: 'transport', detail: 'ECONNRESET' },
+      () => undefined,
+      2,
+    ],
+  ])('%s', async (_case, reply, then, count) => expect(await tried(reply, then)).toBe(count))
+
+  test('others of the domain are tried, and who writes is there', async () => {
+    const at = world()
+    at.servers.up = false
+    at.sip.answer = () => silent
+    await at.deliver(hello, 'first')
+    await at.deliver(hello.replace('juliet', 'nurse'), 'nurse')
+    expect(at.sip.sent).toHaveLength(2)
+    at.release('juliet@capulet.example')
+    await at.deliver(hello, 'second')
+    expect(at.sip.sent).toHaveLength(3)
+  })
+
+  test('typing is not told to him either', async () => {
+    const at = world()
+    at.servers.up = false
+    at.heardFrom('juliet@capulet.example', 'romeo@montague.example')
+    at.sip.answer = () => silent
+    const typing = message(`<composing xmlns='http://jabber.org/protocol/chatstates'/>`, "type='chat' id='t'")
+    await at.deliver(hello, 'first')
+    await at.deliver(typing, 'typing')
+    expect(at.sip.sent).toHaveLength(1)
+    at.servers.up = true
+    await at.deliver(typing, 'typing again')
+    expect(at.sip.sent).toHaveLength(2)
   })
 })
 

@@ -109,6 +109,19 @@ describe('RFC 3263 §4.3: the servers of a domain are tried in turn', () => {
   })
 })
 
+test('C.7: whether any server of a route is there, as far as we know', async () => {
+  const scene = newScene((server, request) => (server === 'udp:192.0.2.8:5060' ? respondTo(request, 200) : SILENT))
+  const [only, backups] = ['sip:192.0.2.7', { backups: ['sip:192.0.2.8'] }]
+  expect(scene.sender.hasGood(only, {})).toBe(true)
+  await scene.send(only)
+  expect(scene.sender.hasGood(only, {})).toBe(false)
+  expect(scene.sender.hasGood(only, backups)).toBe(true)
+  await scene.send(only, backups)
+  expect(scene.sender.hasGood(only, backups)).toBe(true)
+  scene.time.advance(30_001)
+  expect(scene.sender.hasGood(only, {})).toBe(true)
+})
+
 test('the servers of the backup routes come after those of the route; one that leads nowhere is passed over', async () => {
   const scene = newScene((server, request) => (server === 'udp:192.0.2.7:5060' ? respondTo(request, 200) : DEAD))
   const backups = ['sip:gone.example:5060', 'sip:192.0.2.7', 'sip:192.0.2.8']

@@ -229,6 +229,14 @@ export const USER_JOURNEYS = [
         'since it has no stream management between servers',
     },
   },
+  withBoth(
+    'the partner killed while messages flow',
+    'the same, and the end of each stream is one record in the list of failures',
+  ),
+  withBoth(
+    'the partner hangs for a while, and comes back',
+    'nothing fails, everything arrives once, the streams stay up',
+  ),
 ] as const satisfies readonly Journey<string>[]
 
 export type UserJourney = (typeof USER_JOURNEYS)[number]['feature']

@@ -87,6 +87,15 @@ export class Ejabberd implements XmppServer {
     await this.#child?.stop(ENDED_BY_ITSELF_AFTER_MS)
   }
 
+  async kill9(): Promise<void> {
+    await this.#child?.kill9()
+  }
+
+  pid(): number {
+    if (this.#child === undefined) throw new Error('ejabberd was not started')
+    return this.#child.pid()
+  }
+
   async reload(): Promise<void> {
     this.#writeConfiguration()
     const { status, text } = await this.#api('reload_config', {})

@@ -103,6 +103,10 @@ export class Prosody implements XmppServer {
     await this.#child?.stop(ENDED_BY_ITSELF_AFTER_MS)
   }
 
+  async kill9(): Promise<void> {
+    await this.#child?.kill9()
+  }
+
   async reload(): Promise<void> {
     const child = this.#child
     if (child === undefined) return

@@ -14,7 +14,12 @@ export interface Session {
   readonly bidirectional: boolean
   readonly since: string
   readonly reason: string | null
-  readonly failure: { readonly stage: string; readonly cause: string; readonly detail: string } | null
+  readonly failure: {
+    readonly stage: string
+    readonly cause: string
+    readonly detail: string
+    readonly times: number
+  } | null
   readonly stanzasIn: number
   readonly stanzasOut: number
   readonly ownCertificate: ShownCertificate | null

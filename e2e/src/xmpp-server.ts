@@ -12,6 +12,10 @@ export interface XmppServer {
   readonly clientCa: string | undefined
   start(): Promise<void>
   stop(): Promise<void>
+  /** What a power cut would do. */
+  kill9(): Promise<void>
+  /** The process that serves. */
+  pid(): number
   /** Reads its certificates again, while its streams stay up. */
   reload(): Promise<void>
 }

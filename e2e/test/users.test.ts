@@ -1,9 +1,9 @@
 import { PEERS, USER_JOURNEYS, type Peer, type UserJourney } from '../src/compatibility.ts'
 import { until } from '../src/heard.ts'
 import { play, type Scene } from '../src/play.ts'
-import { restartWhileTheyTalk } from '../src/restart-partner.ts'
+import { hangWhileTheyTalk, killWhileTheyTalk, restartWhileTheyTalk } from '../src/partner-outages.ts'
 import { headerOf, statusOf } from '../src/sip-text.ts'
-import { SIP } from '../src/stage.ts'
+import { SIP, XMPP } from '../src/stage.ts'
 
 const ROMEO = 'romeo@sip.example'
 const SERIES = 30
@@ -11,8 +11,15 @@ const TEXT = 'Grüße, 你好, <b>a & b</b> 😀'
 const RESTART_MS = 180_000
 const PENDING = 2
 
-/** Else nobody could know what it had read when it was told to stop. @see XEP-0198 */
-const WITH_MANAGEMENT = { hostsMore: 'modules_enabled = { "smacks" }' }
+/**
+ * With acknowledgements, else nobody could know what it had read when it ended; Prosody has them where certificates prove
+ * who is who. @see XEP-0198
+ */
+const PROSODY = {
+  hasCertificates: true,
+  pair: { partners: [{ domain: XMPP, partnerType: 'federated' }] },
+  prosody: { hostsMore: 'modules_enabled = { "smacks" }' },
+} as const
 
 type People = Scene<'juliet' | 'nurse', 'romeo' | 'tybalt'>
 
@@ -22,10 +29,12 @@ const JOURNEYS: Readonly<Record<UserJourney, (scene: People, peer: Peer) => Prom
   'presence of an XMPP user, with approval': seeXmpp,
   'users who do not exist': nobody,
   'the partner restarted while messages flow': restartWhileTheyTalk,
+  'the partner killed while messages flow': killWhileTheyTalk,
+  'the partner hangs for a while, and comes back': hangWhileTheyTalk,
 }
 
 for (const peer of PEERS) {
-  const server = peer === 'ejabberd' ? { server: 'ejabberd' as const } : { prosody: WITH_MANAGEMENT }
+  const server = peer === 'ejabberd' ? { server: 'ejabberd' as const } : PROSODY
   play(
     `users of ${peer}`,
     { xmpp: ['juliet', 'nurse'], sip: { romeo: SIP, tybalt: SIP }, forceActive: false, ...server },

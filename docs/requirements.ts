@@ -1,4 +1,6 @@
 import type { Requirement } from './requirements/requirement.ts'
+import { RFC_3857, RFC_3858 } from './requirements/rfc3857.ts'
+import { RFC_3903 } from './requirements/rfc3903.ts'
 import { RFC_6665 } from './requirements/rfc6665.ts'
 import { RFC_7247 } from './requirements/rfc7247.ts'
 import { RFC_7572 } from './requirements/rfc7572.ts'
@@ -14,4 +16,7 @@ export const REQUIREMENTS: readonly {
   { rfc: 7572, title: 'Instant messaging', rows: RFC_7572 },
   { rfc: 8048, title: 'Presence', rows: RFC_8048 },
   { rfc: 6665, title: 'Event notification', rows: RFC_6665 },
+  { rfc: 3903, title: 'Event state publication', rows: RFC_3903 },
+  { rfc: 3857, title: 'Watcher information', rows: RFC_3857 },
+  { rfc: 3858, title: 'Watcher information, the format', rows: RFC_3858 },
 ]

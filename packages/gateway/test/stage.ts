@@ -19,6 +19,7 @@ import { Typing } from '../src/pass-typing.ts'
 import { Repeats } from '../src/repeats.ts'
 import { SipAbilities } from '../src/sip-abilities.ts'
 import { PresenceKeeper } from '../src/keep-presence.ts'
+import type { KeepPresenceDeps } from '../src/keep-presence.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 export const hashes: Hashes = { sha256Hex: sha256, hmacSha256Hex: (key, text) => sha256(key + text) }
@@ -217,7 +218,12 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
 })
 
 /** The keeper of presence on a stage; `notifyIntervalMs` 0 tells each change at once. */
-export const presenceKeeper = (stage: Stage, index: FederationIndex, notifyIntervalMs = 5000): PresenceKeeper =>
+export const presenceKeeper = (
+  stage: Stage,
+  index: FederationIndex | (() => FederationIndex),
+  notifyIntervalMs = 5000,
+  noteWatch: KeepPresenceDeps['noteWatch'] = () => undefined,
+): PresenceKeeper =>
   new PresenceKeeper({
     clock: stage.time,
     timers: stage.time,
@@ -226,12 +232,12 @@ export const presenceKeeper = (stage: Stage, index: FederationIndex, notifyInter
     log: silentLog,
     metrics,
     store: stage.store.subscriptions,
-    index: () => index,
+    index: typeof index === 'function' ? index : () => index,
     gruu: 'raw',
     sip: stage.sip,
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     link: stage.link,
-    noteWatch: () => undefined,
+    noteWatch,
     expiresS: 3600,
     notifyIntervalMs,
   })

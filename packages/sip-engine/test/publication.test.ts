@@ -106,7 +106,7 @@ const ok = (etag: string, expires = '3600'): readonly SipHeaderEntry[] => [
 const published = (): Driver => new Driver().changed('open').reply(200, ok('e1'))
 
 describe('RFC 3903 §4, table 1', () => {
-  test('initial: a body, no etag, an Expires; neither Contact nor Record-Route [3903-4.2.1]', () => {
+  test('initial: a body, no etag, an Expires; neither Contact nor Record-Route [3903-4.1 3903-4.3 3903-4.2.1]', () => {
     const driver = new Driver().changed('open')
     expect(driver.told).toEqual(['<open/>, no etag, 3600'])
     const { last } = driver
@@ -123,7 +123,7 @@ describe('RFC 3903 §4, table 1', () => {
     expect(nameOfPublication(driver.state)).toBe('published')
   })
 
-  test('refresh: before the end, no body, the etag; what comes back replaces it [3903-4.3.1 3903-5.1]', () => {
+  test('refresh: before the end, no body, the etag; what comes back replaces it [3903-4.3.1 3903-5.1 3903-5.4]', () => {
     const driver = published()
     const refreshAtMs = driver.armed.get('refresh') ?? 0
     expect(refreshAtMs).toBeGreaterThan(driver.nowMs + 1_800_000)
@@ -164,7 +164,7 @@ describe('RFC 3903 §4, table 1', () => {
 })
 
 describe('RFC 3903 §4, §9: one at a time, and not too fast', () => {
-  test('while one is under way the next waits, and says the newest [3903-4.1]', () => {
+  test('while one is under way the next waits, and says the newest [3903-4.2]', () => {
     const driver = new Driver().changed('open').later(6000).changed('away').changed('dnd')
     expect(driver.sent).toHaveLength(1)
     driver.reply(200, ok('e1'))
@@ -254,7 +254,7 @@ describe('RFC 3903 §5: answers', () => {
     [503, [['Retry-After', '120']], 120_000],
     [503, [['Retry-After', '0']], 30_000],
     [403, [['Retry-After', '10']], 10_000],
-  ])('%s %j: nothing is sent for %s ms, then the newest', (status, headers, afterMs) => {
+  ])('%s %j: nothing is sent for %s ms, then the newest [3903-9.2]', (status, headers, afterMs) => {
     const driver = new Driver().changed('open').reply(status, headers)
     expect(driver.reports).toMatchObject([{ kind: 'failed', act: 'initial', status, retryAfterMs: afterMs }])
     expect(driver.armed.get('retry')).toBe(driver.nowMs + afterMs)

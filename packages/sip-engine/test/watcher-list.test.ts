@@ -22,7 +22,7 @@ const known: WatcherListState = { version: 4, watchers: [watcher('romeo', 'activ
 
 test.each([
   ['the first, full', NO_WATCHERS, document(0, 'full', [watcher('romeo', 'active')]), 0, ['romeo active']],
-  ['full replaces', known, document(5, 'full', [watcher('nurse', 'waiting')]), 5, ['nurse waiting']],
+  ['full replaces [3858-4.1]', known, document(5, 'full', [watcher('nurse', 'waiting')]), 5, ['nurse waiting']],
   ['full, counted anew by a server that was restarted', known, document(0, 'full', []), 0, []],
   [
     'partial, the next: one is changed, one comes',
@@ -31,7 +31,13 @@ test.each([
     5,
     ['romeo active', 'paris active', 'nurse pending'],
   ],
-  ['partial: one ends', known, document(5, 'partial', [watcher('romeo', 'terminated')]), 5, ['paris pending']],
+  [
+    'partial: one ends [3858-4.2]',
+    known,
+    document(5, 'partial', [watcher('romeo', 'terminated')]),
+    5,
+    ['paris pending'],
+  ],
   ['full with one that has ended', known, document(5, 'full', [watcher('romeo', 'terminated')]), 5, []],
   [
     'another package says nothing',
@@ -52,7 +58,7 @@ test.each([
   ['partial before any full one', NO_WATCHERS, document(1, 'partial', []), 'missed'],
   ['partial first on a new dialog', forNewDialog(known), document(5, 'partial', []), 'missed'],
   ['the same once more', known, document(4, 'partial', []), 'old'],
-  ['an older one', known, document(3, 'partial', []), 'old'],
+  ['an older one [3858-4.4]', known, document(3, 'partial', []), 'old'],
 ] as const)('RFC 3858 §4 %s', (_clause, state, info, kind) => {
   expect(takeWatcherInfo(state, info, 'presence')).toEqual({ kind })
 })

@@ -51,7 +51,7 @@ test('RFC 3858 §5: a full document', () => {
 })
 
 test.each([
-  ['§3, elements of others', info(`<x xmlns="urn:x"/>${list(`<y xmlns="urn:y"/>${ROMEO}`)}`), 1],
+  ['§3, elements of others [3858-3.1]', info(`<x xmlns="urn:x"/>${list(`<y xmlns="urn:y"/>${ROMEO}`)}`), 1],
   ['§3.1, no list at all', info(''), 0],
   ['§3.2, a list without watchers', info(list('')), 0],
   ['§3.3, white space around the URI', info(list(ROMEO.replace('sip:', '\n  sip:'))), 1],
@@ -74,7 +74,7 @@ test.each([
   ['§3.3, no event', info(list(ROMEO.replace('event="approved"', ''))), /without id, event or URI/],
   ['§3.3, no URI', info(list(ROMEO.replace('sip:romeo@montague.example', ' '))), /without id, event or URI/],
   ['§3.3, no status', info(list(ROMEO.replace('status="active"', ''))), /status \(none\)/],
-  ['§3.3, an unknown status', info(list(ROMEO.replace('active', 'asleep'))), /status asleep/],
+  ['§3.3, an unknown status [3858-3.2]', info(list(ROMEO.replace('active', 'asleep'))), /status asleep/],
   ['bounds: an endless id', info(list(ROMEO.replace('w1', 'w'.repeat(2000)))), /endless/],
   ['bounds: too many', info(list(ROMEO.repeat(2001))), /more than 2000 watchers/],
 ])('refused, RFC 3858 %s', (_clause, document, detail) => {

@@ -24,6 +24,7 @@ import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
 import type { HoldDowns } from './hold-downs.ts'
+import type { OlderMessages } from './older-messages.ts'
 import { otherWays } from './other-ways.ts'
 import type { PairQueues } from './pair-queues.ts'
 import { lateErrorFromXmpp, reportFromXmpp } from './pass-reports.ts'
@@ -48,6 +49,7 @@ export interface DeliverToSipDeps extends EndDeps {
   readonly abilities: SipAbilities
   readonly repeats: Repeats
   readonly asked: AskedOfSip
+  readonly older: OlderMessages
   readonly held: HoldDowns
   /** Whether a server of the route is there, as far as we know. */
   hasServer(route: SipRoute): boolean
@@ -142,7 +144,11 @@ async function journeyToSip(
   const way =
     extras === undefined && request.ok
       ? () => send(request.value)
-      : otherWays(deps, { message: addressed, body, extras, call, route, plain: request }, send)
+      : otherWays(
+          deps,
+          { correlationId: envelope.correlationId, message: addressed, body, extras, call, route, plain: request },
+          send,
+        )
   if (typeof way !== 'function') return bounced(way)
   return inTurn(deps, pair, utf8Length(body.text), way)
 }

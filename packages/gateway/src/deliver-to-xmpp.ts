@@ -16,6 +16,7 @@ import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
 import type { HoldDowns } from './hold-downs.ts'
 import type { LoopGuard } from './loop-guard.ts'
+import type { OlderMessages } from './older-messages.ts'
 import type { OpaqueGruus } from './opaque-gruus.ts'
 import { passesReports, reportFromSip } from './pass-reports.ts'
 import type { AskedOfSip } from './pass-reports.ts'
@@ -37,6 +38,7 @@ export interface DeliverToXmppDeps extends EndDeps {
   readonly repeats: Repeats
   readonly typing: Typing
   readonly asked: AskedOfSip
+  readonly older: OlderMessages
   readonly loops: LoopGuard
   readonly held: HoldDowns
   /** Set where resources travel as tokens. */
@@ -110,11 +112,11 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
     }
     case 'report': {
       deps.abilities.note(from, 'cpim', true)
-      const envelope = reportFromSip(deps, parties.value, verdict.value.report, deps.giveUpMs)
+      const envelope = await reportFromSip(deps, parties.value, verdict.value.report, deps.giveUpMs)
       return ends(envelope === undefined ? absorbed('no-content') : await deps.link.send(envelope))
     }
     case 'text': {
-      const { content } = verdict.value
+      const content = withOwnId(deps, { from, to }, verdict.value.content)
       story.stanzaId = content.id
       const repeated = deps.repeats.outcomeOf(content.id)
       if (repeated !== undefined) return ends(await repeated, 'repeat')
@@ -129,6 +131,10 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
       return unreachable(verdict.value)
   }
 }
+
+/** What he asks to hear of it is told by its id: an answer finds him also after a restart. */
+const withOwnId = ({ older }: DeliverToXmppDeps, parties: SipParties, content: SipText): SipText =>
+  content.asks === undefined ? content : { ...content, id: older.idFor(content.id, content.asks, parties) }
 
 /** What words of a SIP user teach, whatever becomes of them. */
 function noteWords(deps: DeliverToXmppDeps, from: Jid, to: Jid, content: SipText): void {

@@ -43,6 +43,7 @@ import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
 import { PresenceKeeper } from './keep-presence.ts'
 import { HoldDowns } from './hold-downs.ts'
 import { LoopGuard } from './loop-guard.ts'
+import { OlderMessages } from './older-messages.ts'
 import { OpaqueGruus } from './opaque-gruus.ts'
 import { PairQueues } from './pair-queues.ts'
 import { AskedOfSip } from './pass-reports.ts'
@@ -249,6 +250,12 @@ export async function startGateway(
       abilities: new SipAbilities(clock),
       repeats: new Repeats(clock),
       asked: new AskedOfSip(),
+      older: new OlderMessages({
+        clock,
+        hashes,
+        journal: store.journal,
+        secret: () => model.settings.dialbackPassphrase ?? '',
+      }),
       held: new HoldDowns(clock),
     }
     const toSip: DeliverToSipDeps = {

@@ -23,6 +23,7 @@ export interface OtherWaysDeps {
 
 /** A message that is more than plain words, or too long for one MESSAGE. */
 export interface Unusual {
+  readonly correlationId: string
   readonly message: MessageStanza
   readonly body: LangText
   readonly extras: MessageExtras | undefined
@@ -50,8 +51,15 @@ export function otherWays(deps: OtherWaysDeps, unusual: Unusual, send: Send): ((
   return parts === undefined ? plain.failure : () => inParts(parts, send)
 }
 
+/** At least 64 bits of chance. With the id of the journey its journal finds it again. @see RFC 5438 §6.3 */
+const LONG_TOKEN = /^[\w-]{16,64}$/
+
 /** The richest first. */
-function formsOf(deps: OtherWaysDeps, { message, body, route }: Unusual, extras: MessageExtras): readonly Form[] {
+function formsOf(
+  deps: OtherWaysDeps,
+  { correlationId, message, body, route }: Unusual,
+  extras: MessageExtras,
+): readonly Form[] {
   const { from, to, id, type } = message
   const rules = deps.index().localDomain(to.domain)?.messages
   if (rules === undefined || (type !== 'chat' && type !== 'normal')) return []
@@ -63,7 +71,7 @@ function formsOf(deps: OtherWaysDeps, { message, body, route }: Unusual, extras:
   const html = extras.formatted && deps.abilities.takes(to, 'html', rules.html) ? htmlBody(message) : undefined
   const wants = passesReports(deps.index(), from.domain) ? dispositionsFor(extras) : []
   if (wants.length > 0 && id !== undefined && deps.abilities.takes(to, 'cpim', rules.reports)) {
-    const messageId = deps.ids.token()
+    const messageId = LONG_TOKEN.test(correlationId) ? correlationId : deps.ids.token()
     const asked = { messageId, atMs: deps.clock.wallMs(), wants }
     const content = cpimBody(message, html ?? plainBody(body.text), asked)
     deps.asked.note(messageId, { from, to: bareJid(to), id, type })

@@ -10,6 +10,7 @@ import type { ReportedMessage, SipParties } from '@stox/translate'
 import { absorbed, bounced } from './bounce.ts'
 import type { SipRoute } from './choose-route.ts'
 import type { Conversations } from './conversations.ts'
+import type { OlderMessages } from './older-messages.ts'
 import type { Repeats, SentToXmpp } from './repeats.ts'
 
 export interface ReportDeps {
@@ -18,6 +19,7 @@ export interface ReportDeps {
   readonly conversations: Conversations
   readonly repeats: Repeats
   readonly asked: AskedOfSip
+  readonly older: OlderMessages
   index(): FederationIndex
   /** How to reach the users of one of our domains. */
   route(domain: string): SipRoute | undefined
@@ -39,9 +41,13 @@ export class AskedOfSip {
     this.#asked.set(messageId, message)
   }
 
+  peek(messageId: string): ReportedMessage | undefined {
+    return this.#asked.get(messageId)
+  }
+
   /** Only of the one to whom it went, and each disposition once. */
   take({ messageId, notification }: Imdn, by: Jid): ReportedMessage | undefined {
-    const asked = this.#asked.get(messageId)
+    const asked = this.peek(messageId)
     if (asked === undefined || !sameBareJid(asked.to, by)) return undefined
     const said = `${notification.disposition} ${messageId}`
     if (this.#asked.get(said) !== undefined) return undefined
@@ -57,7 +63,7 @@ export async function reportFromXmpp(
   { disposition, id }: { readonly disposition: 'delivery' | 'display'; readonly id: string },
 ): Promise<Outcome> {
   if (!passesReports(deps.index(), message.from.domain)) return absorbed('no-content')
-  const sent = messageOf(deps, message, id, disposition)
+  const sent = await messageOf(deps, message, id, disposition)
   const wanted = disposition === 'delivery' ? sent?.asks?.delivered : sent?.asks?.displayed
   if (sent === undefined || wanted !== true) return absorbed('no-content')
   return report(
@@ -77,7 +83,7 @@ export async function lateErrorFromXmpp(
   message: MessageStanza,
   error: StanzaErrorInfo,
 ): Promise<Outcome> {
-  const sent = message.id === undefined ? undefined : messageOf(deps, message, message.id, 'error')
+  const sent = message.id === undefined ? undefined : await messageOf(deps, message, message.id, 'error')
   // When the final response said that it failed, its sender knows.
   if (sent === undefined || (await sent.outcome).kind !== 'delivered') return absorbed('error-stanza')
   if (sent.asks?.failed === true && passesReports(deps.index(), message.from.domain))
@@ -93,10 +99,19 @@ export async function lateErrorFromXmpp(
 }
 
 /** The message of a SIP user to which this is the answer; others may not answer in his contact's place. */
-function messageOf(deps: ReportDeps, answer: MessageStanza, id: string, what: string): SentToXmpp | undefined {
-  const known = deps.repeats.peek(id)
+async function messageOf(
+  { repeats, older }: ReportDeps,
+  answer: MessageStanza,
+  id: string,
+  what: string,
+): Promise<SentToXmpp | undefined> {
+  if (repeats.peek(id) === undefined) {
+    const known = await older.sentToXmpp(id, { from: answer.to, to: answer.from })
+    if (known !== undefined && repeats.peek(id) === undefined) repeats.note(id, known)
+  }
+  const known = repeats.peek(id)
   return known !== undefined && sameBareJid(known.to, answer.from) && sameBareJid(known.from, answer.to)
-    ? deps.repeats.tellOnce(id, what)
+    ? repeats.tellOnce(id, what)
     : undefined
 }
 
@@ -112,13 +127,19 @@ async function report(deps: ReportDeps, from: Jid, sent: SentToXmpp, notificatio
 }
 
 /** What a SIP user reports of a message that an XMPP user wrote: nothing to send when nobody asked. @see mapping C.9 */
-export function reportFromSip(
-  deps: Pick<ReportDeps, 'ids' | 'asked' | 'index'>,
+export async function reportFromSip(
+  deps: Pick<ReportDeps, 'ids' | 'asked' | 'older' | 'index'>,
   parties: SipParties,
   imdn: Imdn,
   giveUpMs: number,
-): OutboundEnvelope | undefined {
-  const asked = passesReports(deps.index(), parties.to.domain) ? deps.asked.take(imdn, parties.from) : undefined
+): Promise<OutboundEnvelope | undefined> {
+  const { asked: known, older } = deps
+  if (!passesReports(deps.index(), parties.to.domain)) return undefined
+  if (known.peek(imdn.messageId) === undefined) {
+    const before = await older.askedOfSip(imdn.messageId)
+    if (before !== undefined && known.peek(imdn.messageId) === undefined) known.note(imdn.messageId, before)
+  }
+  const asked = known.take(imdn, parties.from)
   const id = deps.ids.token()
   const stanza = asked === undefined ? undefined : reportToXmpp(asked, imdn.notification, id)
   if (stanza === undefined) return undefined

@@ -15,7 +15,7 @@ import type { Stage } from './stage.ts'
 export interface BothWays extends Stage {
   readonly besides: ReturnType<typeof besidesOf>
   /** A stanza of romeo@montague.example/orchard to juliet@capulet.example; `attributes` may say otherwise. */
-  stanza(content: string, attributes?: string, from?: string): Promise<Outcome>
+  stanza(content: string, attributes?: string, from?: string, correlationId?: string): Promise<Outcome>
   /** One that says all of itself but its namespace. */
   printed(xml: string): Promise<Outcome>
   request(request: SipRequest): Promise<SipResponse>
@@ -28,9 +28,10 @@ export function bothWays(
   messages: Readonly<Record<string, unknown>> = {},
   partner: Readonly<Record<string, unknown>> = {},
   more: Readonly<Record<string, unknown>> = {},
-  how: { readonly opaque?: boolean } = {},
+  how: { readonly opaque?: boolean; readonly after?: Stage } = {},
 ): BothWays {
-  const stage = newStage()
+  // A new process has nothing but the store of the last one.
+  const stage = how.after ?? newStage()
   const opaqueGruus = how.opaque === true ? new OpaqueGruus(hashes, () => 'secret') : undefined
   const index = new FederationIndex(
     modelFor('federated', {
@@ -75,7 +76,7 @@ export function bothWays(
     opaqueGruus,
     shownResource: () => undefined,
   }
-  const printed = (xml: string): Promise<Outcome> =>
+  const printed = (xml: string, correlationId = `c-${(stanzas += 1)}`): Promise<Outcome> =>
     takeStanza(
       {
         message: (envelope, message) => deliverToSip(toSip, envelope, message),
@@ -83,7 +84,7 @@ export function bothWays(
         iq: () => Promise.resolve({ kind: 'absorbed', reason: 'answered-here' }),
       },
       envelopeFor(xml.replace('<message', "<message xmlns='jabber:server'"), {
-        correlationId: `c-${(stanzas += 1)}`,
+        correlationId,
         localDomain: String(more['domain'] ?? 'capulet.example'),
         remoteDomain: String(partner['domain'] ?? 'montague.example'),
       }),
@@ -92,8 +93,8 @@ export function bothWays(
     ...stage,
     besides,
     printed,
-    stanza: (content, attributes = "type='chat' id='m1'", from = 'romeo@montague.example/orchard') =>
-      printed(`<message from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`),
+    stanza: (content, attributes = "type='chat' id='m1'", from = 'romeo@montague.example/orchard', correlationId) =>
+      printed(`<message from='${from}' to='juliet@capulet.example' ${attributes}>${content}</message>`, correlationId),
     request: async (request) => {
       const { incoming, responses } = incomingOf(request)
       await deliverToXmpp(toXmpp, incoming)

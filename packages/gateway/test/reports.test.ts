@@ -295,3 +295,121 @@ describe('mapping B.4: an error after the final response', () => {
     expect(await bounce(at, await send(at, plain()))).toMatchObject({ kind: 'delivered' })
   })
 })
+
+describe('mapping B.4, C.9: what is said after a restart of what was sent before it', () => {
+  const restarted = (before: BothWays, messages: Readonly<Record<string, unknown>> = {}): BothWays => {
+    before.time.advance(1000)
+    return bothWays(messages, {}, {}, { after: before })
+  }
+  const sent = async (at: BothWays, request: SipRequest): Promise<string> => {
+    await at.request(request)
+    return at.link.take()[0]?.id ?? ''
+  }
+  const plain = () => sipMessage({ cseq: (cseq += 1), callId: 'call-8' })
+  const error = `<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
+  const bounce = (at: BothWays, id: string, from?: string) => at.stanza(error, `type='error' id='${id}'`, from)
+  const receipt = (id: string) => `<received xmlns='urn:xmpp:receipts' id='${id}'/>`
+  const marker = (id: string) => `<displayed xmlns='urn:xmpp:chat-markers:0' id='${id}'/>`
+
+  test('an error finds its sender by the journal, once, and not again after another restart', async () => {
+    const before = bothWays()
+    const id = await sent(before, plain())
+    const after = restarted(before)
+    expect(await bounce(after, id)).toMatchObject({ kind: 'delivered' })
+    const [request] = after.sip.take()
+    expect(request?.uri).toBe('sip:juliet@capulet.example')
+    expect(request?.headers.get('In-Reply-To')).toBe('call-8')
+    await bounce(after, id)
+    await bounce(restarted(after), id)
+    expect(after.sip.take()).toEqual([])
+  })
+  test.each([
+    ['the contact’s', 'mercutio@montague.example', 0, 'delivered'],
+    ['of the last day', undefined, 25 * 3_600_000, 'delivered'],
+    ['of what had been accepted', undefined, 0, 'bounced'],
+  ])('only %s', async (_what, from, laterMs, outcome) => {
+    const before = bothWays()
+    if (outcome === 'bounced') before.link.outcome = bounceWith({})
+    const id = await sent(before, plain())
+    before.link.outcome = { kind: 'delivered', status: 200 }
+    before.time.advance(laterMs)
+    const after = restarted(before)
+    expect(await bounce(after, id, from)).toEqual({ kind: 'absorbed', reason: 'error-stanza' })
+    expect(after.sip.take()).toEqual([])
+  })
+  test('who makes up ids is not looked for more than ten times a second', async () => {
+    const before = bothWays()
+    const id = await sent(before, plain())
+    const after = restarted(before)
+    for (let made = 0; made < 10; made += 1) await bounce(after, `made-up-${made}`)
+    expect(await bounce(after, id)).toEqual({ kind: 'absorbed', reason: 'error-stanza' })
+    after.time.advance(1000)
+    expect(await bounce(after, id)).toMatchObject({ kind: 'delivered' })
+  })
+  test.each([
+    ['a receipt', 'positive-delivery', receipt, { disposition: 'delivery', status: 'delivered' }],
+    ['a marker', 'display', marker, { disposition: 'display', status: 'displayed' }],
+    ['an error', 'negative-delivery', undefined, { disposition: 'delivery', status: 'failed' }],
+  ])('%s of an XMPP user is the IMDN that was asked for, once', async (_what, wants, element, notification) => {
+    const before = bothWays()
+    const id = await sent(before, asking(wants, ['imdn.IMDN-Record-Route: <sip:relay@capulet.example>']))
+    const after = restarted(before)
+    const say = () => (element === undefined ? bounce(after, id) : after.stanza(element(id)))
+    await say()
+    await say()
+    const [request, ...more] = after.sip.take()
+    expect(more).toEqual([])
+    const message = cpimOf(request)
+    expect(cpimHeader(message, 'To')).toBe('<sip:juliet@capulet.example>')
+    expect(imdnHeader(message, 'IMDN-Route')).toBe('<sip:relay@capulet.example>')
+    const imdn = parseImdn(message.content.body)
+    expect(imdn.ok && imdn.value).toMatchObject({
+      messageId: 'sip-1',
+      dateTime: '2026-01-01T10:00:00Z',
+      originalRecipientUri: 'sip:romeo@montague.example',
+      notification,
+    })
+  })
+  test.each([
+    ['somebody else', (id: string) => id, 'mercutio@montague.example'],
+    ['an id that was changed', (id: string) => (id.startsWith('0') ? '1' : '0') + id.slice(1), undefined],
+    ['an id of somebody’s own making', (id: string) => id.replace(/\.[0-9a-f]+$/, `.${'0'.repeat(32)}`), undefined],
+    ['what was not asked for', (id: string) => id, undefined],
+  ])('%s makes no report', async (what, change, from) => {
+    const before = bothWays()
+    const id = await sent(before, asking(what === 'what was not asked for' ? 'display' : 'positive-delivery'))
+    const changed = change(id)
+    expect(changed !== id).toBe(what.startsWith('an id'))
+    const after = restarted(before)
+    await after.stanza(receipt(changed), '', from)
+    expect(after.sip.take()).toEqual([])
+  })
+  test('a copy that came another way has the same id all the same', async () => {
+    const at = bothWays()
+    const request = asking('positive-delivery')
+    const id = await sent(at, request)
+    await at.request(request)
+    expect(at.link.take()).toEqual([])
+    expect(await sent(restarted(at), request)).toBe(id)
+  })
+  test('an IMDN of a SIP user is the receipt of the message, for all devices of who wrote it, once', async () => {
+    const before = bothWays({ reports: 'always' })
+    const correlationId = 'f'.repeat(32)
+    await before.stanza(`<body>x</body>${REQUEST}`, "type='chat' id='m7'", undefined, correlationId)
+    const id = imdnHeader(cpimOf(before.sip.take()[0]), 'Message-ID') ?? ''
+    expect(id).toBe(correlationId)
+    const after = restarted(before, { reports: 'always' })
+    const other = report(id, 'delivery', 'delivered')
+    await after.request(
+      sipMessage({ from: '<sip:tybalt@capulet.example>', contentType: 'message/cpim', body: other.body, cseq: 998 }),
+    )
+    expect(after.link.take()).toEqual([])
+    await after.request(report(id, 'delivery', 'delivered'))
+    const stanza = only(after.link.take())
+    expect(formatJid(stanza.to)).toBe('romeo@montague.example')
+    expect(stanza).toMatchObject({ type: 'chat' })
+    expect(parseReceipt(stanza.element)).toBe('m7')
+    await after.request(report(id, 'delivery', 'delivered'))
+    expect(after.link.take()).toEqual([])
+  })
+})

@@ -13,6 +13,7 @@ import type { MessageStanza, PresenceStanza, Stanza } from '@stox/xmpp'
 import type { Conversations } from '../src/conversations.ts'
 import { HoldDowns } from '../src/hold-downs.ts'
 import { LoopGuard } from '../src/loop-guard.ts'
+import { OlderMessages } from '../src/older-messages.ts'
 import type { OpaqueGruus } from '../src/opaque-gruus.ts'
 import { AskedOfSip } from '../src/pass-reports.ts'
 import { Typing } from '../src/pass-typing.ts'
@@ -212,6 +213,7 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
   abilities: new SipAbilities(stage.time),
   repeats: new Repeats(stage.time),
   asked: new AskedOfSip(),
+  older: new OlderMessages({ clock: stage.time, hashes, journal: stage.store.journal, secret: () => 'secret' }),
   held: new HoldDowns(stage.time),
   loops: new LoopGuard(stage.time),
   opaqueGruus: undefined as OpaqueGruus | undefined,

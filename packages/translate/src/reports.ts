@@ -108,6 +108,7 @@ export function reportToXmpp(
 /** What a SIP user is told who asked for no report: words of the contact. @see mapping B.4 */
 export function lateErrorToSip(
   parties: PagerParties,
+  /** `callId` empty: not known any more. */
   told: { readonly condition: string; readonly text: string | undefined; readonly callId: string },
   call: SipCall,
   rules: SipRouteRules,
@@ -116,7 +117,7 @@ export function lateErrorToSip(
   const why = text === '' ? told.condition : `${text} (${told.condition})`
   const headers: SipHeaderEntry[] = [
     ['Content-Language', 'en'],
-    ['In-Reply-To', told.callId],
+    ...(told.callId === '' ? [] : [['In-Reply-To', told.callId] as const]),
   ]
   const body = `[Your message was not delivered: ${why}]`
   return pagerMessage(parties, { contentType: 'text/plain;charset=UTF-8', body }, call, rules, headers)

@@ -89,35 +89,38 @@ class Wire {
 }
 
 /**
- * A partner's server by script: one port, a domain of its own for each set of capabilities. What it offers it does, what
+ * A partner's server by script: a port for STARTTLS and one for direct TLS, a domain of its own for each set of capabilities. What it offers it does, what
  * it does not offer it refuses; keys it never refuses, for the ways to say no to a key are tried elsewhere.
  */
 export class MatrixPartner {
   readonly #certificate: Certificate
   readonly #capabilitiesOf: (domain: string) => Capabilities
   readonly #server: Server
+  readonly #directServer: Server
   readonly #sockets = new Set<Socket>()
   /** By domain: how the stanzas came that were sent to it. */
   readonly heard = new Map<string, string[]>()
+  /** The domains for which somebody came with direct TLS. */
+  readonly wantedDirectly = new Set<string>()
   port = 0
+  directPort = 0
 
   constructor(certificate: Certificate, capabilitiesOf: (domain: string) => Capabilities) {
     this.#certificate = certificate
     this.#capabilitiesOf = capabilitiesOf
     this.#server = createServer((socket) => void this.#serve(this.#wire(socket)))
+    this.#directServer = createServer((socket) => void this.#serveDirectly(this.#wire(socket)))
   }
 
   async listen(): Promise<this> {
-    this.#server.listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
-    const address = this.#server.address()
-    this.port = typeof address === 'object' && address !== null ? address.port : 0
+    this.port = await listening(this.#server)
+    this.directPort = await listening(this.#directServer)
     return this
   }
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
-    await new Promise((resolve) => this.#server.close(resolve))
+    for (const server of [this.#server, this.#directServer]) await new Promise((resolve) => server.close(resolve))
   }
 
   #wire(socket: Socket): Wire {
@@ -125,6 +128,17 @@ export class MatrixPartner {
     socket.on('close', () => this.#sockets.delete(socket))
     socket.setNoDelay(true)
     return new Wire(socket)
+  }
+
+  /** @see XEP-0368 */
+  async #serveDirectly(wire: Wire): Promise<void> {
+    const SNICallback = (name: string, done: (error: null) => void): void => {
+      this.wantedDirectly.add(name)
+      done(null)
+    }
+    const options = { isServer: true, ALPNProtocols: ['xmpp-server'], SNICallback, ...this.#certificate }
+    await wire.become(new TLSSocket(wire.socket, options), 'secure')
+    await this.#serve(wire)
   }
 
   /** Somebody dials us. */
@@ -168,16 +182,27 @@ export class MatrixPartner {
    * Dials: the best that is offered and that we can; where that is nothing, what we can without an offer. The source
    * address is a new one each time, so that nobody's limits are met.
    */
-  async dial(at: { port: number; from: string }, domain: string, local: string, insist?: string): Promise<Ending> {
+  async dial(
+    at: { port: number; from: string; directly: boolean },
+    domain: string,
+    local: string,
+    insist?: string,
+  ): Promise<Ending> {
     const can = this.#capabilitiesOf(domain)
     const socket = connect({ host: '127.0.0.1', port: at.port, localAddress: at.from })
     const wire = this.#wire(socket)
     try {
       await once(socket, 'connect')
+      if (at.directly) await this.#secure(wire, { servername: local, ALPNProtocols: ['xmpp-server'] })
       return await this.#negotiate(wire, can, domain, local, insist)
     } finally {
       wire.socket.end()
     }
+  }
+
+  async #secure(wire: Wire, more: { servername?: string; ALPNProtocols?: string[] } = {}): Promise<void> {
+    const secured = connectTls({ socket: wire.socket, rejectUnauthorized: false, ...more, ...this.#certificate })
+    await wire.become(secured, 'secureConnect')
   }
 
   async #negotiate(
@@ -194,12 +219,12 @@ export class MatrixPartner {
     }
     const stanza = `<message from='a@${domain}' to='b@${local}'><body>${insist ?? ''}</body></message>`
     let features = await open()
-    if (insist === undefined ? can.tls && features.includes('<starttls') : insist !== 'dialback-over-tcp') {
+    const wantsTls = insist === undefined ? can.tls && features.includes('<starttls') : insist !== 'dialback-over-tcp'
+    if (wantsTls && !wire.encrypted) {
       wire.say(STARTTLS)
       const answer = await wire.next()
       if (!answer.startsWith('<proceed')) return { refused: 'starttls failure' }
-      const secured = connectTls({ socket: wire.socket, rejectUnauthorized: false, ...this.#certificate })
-      await wire.become(secured, 'secureConnect')
+      await this.#secure(wire)
       features = await open()
     }
     if (features.startsWith('<stream:error')) return { refused: `stream ${conditionIn(features)}` }
@@ -226,6 +251,13 @@ export class MatrixPartner {
     wire.say(stanza)
     return { used: wire.encrypted ? 'dialback-over-tls' : 'dialback-over-tcp' }
   }
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 const choose = (can: Capabilities, external: boolean): string =>

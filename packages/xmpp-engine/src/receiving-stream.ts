@@ -210,6 +210,12 @@ function onHeader(
     if (why !== undefined) {
       return refuseHere('no-method', { condition: 'unsupported-feature', text: why }, `${remote}: ${why}`)
     }
+    if (rules.tls === 'notSupported' && state.encrypted) {
+      // Direct TLS, or STARTTLS before the peer had said who it is.
+      const detail = 'the peer speaks TLS and the partner record says it is not supported'
+      const error: StreamErrorInfo = { condition: 'policy-violation', text: 'no TLS is agreed on: come without it' }
+      return refuseHere('no-method', error, `${remote}: ${detail}`, { kind: 'tls-failed', reason: 'no-method', detail })
+    }
     if (rules.tls === 'required' && !state.encrypted) {
       if (answer.version === undefined) {
         const error: StreamErrorInfo = {

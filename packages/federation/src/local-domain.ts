@@ -11,6 +11,7 @@ export type MessageExtra = (typeof MESSAGE_EXTRAS)[number]
 export interface LocalDomainMessages {
   readonly typing: boolean
   readonly reports: MessageExtra
+  readonly receiptOn200: boolean
   readonly html: MessageExtra
   readonly stanzaType: 'mirror' | 'rfc' | 'chat'
   readonly stickyThread: boolean
@@ -68,6 +69,12 @@ const messagesSchema = z
       .default('learned')
       .describe(
         `Whether delivery and display reports are asked of SIP users, in CPIM with IMDN (RFC 5438): ${LEARNED}. What SIP users ask for is passed on in any case.`,
+      ),
+    receiptOn200: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether 200 (not 202) to a MESSAGE counts as a delivery receipt for an XMPP user who asked for one and no report is asked of the SIP user. Only where no server of the domain answers 200 for users who are away.',
       ),
     html: z
       .enum(MESSAGE_EXTRAS)

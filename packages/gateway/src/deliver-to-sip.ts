@@ -2,7 +2,7 @@ import { utf8Length } from '@stox/kernel'
 import type { Clock, Failure, Ids, Outcome } from '@stox/kernel'
 import type { FederationIndex } from '@stox/federation'
 import { PARTNER_TYPE_GATES, decideInbound, refusalOf } from '@stox/federation'
-import type { InboundEnvelope } from '@stox/link'
+import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
 import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid } from '@stox/xmpp'
@@ -51,6 +51,9 @@ export interface DeliverToSipDeps extends EndDeps {
   readonly asked: AskedOfSip
   readonly older: OlderMessages
   readonly held: HoldDowns
+  /** For what goes back to the XMPP side by itself. */
+  readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  readonly giveUpMs: number
   /** Whether a server of the route is there, as far as we know. */
   hasServer(route: SipRoute): boolean
   /** Whether the local user has added the remote one: known from the subscriptions. */

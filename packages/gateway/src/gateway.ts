@@ -264,6 +264,8 @@ export async function startGateway(
       sipAddress,
       sip,
       queues,
+      link,
+      giveUpMs,
       hasServer: (route) => failover.hasGood(route.uri, route.options),
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }

@@ -1,5 +1,6 @@
 import type { Clock, Failure, Ids, Outcome, Result } from '@stox/kernel'
 import type { FederationIndex } from '@stox/federation'
+import type { OutboundEnvelope } from '@stox/link'
 import type { SipRequest } from '@stox/sip'
 import { bareJid } from '@stox/xmpp'
 import type { LangText, MessageStanza } from '@stox/xmpp'
@@ -8,7 +9,7 @@ import type { MessageExtras, SipBody, SipCall } from '@stox/translate'
 import { bounced } from './bounce.ts'
 import type { SipRoute } from './choose-route.ts'
 import type { Conversations } from './conversations.ts'
-import { passesReports } from './pass-reports.ts'
+import { passesReports, receiptFor } from './pass-reports.ts'
 import type { AskedOfSip } from './pass-reports.ts'
 import type { Ability, SipAbilities } from './sip-abilities.ts'
 
@@ -18,6 +19,8 @@ export interface OtherWaysDeps {
   readonly conversations: Conversations
   readonly abilities: SipAbilities
   readonly asked: AskedOfSip
+  readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  readonly giveUpMs: number
   index(): FederationIndex
 }
 
@@ -46,9 +49,25 @@ export function otherWays(deps: OtherWaysDeps, unusual: Unusual, send: Send): ((
   const forms = unusual.extras === undefined ? [] : formsOf(deps, unusual, unusual.extras)
   const { plain } = unusual
   if (plain.ok)
-    return forms.length === 0 ? () => send(plain.value) : () => inForms(deps, unusual, forms, plain.value, send)
+    return forms.length === 0
+      ? () => counting(deps, unusual, send(plain.value))
+      : () => inForms(deps, unusual, forms, plain.value, send)
   const parts = partsOf(deps, unusual)
-  return parts === undefined ? plain.failure : () => inParts(parts, send)
+  return parts === undefined ? plain.failure : () => counting(deps, unusual, inParts(parts, send))
+}
+
+/** Where the domain says that 200 is as good as a receipt, it is one; 202 never is. @see RFC 3428 §7, mapping C.9 */
+async function counting(deps: OtherWaysDeps, { message, extras }: Unusual, sent: Promise<Outcome>): Promise<Outcome> {
+  const outcome = await sent
+  const { from, to, id, type } = message
+  if (extras?.asksReceipt !== true || id === undefined || (type !== 'chat' && type !== 'normal')) return outcome
+  const counts = deps.index().localDomain(to.domain)?.messages.receiptOn200 === true
+  if (!counts || outcome.kind !== 'delivered' || outcome.status !== 200) return outcome
+  if (!passesReports(deps.index(), from.domain)) return outcome
+  const receipt = receiptFor({ from, to: bareJid(to), id, type }, deps.ids.token(), deps.giveUpMs)
+  // Nobody waits for what becomes of it.
+  if (receipt !== undefined) void deps.link.send(receipt).catch(() => undefined)
+  return outcome
 }
 
 /** At least 64 bits of chance. With the id of the journey its journal finds it again. @see RFC 5438 §6.3 */
@@ -95,15 +114,17 @@ async function inForms(
     const request = form.write(call)
     // Too long for its road with all that is around it.
     if (!request.ok) continue
-    const outcome = await send(request.value)
+    const sent = send(request.value)
+    // Who is asked for a report gives it himself.
+    const outcome = await (form.ability === 'cpim' ? sent : counting(deps, unusual, sent))
     if (outcome.kind !== 'bounced' || outcome.failure.status !== 415) return outcome
     deps.abilities.note(unusual.message.to, form.ability, false)
     call = nextCall(deps, unusual, call)
     again = true
   }
-  if (!again) return send(plain)
+  if (!again) return counting(deps, unusual, send(plain))
   const request = messageToSip(unusual.message, unusual.body, call, unusual.route.rules)
-  return request.ok ? send(request.value) : bounced(request.failure)
+  return request.ok ? counting(deps, unusual, send(request.value)) : bounced(request.failure)
 }
 
 function partsOf(deps: OtherWaysDeps, unusual: Unusual): readonly SipRequest[] | undefined {

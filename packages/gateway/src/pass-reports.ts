@@ -4,7 +4,7 @@ import type { FederationIndex } from '@stox/federation'
 import type { OutboundEnvelope } from '@stox/link'
 import type { Imdn, ImdnNotification, SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid, formatStanza, sameBareJid } from '@stox/xmpp'
-import type { Jid, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
+import type { Jid, MessageStanza, Stanza, StanzaErrorInfo } from '@stox/xmpp'
 import { lateErrorToSip, reportToSip, reportToXmpp } from '@stox/translate'
 import type { ReportedMessage, SipParties } from '@stox/translate'
 import { absorbed, bounced } from './bounce.ts'
@@ -142,7 +142,16 @@ export async function reportFromSip(
   const asked = known.take(imdn, parties.from)
   const id = deps.ids.token()
   const stanza = asked === undefined ? undefined : reportToXmpp(asked, imdn.notification, id)
-  if (stanza === undefined) return undefined
+  return stanza === undefined ? undefined : envelopeOf(stanza, id, giveUpMs)
+}
+
+/** That a message has been delivered, to who wrote it. */
+export const receiptFor = (message: ReportedMessage, id: string, giveUpMs: number): OutboundEnvelope | undefined => {
+  const stanza = reportToXmpp(message, { disposition: 'delivery', status: 'delivered' }, id)
+  return stanza === undefined ? undefined : envelopeOf(stanza, id, giveUpMs)
+}
+
+function envelopeOf(stanza: Stanza, id: string, giveUpMs: number): OutboundEnvelope {
   return {
     correlationId: id,
     localDomain: stanza.from.domain,

@@ -66,6 +66,8 @@ export function bothWays(
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     queues: new PairQueues<Outcome>(),
     hasServer: () => true,
+    link: stage.link,
+    giveUpMs: 12_000,
     isAuthorizedBy: () => false,
   }
   const toXmpp = {

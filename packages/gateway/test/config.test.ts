@@ -94,6 +94,7 @@ describe('gateway.yaml', () => {
           stickyThread: false,
           split: false,
           lateErrors: 'message',
+          receiptOn200: false,
         },
         presence: { mode: 'notifier', unapproved: 'withhold' },
         route: 'sip:127.0.0.1:5060;transport=udp',

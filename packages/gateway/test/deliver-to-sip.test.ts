@@ -43,6 +43,8 @@ function world(partnerType: PartnerType = 'federated', more: Partial<FederationM
     queues: new PairQueues<Outcome>(),
     conversations,
     hasServer: () => servers.up,
+    link: stage.link,
+    giveUpMs: 12_000,
     isAuthorizedBy: () => authorized,
   }
   return {

@@ -154,6 +154,67 @@ describe('mapping C.9: an XMPP user asks', () => {
   })
 })
 
+describe('mapping C.9, receiptOn200: 200 as a receipt', () => {
+  const counts = { receiptOn200: true }
+  test.each<[string, Record<string, unknown>, Record<string, unknown>, string, string, number, boolean]>([
+    ['200', counts, {}, REQUEST, "type='chat' id='m1'", 200, true],
+    [
+      '200 to a text in several parts',
+      { ...counts, split: true },
+      {},
+      `${REQUEST}<l/>`,
+      "type='chat' id='m1'",
+      200,
+      true,
+    ],
+    ['200 to HTML', { ...counts, html: 'always' }, {}, REQUEST, "type='chat' id='m1'", 200, true],
+    ['202 says that it waits somewhere', counts, {}, REQUEST, "type='chat' id='m1'", 202, false],
+    ['404', counts, {}, REQUEST, "type='chat' id='m1'", 404, false],
+    ['when not configured', {}, {}, REQUEST, "type='chat' id='m1'", 200, false],
+    ['who does not ask', counts, {}, '', "type='chat' id='m1'", 200, false],
+    ['without an id', counts, {}, REQUEST, "type='chat'", 200, false],
+    ['of a headline', counts, {}, REQUEST, "type='headline' id='m1'", 200, false],
+    [
+      'a partner that gets no reports',
+      counts,
+      { features: { receipts: false } },
+      REQUEST,
+      "type='chat' id='m1'",
+      200,
+      false,
+    ],
+    [
+      'who is asked for a report himself',
+      { ...counts, reports: 'always' },
+      {},
+      REQUEST,
+      "type='chat' id='m1'",
+      200,
+      false,
+    ],
+  ])('%s', async (what, messages, partner, wish, attributes, status, told) => {
+    const at = bothWays(messages, partner, { congestionSafe: false })
+    at.sip.answer = (request) => respondTo(request, status)
+    const xhtml = `<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body></html>`
+    const words = wish.includes('<l/>') ? 'word '.repeat(400) : 'x'
+    await at.stanza(`<body>${words}</body>${wish.replace('<l/>', '')}${what.includes('HTML') ? xhtml : ''}`, attributes)
+    const stanzas = at.link.take()
+    if (!told) return expect(stanzas).toEqual([])
+    const stanza = only(stanzas)
+    expect([formatJid(stanza.from), formatJid(stanza.to)]).toEqual([
+      'juliet@capulet.example',
+      'romeo@montague.example/orchard',
+    ])
+    expect(parseReceipt(stanza.element)).toBe('m1')
+  })
+  test('415 to CPIM, and 200 to the same as plain text', async () => {
+    const at = bothWays({ ...counts, reports: 'always' })
+    at.sip.answer = (request) => respondTo(request, request.headers.get('Content-Type') === 'message/cpim' ? 415 : 200)
+    await at.stanza(`<body>x</body>${REQUEST}`)
+    expect(parseReceipt(only(at.link.take()).element)).toBe('m1')
+  })
+})
+
 describe('mapping C.9: a SIP user asks', () => {
   test.each([
     ['positive-delivery', true, false],

@@ -317,6 +317,7 @@ describe('/v1/local-domains', () => {
           stickyThread: false,
           split: false,
           lateErrors: 'message',
+          receiptOn200: false,
         },
         presence: { mode: 'notifier', unapproved: 'withhold' },
         revision: 1,

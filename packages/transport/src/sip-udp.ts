@@ -18,6 +18,13 @@ const passThrough = (
 /** Sent together at most: what a receiver's buffer of the usual size has room for. */
 const BURST = 64
 
+type OnDatagram = (bytes: Buffer, remote: SipAddress, socket: SipUdpSocket) => void
+
+interface Came {
+  readonly bytes: Buffer
+  readonly remote: SipAddress
+}
+
 interface Datagram {
   readonly bytes: Uint8Array
   readonly to: SipAddress
@@ -25,7 +32,8 @@ interface Datagram {
 }
 
 /**
- * One bound UDP socket: one message a datagram. What is said in one turn of the event loop leaves at its end, one
+ * One bound UDP socket: one message a datagram. What has come in one turn of the event loop is taken together, and step by
+ * step for all of them, for what is done again at once is done faster. What is said in one turn leaves at its end, one
  * datagram right behind the other: who receives them is woken once and not for each, which costs the sender more than
  * the sending.
  */
@@ -33,22 +41,22 @@ export class SipUdpSocket {
   readonly local: SipAddress
   readonly family: 4 | 6
   readonly #socket: Socket
+  readonly #onDatagram: OnDatagram
+  #came: Came[] = []
   #due: Datagram[] = []
+  #isFlushAwaited = false
   #closed = false
 
-  private constructor(socket: Socket, family: 4 | 6) {
+  private constructor(socket: Socket, family: 4 | 6, onDatagram: OnDatagram) {
     const { address, port } = socket.address()
     this.#socket = socket
+    this.#onDatagram = onDatagram
     this.family = family
     this.local = { host: address, port }
   }
 
   /** Rejects with the system's error. */
-  static open(
-    address: SipAddress,
-    onDatagram: (bytes: Buffer, remote: SipAddress, socket: SipUdpSocket) => void,
-    onError: (error: Error) => void,
-  ): Promise<SipUdpSocket> {
+  static open(address: SipAddress, onDatagram: OnDatagram, onError: (error: Error) => void): Promise<SipUdpSocket> {
     const family = isIPv6(address.host) ? 6 : 4
     const socket = createSocket({
       type: family === 6 ? 'udp6' : 'udp4',
@@ -65,8 +73,8 @@ export class SipUdpSocket {
       socket.bind(address.port, address.host, () => {
         socket.removeAllListeners('error')
         socket.on('error', onError)
-        const opened = new SipUdpSocket(socket, family)
-        socket.on('message', (bytes, from) => onDatagram(bytes, { host: from.address, port: from.port }, opened))
+        const opened = new SipUdpSocket(socket, family, onDatagram)
+        socket.on('message', (bytes, from) => opened.#noteCame(bytes, { host: from.address, port: from.port }))
         resolve(opened)
       })
     })
@@ -75,12 +83,37 @@ export class SipUdpSocket {
   /** `onError` is called later, never at once. */
   send(bytes: Uint8Array, to: SipAddress, onError: (error: Error) => void): void {
     if (this.#closed) return
-    if (this.#due.length === 0) setImmediate(this.#flush)
     this.#due.push({ bytes, to, onError })
-    if (this.#due.length >= BURST) this.#flush()
+    if (this.#due.length >= BURST) this.#send()
+    else this.#awaitFlush()
+  }
+
+  /** The system hands out some thirty in one turn. */
+  #noteCame(bytes: Buffer, remote: SipAddress): void {
+    if (this.#came.length === 0) setImmediate(this.#take)
+    this.#came.push({ bytes, remote })
+    // Behind the taking, so that answers leave in this turn and not in the next one.
+    this.#awaitFlush()
+  }
+
+  readonly #take = (): void => {
+    const came = this.#came
+    this.#came = []
+    for (const { bytes, remote } of came) if (!this.#closed) this.#onDatagram(bytes, remote, this)
+  }
+
+  #awaitFlush(): void {
+    if (this.#isFlushAwaited) return
+    this.#isFlushAwaited = true
+    setImmediate(this.#flush)
   }
 
   readonly #flush = (): void => {
+    this.#isFlushAwaited = false
+    this.#send()
+  }
+
+  #send(): void {
     const due = this.#due
     this.#due = []
     for (const { bytes, to, onError } of due)
@@ -91,7 +124,7 @@ export class SipUdpSocket {
 
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve()
-    this.#flush()
+    this.#send()
     this.#closed = true
     return new Promise((resolve) => {
       this.#socket.close(() => resolve())

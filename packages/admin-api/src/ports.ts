@@ -53,6 +53,20 @@ export interface SessionRow {
   readonly peerCertificate: SessionCertificate | null
 }
 
+export const PUBLICATION_STATES = ['idle', 'published', 'withheld', 'held', 'leaving'] as const
+
+/** What is published of an XMPP user at a SIP server that answers for him itself. */
+export interface PublicationRow {
+  readonly id: string
+  readonly user: string
+  readonly route: string
+  readonly state: (typeof PUBLICATION_STATES)[number]
+  /** Whom the server would show him although he has not approved. */
+  readonly withheldFrom: string | null
+  readonly expiresAtMs: number | null
+  readonly watchers: readonly { readonly uri: string; readonly status: string }[]
+}
+
 export type ReadyReport = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>
 
 /** What the API needs of whoever runs it; small, so that a test needs no gateway. */
@@ -63,6 +77,7 @@ export interface AdminPorts {
   /** False: there is no such subscription. */
   refreshSubscription(id: string): Promise<boolean>
   deleteSubscription(id: string): Promise<boolean>
+  publications(): Iterable<PublicationRow>
   /** After a change was stored: put it into force and publish it. The writer's answer waits for what is returned. */
   onModelChanged(model: FederationModel): void | Promise<void>
   ready(): ReadyReport | Promise<ReadyReport>

@@ -10,7 +10,7 @@ import {
 } from '@stox/store'
 import type { FastifyInstance } from 'fastify'
 import { createToken } from '../src/auth.ts'
-import type { AdminPorts, SessionRow } from '../src/ports.ts'
+import type { AdminPorts, PublicationRow, SessionRow } from '../src/ports.ts'
 import { buildAdminApi } from '../src/server.ts'
 
 export interface Answer {
@@ -30,6 +30,7 @@ export interface Bench {
   readonly done: string[]
   readonly logged: (LogFields & { event: string })[]
   sessions: SessionRow[]
+  publications: PublicationRow[]
   ready: Awaited<ReturnType<AdminPorts['ready']>>
   ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, options?: AskOptions): Promise<Answer>
 }
@@ -59,6 +60,7 @@ export async function startBench(): Promise<Bench> {
     done: [],
     logged,
     sessions: [],
+    publications: [],
     ready: { store: { ok: true, detail: 'in memory' } },
   }
   const known = async (id: string): Promise<boolean> => (await store.subscriptions.get(id)) !== undefined
@@ -71,6 +73,7 @@ export async function startBench(): Promise<Bench> {
       closeSession: async (id) => bench.done.push(`close ${id}`) > 0 && bench.sessions.some((row) => row.id === id),
       refreshSubscription: async (id) => bench.done.push(`refresh ${id}`) > 0 && known(id),
       deleteSubscription: async (id) => bench.done.push(`delete ${id}`) > 0 && known(id),
+      publications: () => bench.publications,
       onModelChanged: (model) => void bench.announced.push(model),
       ready: () => bench.ready,
       metrics: { text: async () => 'stox_streams 1\n', contentType: 'text/plain; version=0.0.4; charset=utf-8' },

@@ -1,8 +1,42 @@
+import type { PublicationRow } from '../src/ports.ts'
 import { journalRow, session, startBench, subscription, type Bench } from './api.ts'
 
 let bench: Bench
 beforeEach(async () => (bench = await startBench()))
 afterEach(() => bench.app.close())
+
+describe('/v1/publications', () => {
+  const row = (id: string, state: PublicationRow['state'] = 'published'): PublicationRow => ({
+    id: `${id}|sip:127.0.0.1`,
+    user: id,
+    route: 'sip:127.0.0.1',
+    state,
+    withheldFrom: null,
+    expiresAtMs: state === 'published' ? 1000 : null,
+    watchers: [{ uri: 'sip:j@c.example', status: 'active' }],
+  })
+
+  test('one as it is shown', async () => {
+    bench.publications = [row('r@m.example')]
+    const { expiresAtMs: _expiresAtMs, ...rest } = row('r@m.example')
+    expect((await bench.ask('GET', '/v1/publications', { role: 'viewer' })).json).toEqual({
+      items: [{ ...rest, expires: '1970-01-01T00:00:01.000Z' }],
+      next: null,
+    })
+  })
+
+  test.each([
+    ['', ['a@m.example', 'b@m.example', 'c@m.example'], null],
+    ['?user=b@m.example', ['b@m.example'], null],
+    ['?state=idle', ['c@m.example'], null],
+    ['?limit=1', ['a@m.example'], 'a@m.example|sip:127.0.0.1'],
+    ['?limit=1&after=a@m.example|sip:127.0.0.1', ['b@m.example'], 'b@m.example|sip:127.0.0.1'],
+  ])('%j', async (query, users, next) => {
+    bench.publications = [row('b@m.example'), row('a@m.example'), row('c@m.example', 'idle')]
+    const { json } = await bench.ask('GET', `/v1/publications${query}`)
+    expect([json.items.map(({ user }: { user: string }) => user), json.next]).toEqual([users, next])
+  })
+})
 
 describe('/v1/sessions', () => {
   test('certificates, with the moment when they expire', async () => {

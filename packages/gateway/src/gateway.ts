@@ -363,6 +363,7 @@ export async function startGateway(
           closeSession: (id) => link.closeSession(id),
           refreshSubscription: (id) => keeper.refresh(id),
           deleteSubscription: (id) => keeper.remove(id),
+          publications: () => publisher.rows(),
           onModelChanged: (changed) => {
             model = changed
             index = new FederationIndex(model)
@@ -552,5 +553,6 @@ function watchGauges(
   metrics.watchQueue('journal', () => store.journal.waiting)
   metrics.watchJournalDropped(() => store.journal.dropped)
   metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
-  metrics.watchSubscriptions(() => [...keeper.counts(), ...publisher.counts()])
+  metrics.watchSubscriptions(() => keeper.counts())
+  metrics.watchPublications(() => publisher.counts())
 }

@@ -1,4 +1,5 @@
 import type { Clock, Hashes, Ids, Log, Timer, Timers } from '@stox/kernel'
+import type { PublicationRow } from '@stox/admin-api'
 import { decideOutbound } from '@stox/federation'
 import type { FederationIndex, ServedDomain } from '@stox/federation'
 import { PIDF_TYPE, WATCHERINFO_TYPE, formatPidf, newSipResponse, parseSipUri } from '@stox/sip'
@@ -189,14 +190,22 @@ export class PresencePublisher {
     return true
   }
 
-  /** For the gauge. */
-  counts(): Iterable<{ readonly direction: string; readonly state: string; readonly count: number }> {
-    const counts = new Map<string, number>()
-    for (const { user } of this.#sites.values()) {
-      const state = nameOfPublication(user.publication)
-      counts.set(state, (counts.get(state) ?? 0) + 1)
+  *rows(): Iterable<PublicationRow> {
+    for (const site of this.#sites.values()) {
+      const { user, route, publication, watchers } = site.user
+      yield {
+        ...{ id: site.id, user, route, state: stateOf(site), withheldFrom: site.withheldFrom ?? null },
+        expiresAtMs: publication.expiresAtMs,
+        watchers: watchers.watchers,
+      }
     }
-    return [...counts].map(([state, count]) => ({ direction: 'published', state, count }))
+  }
+
+  /** For the gauge. */
+  counts(): Iterable<{ readonly state: string; readonly count: number }> {
+    const counts = new Map<string, number>()
+    for (const site of this.#sites.values()) counts.set(stateOf(site), (counts.get(stateOf(site)) ?? 0) + 1)
+    return [...counts].map(([state, count]) => ({ state, count }))
   }
 
   // --- turns
@@ -343,7 +352,7 @@ export class PresencePublisher {
       (entry): entry is EntryOf<'sip-watches-xmpp'> =>
         entry.direction === 'sip-watches-xmpp' && entry.watch.authorization === 'active',
     )
-    if (approved.length === 0 || this.#isWithheld(site, approved)) return { kind: 'nothing' }
+    if (this.#isWithheld(site, approved) || approved.length === 0) return { kind: 'nothing' }
     if (approved.some(({ watch }) => watch.resuming)) return { kind: 'unknown' }
     const available = mergedPresence(approved.map(({ watch }) => watch))
     if (available === undefined) return { kind: 'unknown' }
@@ -366,7 +375,7 @@ export class PresencePublisher {
     const known = new Set(approved.map(({ watcher }) => formatBareJid(watcher)))
     const strict = this.#domainsOf(site).some(({ presence }) => presence.unapproved === 'withhold')
     const unapproved = site.user.watchers.watchers.find(({ status, uri }) => {
-      if (status !== 'active') return false
+      if (status !== 'active' || approved.length === 0) return false
       const watcher = watcherJid(uri)
       if (watcher === undefined) return strict
       const own = this.#domainOf(site, watcher)?.presence.unapproved
@@ -439,6 +448,13 @@ export class PresencePublisher {
       return undefined
     }
   }
+}
+
+/** One word for the API and the gauge. */
+function stateOf({ user, withheldFrom }: Site): PublicationRow['state'] {
+  const name = nameOfPublication(user.publication)
+  if (user.leaving || name === 'ended') return 'leaving'
+  return name === 'idle' && withheldFrom !== undefined ? 'withheld' : name
 }
 
 function watcherJid(text: string): Jid | undefined {

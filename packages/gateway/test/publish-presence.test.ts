@@ -413,6 +413,9 @@ describe('RFC 3903: what is published', () => {
     await at.told([[NURSE, status]], { version: 1, state: 'partial' })
     await at.later(6000)
     expect(at.owner.shows).toEqual(shows)
+    expect([...at.publisher.rows()]).toMatchObject([
+      { user: ROMEO, route: ROUTE, state: shows.length > 0 ? 'published' : 'withheld', watchers: [{}, { status }] },
+    ])
     await at.xmpp(NURSE, "type='subscribed'")
     await at.later(6000)
     expect(at.owner.shows).toEqual([`pres:${ROMEO} ID-desk:open`])
@@ -435,7 +438,7 @@ describe('the end, and the beginning', () => {
     const at = await published()
     await at.change(model)
     expect(at.owner.shows).toEqual([])
-    expect([...at.publisher.counts()]).toMatchObject([{ state: 'ended' }])
+    expect([...at.publisher.counts()]).toEqual([{ state: 'leaving', count: 1 }])
     // The subscription to his watchers ends with its last NOTIFY, or without.
     await at.later(40_000)
     expect([...at.publisher.counts()]).toEqual([])

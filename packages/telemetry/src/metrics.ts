@@ -19,6 +19,11 @@ export interface SubscriptionCount {
   readonly count: number
 }
 
+export interface PublicationCount {
+  readonly state: string
+  readonly count: number
+}
+
 export interface CertificateExpiry {
   readonly side: 'ours' | 'partner'
   readonly domain: string
@@ -47,6 +52,7 @@ export interface Metrics {
   watchQueue(queue: string, read: (() => number) | undefined): void
   watchLinkCredit(peer: string, read: (() => number) | undefined): void
   watchSubscriptions(read: () => Iterable<SubscriptionCount>): void
+  watchPublications(read: () => Iterable<PublicationCount>): void
   watchCertificates(read: () => Iterable<CertificateExpiry>): void
   /** The SIP servers of the routes, as the last probes found them. */
   watchSipServers(read: () => Iterable<SipServerState>): void
@@ -149,6 +155,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   const queues = new Map<string, () => number>()
   const credits = new Map<string, () => number>()
   let subscriptions: () => Iterable<SubscriptionCount> = noSubscriptions
+  let publications: () => Iterable<PublicationCount> = noPublications
   let journalDropped = nothingDropped
   let sipServers: () => Iterable<SipServerState> = noSipServers
   let certificates: () => Iterable<CertificateExpiry> = noCertificates
@@ -201,6 +208,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       collect() {
         this.reset()
         for (const { direction, state, count } of subscriptions()) this.set({ direction, state }, count)
+      },
+    }),
+    new Gauge({
+      name: 'stox_publications',
+      help: 'Presence publications at SIP servers by state',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { state, count } of publications()) this.set({ state }, count)
       },
     }),
     new Gauge({
@@ -268,6 +285,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchQueue: (queue, read) => watch(queues, queue, read),
     watchLinkCredit: (peer, read) => watch(credits, peer, read),
     watchSubscriptions: (read) => void (subscriptions = read),
+    watchPublications: (read) => void (publications = read),
     watchSipServers: (read) => void (sipServers = read),
     watchCertificates: (read) => void (certificates = read),
     watchJournalDropped: (read) => void (journalDropped = read),
@@ -281,6 +299,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
 }
 
 const noSubscriptions = (): readonly SubscriptionCount[] => []
+const noPublications = (): readonly PublicationCount[] => []
 const noSipServers = (): readonly SipServerState[] => []
 const noCertificates = (): readonly CertificateExpiry[] => []
 const nothingDropped = (): number => 0

@@ -100,6 +100,12 @@ test.each<[string, (m: Metrics) => void, string, string[]]>([
     ['stox_subscriptions{direction="xmpp-watches-sip",state="active"} 2'],
   ],
   [
+    'publications',
+    (m) => m.watchPublications(() => [{ state: 'published', count: 3 }]),
+    'stox_publications',
+    ['stox_publications{state="published"} 3'],
+  ],
+  [
     'dropped journal rows',
     (m) => m.watchJournalDropped(() => 9),
     'stox_journal_dropped_total',

@@ -1,4 +1,5 @@
 import { pause, until } from '../src/heard.ts'
+import { ACCOUNTS } from '../src/kamailio.ts'
 import { play } from '../src/play.ts'
 import { PORTS, SIP, type Stage } from '../src/stage.ts'
 import type { Watch } from '../src/sip-user.ts'
@@ -116,6 +117,38 @@ play(
         async () => (await kamailio.publications('juliet', 'xmpp.example')).length === 0,
         WITHIN_MS,
       )
+    })
+  },
+)
+
+play(
+  'presence-published-by-digest',
+  {
+    xmpp: ['juliet'],
+    sip: { romeo: SIP },
+    pair: (stage) => {
+      const { sip } = publishing()(stage)
+      return { sip: { ...sip, credentials: [{ domain: SIP, ...ACCOUNTS.ofGateway }] } }
+    },
+    kamailio: { owns: 'telling', asks: 'SHA-256' },
+  },
+  (act) => {
+    act('his server asks who publishes: answered, for PUBLISH as for SUBSCRIBE', async ({ kamailio, xmpp, sip }) => {
+      watches.set('romeo', await sip.romeo.watch(JULIET))
+      await xmpp.juliet.hearsPresence(ROMEO, { type: 'subscribe' })
+      xmpp.juliet.approve(ROMEO)
+      await sees('romeo', 'available', (one) => one.basics.includes('open'))
+      xmpp.juliet.presence({ show: 'away' })
+      await sees('romeo', 'away', (one) => one.show === 'away' || one.activity === 'away')
+      expect(await kamailio.publications('juliet', 'xmpp.example')).toHaveLength(1)
+      expect(kamailio.watchers('juliet', 'xmpp.example', 'presence.winfo')).toHaveLength(1)
+    })
+
+    act('what there is, for an administrator', async ({ pair }) => {
+      const { json } = await pair.rest('GET', '/v1/publications?user=juliet@xmpp.example')
+      expect(json).toMatchObject({
+        items: [{ state: 'published', withheldFrom: null, watchers: [{ uri: `sip:${ROMEO}`, status: 'active' }] }],
+      })
     })
   },
 )

@@ -85,7 +85,9 @@ export class Conversations {
 
   /** For one more request of the same call. */
   nextInCall(from: Jid, to: Jid, thread: string | undefined, call: SipCall): SipCall {
-    return thread === undefined || thread === '' ? { ...call, cseq: call.cseq + 1 } : this.callFor(from, to, thread, '')
+    return thread === undefined || thread === ''
+      ? { ...call, cseq: call.cseq + 1 }
+      : { ...call, ...this.callFor(from, to, thread, '') }
   }
 
   /** A call that is nothing but one MESSAGE of ours. */
@@ -97,6 +99,12 @@ export class Conversations {
   /** The thread that a Call-ID of ours was made from. */
   threadOf(callId: string): string {
     return this.#threadOfCall.get(callId) ?? callId
+  }
+
+  /** The thread that the two have in this call of ours; undefined when it is none of theirs. */
+  threadInCall(callId: string, sipUser: Jid, xmppUser: Jid): string | undefined {
+    const thread = this.threadOf(callId)
+    return this.#calls.get(`${pairKey(xmppUser, sipUser)} ${thread}`) === undefined ? undefined : thread
   }
 
   /** Words of the XMPP user, with a state of the chat or without. */

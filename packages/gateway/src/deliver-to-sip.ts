@@ -5,7 +5,7 @@ import { PARTNER_TYPE_GATES, decideInbound, refusalOf } from '@stox/federation'
 import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
 import { contactOf, parseRetryAfter, parseWarnings } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { bareJid, formatBareJid } from '@stox/xmpp'
+import { bareJid, formatBareJid, sameBareJid } from '@stox/xmpp'
 import type { ChatState, Jid, MessageStanza } from '@stox/xmpp'
 import {
   composingToSip,
@@ -15,7 +15,7 @@ import {
   sipStatusToFailure,
   sipTroubleToFailure,
 } from '@stox/translate'
-import type { GruuPolicy, MessageVerdict, SipAnswerHints } from '@stox/translate'
+import type { GruuPolicy, MessageVerdict, SipAnswerHints, SipCall } from '@stox/translate'
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
 import { chooseRoute, noRouteTo } from './choose-route.ts'
@@ -138,7 +138,8 @@ async function journeyToSip(
   // Only a resource that the SIP side taught us goes there: a proxy answers 404 for a `gr` it does not know. @see RFC 5627 §6.1
   const to = deps.conversations.isFresh(message.to) ? message.to : bareJid(message.to)
   const addressed = to === message.to ? message : { ...message, to }
-  const call = deps.conversations.callFor(message.from, to, message.thread, envelope.correlationId)
+  const own = deps.conversations.callFor(message.from, to, message.thread, envelope.correlationId)
+  const call = verdict.repliesTo === undefined ? own : answering(deps, message, verdict.repliesTo, own)
   story.callId = call.callId
   const request = messageToSip(addressed, body, call, route.rules)
 
@@ -154,6 +155,13 @@ async function journeyToSip(
         )
   if (typeof way !== 'function') return bounced(way)
   return inTurn(deps, pair, utf8Length(body.text), way)
+}
+
+/** A reply names the call of the MESSAGE that it answers, while that is known. @see RFC 3261 §20.21, XEP-0461 */
+function answering({ repeats }: DeliverToSipDeps, { from, to }: MessageStanza, id: string, call: SipCall): SipCall {
+  const known = repeats.peek(id)
+  const isTheirs = known !== undefined && sameBareJid(known.from, to) && sameBareJid(known.to, from)
+  return isTheirs && known.callId !== '' ? { ...call, inReplyTo: known.callId } : call
 }
 
 /** No MESSAGE leaves for somebody while one is pending. @see RFC 3428 §8 */

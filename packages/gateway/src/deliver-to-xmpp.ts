@@ -5,7 +5,7 @@ import type { FederationIndex, LocalDomain } from '@stox/federation'
 import type { OutboundEnvelope } from '@stox/link'
 import { newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { bareJid, formatBareJid, formatStanza, parseDomain } from '@stox/xmpp'
+import { bareJid, formatBareJid, formatStanza, parseDomain, replyElement } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { extensionsFor, failureToSip, messageToXmpp, partiesOfRequest, textOfMessage } from '@stox/translate'
 import type { SipFailure, SipParties, SipText } from '@stox/translate'
@@ -146,7 +146,20 @@ function noteWords(deps: DeliverToXmppDeps, from: Jid, to: Jid, content: SipText
   deps.conversations.noteResource(from)
 }
 
-function sendWords(
+/** What a message answers: the thread that the two had in that call, and the stanza. @see XEP-0461, mapping C.3 */
+interface Answered {
+  readonly thread: string | undefined
+  readonly id: string | undefined
+}
+
+async function answeredBy(deps: DeliverToXmppDeps, callId: string, parties: SipParties): Promise<Answered> {
+  return {
+    thread: deps.conversations.threadInCall(callId, parties.from, parties.to),
+    id: await deps.older.stanzaInCall(callId, parties),
+  }
+}
+
+async function sendWords(
   deps: DeliverToXmppDeps,
   { messages: { stanzaType, stickyThread } }: Pick<LocalDomain, 'messages'>,
   { from, to, view }: SipParties & { readonly view: SipParties },
@@ -155,8 +168,11 @@ function sendWords(
 ): Promise<Outcome> {
   const index = deps.index()
   const pair = deps.conversations.noteFromSip(from, to)
+  const { inReplyTo } = content
+  const answered = inReplyTo === undefined ? undefined : await answeredBy(deps, inReplyTo, { from, to })
   const type = stanzaType === 'chat' || (stanzaType === 'mirror' && pair.chats) ? 'chat' : 'normal'
   const thread =
+    answered?.thread ??
     (stickyThread ? deps.conversations.threadOfPair(from, to) : undefined) ??
     deps.conversations.threadOf(content.thread)
   const more = extensionsFor(content, {
@@ -164,13 +180,14 @@ function sendWords(
     state: type === 'chat' && pair.tellsStates !== false && passesTyping(index, from.domain, to.domain),
     reports: content.asks !== undefined && passesReports(index, to.domain),
   })
+  const all = answered?.id === undefined ? more : [...more, replyElement(bareJid(to), answered.id)]
   return deps.link.send({
     correlationId: story.correlationId,
     localDomain: from.domain,
     remoteDomain: to.domain,
     from: story.from,
     to: story.to,
-    stanzaXml: formatStanza(messageToXmpp(view, { ...content, thread }, type, domainOf(from), more)),
+    stanzaXml: formatStanza(messageToXmpp(view, { ...content, thread }, type, domainOf(from), all)),
     expiresInMs: deps.giveUpMs,
   })
 }

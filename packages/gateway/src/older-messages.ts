@@ -72,6 +72,22 @@ export class OlderMessages {
     return from === undefined || to === undefined ? undefined : { from, to, id: row.stanzaId, type: 'chat' }
   }
 
+  /** The id of the last stanza that an XMPP user (`to`) wrote to this SIP user (`from`) in a call of ours. */
+  async stanzaInCall(callId: string, { from, to }: SipParties): Promise<string | undefined> {
+    const { clock, journal } = this.#deps
+    if (!this.#mayLook()) return undefined
+    const fromMs = clock.wallMs() - OLDEST_MS
+    const { items } = await journal.find({ id: callId, fromMs, limit: 10 })
+    const row = items.find(
+      (one) =>
+        one.callId === callId &&
+        one.direction === 'xmpp-to-sip' &&
+        one.from === formatBareJid(to) &&
+        one.to === formatBareJid(from),
+    )
+    return row?.stanzaId ?? undefined
+  }
+
   async #look(
     query: { readonly id: string } | { readonly correlationId: string },
   ): Promise<readonly StoredJournalRow[]> {

@@ -1,11 +1,65 @@
 import { lossyUtf8Text } from '@stox/kernel'
-import { formatStanza } from '@stox/xmpp'
+import { formatStanza, parseReply } from '@stox/xmpp'
 import { bothWays } from './both-ways.ts'
+import type { BothWays } from './both-ways.ts'
 import { respondTo, sipMessage } from './stage.ts'
 
 const HTML = `<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'><p>Art <strong onclick='x'>thou</strong> there?<script>evil</script></p></body></html>`
 const formatted = `<body>Art *thou* there?</body>${HTML}`
 const typeOf = (headers: { get(name: string): string | undefined } | undefined) => headers?.get('Content-Type')
+
+describe('mapping C.3, C.11: In-Reply-To and XEP-0461', () => {
+  const reply = (id: string | undefined) => `<body>yes</body><reply xmlns='urn:xmpp:reply:0' id='${id}'/>`
+  const answers = (callId: string, cseq = 1) =>
+    sipMessage({ callId: 'answer', cseq, body: 'yes', headers: [['In-Reply-To', callId]] })
+  const sentBySip = async (at: BothWays): Promise<string | undefined> => {
+    await at.request(sipMessage({ callId: 'asked@capulet.example' }))
+    return at.link.take()[0]?.id
+  }
+  test.each<[string, (id: string | undefined) => string | undefined, string | undefined, string | undefined]>([
+    ['names the call of the message it answers', (id) => id, undefined, 'asked@capulet.example'],
+    ['to somebody else’s message does not', (id) => id, 'mercutio@montague.example', undefined],
+    ['to what we do not know does not', () => 'unknown', undefined, undefined],
+  ])('X2S: a reply %s', async (_what, change, from, expected) => {
+    const at = bothWays()
+    await at.stanza(reply(change(await sentBySip(at))), "type='chat' id='m2'", from)
+    expect(at.sip.take()[0]?.headers.get('In-Reply-To')).toBe(expected)
+  })
+  test('X2S: in each part of a text that is too long for one', async () => {
+    const at = bothWays({ split: true }, {}, { congestionSafe: false })
+    const id = await sentBySip(at)
+    await at.stanza(`<thread>t</thread>${reply(id).replace('yes', 'word '.repeat(400))}`)
+    const requests = at.sip.take()
+    expect(requests.length).toBeGreaterThan(1)
+    for (const one of requests) expect(one.headers.get('In-Reply-To')).toBe('asked@capulet.example')
+  })
+  test('S2X: takes the thread of the call it answers, and names the stanza', async () => {
+    const at = bothWays()
+    await at.stanza('<body>shall we?</body><thread>a thread</thread>', "type='chat' id='q1'")
+    const [asked] = at.sip.take()
+    await at.request(answers(asked?.core.callId ?? ''))
+    const [stanza] = at.link.take()
+    if (stanza?.kind !== 'message') throw new Error('no message')
+    expect(stanza.thread).toBe('a thread')
+    expect(parseReply(stanza.element)).toBe('q1')
+  })
+  test('S2X: a message without a thread has no thread to take', async () => {
+    const at = bothWays()
+    await at.stanza('<body>shall we?</body>', "type='chat' id='q2'")
+    await at.request(answers(at.sip.take()[0]?.core.callId ?? ''))
+    const [stanza] = at.link.take()
+    expect(stanza).toMatchObject({ thread: 'answer' })
+    expect(stanza && parseReply(stanza.element)).toBe('q2')
+  })
+  test('S2X: a call of others is none of theirs', async () => {
+    const at = bothWays()
+    await at.stanza('<body>x</body><thread>t</thread>', "id='q3'", 'mercutio@montague.example')
+    await at.request(answers('t'))
+    const [stanza] = at.link.take()
+    expect(stanza).toMatchObject({ thread: 'answer' })
+    expect(stanza && parseReply(stanza.element)).toBeUndefined()
+  })
+})
 
 describe('mapping C.10: XHTML-IM to text/html', () => {
   test('only where the domain wants it', async () => {

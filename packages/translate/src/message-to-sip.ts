@@ -13,6 +13,7 @@ import {
   parseDelay,
   parseNick,
   parseReceipt,
+  parseReply,
 } from '@stox/xmpp'
 import type { ChatState, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
 import { xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
@@ -41,6 +42,8 @@ export interface SipCall {
   readonly callId: string
   readonly fromTag: string
   readonly cseq: number
+  /** The Call-ID of the MESSAGE that this one answers. @see RFC 3261 §20.21 */
+  readonly inReplyTo?: string | undefined
 }
 
 /** What a message has besides its words. */
@@ -52,7 +55,13 @@ export interface MessageExtras {
 }
 
 export type MessageVerdict =
-  | { readonly kind: 'send'; readonly body: LangText; readonly extras: MessageExtras | undefined }
+  | {
+      readonly kind: 'send'
+      readonly body: LangText
+      readonly extras: MessageExtras | undefined
+      /** Id of the stanza that it answers. @see XEP-0461 */
+      readonly repliesTo?: string | undefined
+    }
   | { readonly kind: 'state'; readonly state: ChatState }
   /** Of the message with this id. */
   | { readonly kind: 'report'; readonly disposition: 'delivery' | 'display'; readonly id: string }
@@ -95,6 +104,7 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
   let retracted = false
   let fallback = false
   let corrected = false
+  let reply = false
   for (const child of message.element.children) {
     if (typeof child === 'string') continue
     const space = namespaceOf(child)
@@ -108,6 +118,7 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
     if (space === NS_RETRACT) retracted = true
     if (space === NS_FALLBACK) fallback = true
     if (space === NS_CORRECT) corrected = true
+    if (space === ns.NS_REPLY) reply = true
     // Sessions are not negotiated here. @see XEP-0155 §4
     if (space === NS_FEATURE_NEG)
       return refuse('feature-not-implemented', 'cancel', 405, 'Sessions are not negotiated with this user')
@@ -127,6 +138,7 @@ export function judgeMessage(message: MessageStanza): MessageVerdict {
     // What was corrected comes a second time, and is marked as such. @see XEP-0308
     body: corrected ? { ...body, text: `* ${body.text}` } : body,
     extras: extrasOf(message.element),
+    repliesTo: reply ? parseReply(message.element) : undefined,
   }
 }
 
@@ -310,6 +322,7 @@ export function messageToSip(
   const subject =
     message.subject === undefined ? '' : cutToBytes(shortHeaderText(message.subject, 512), LONGEST_SUBJECT_BYTES)
   if (subject !== '') headers.push(['Subject', subject])
+  if (call.inReplyTo !== undefined && CALL_ID.test(call.inReplyTo)) headers.push(['In-Reply-To', call.inReplyTo])
   const lang = body.lang ?? message.lang
   if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])
   const delay = childOf(message.element, 'delay', ns.NS_DELAY) === undefined ? undefined : parseDelay(message.element)

@@ -26,6 +26,8 @@ export interface SipText {
   /** Same for every copy of one request, whichever way it came: forks and re-routes are recognised by it. */
   readonly id: string
   readonly thread: string
+  /** The Call-ID of what it answers. @see RFC 3261 §20.21 */
+  readonly inReplyTo?: string | undefined
   readonly subject: string | undefined
   readonly lang: string | undefined
   /** Set when the request says it was written some time ago. */
@@ -126,6 +128,7 @@ export function textOfMessage(
       text,
       id: hashes.sha256Hex(`${callId}\n${request.core.from.params.get('tag') ?? ''}\n${cseq.number}`).slice(0, 32),
       thread: sanitizeText(callId),
+      inReplyTo: request.headers.get('In-Reply-To')?.split(',')[0]?.trim(),
       subject: subject === undefined || subject.trim() === '' ? undefined : sanitizeText(subject),
       lang: lang !== undefined && isLanguageTag(lang) ? lang : undefined,
       sentAtMs: dateMs !== undefined && nowMs - dateMs > OLD_MS ? dateMs : undefined,

@@ -328,6 +328,7 @@ export async function startGateway(
     if (config.sip.tls !== undefined) watchExpiry(metrics, config.sip.tls.identity, clock)
 
     // --- to work
+    await keeper.load()
     const addresses = await starting('sip.listen', 'another program has the port, or the address is not ours', () =>
       endpoint.listen(),
     )
@@ -381,7 +382,7 @@ export async function startGateway(
     const token = await ensureFirstToken(store, clock)
     if (token !== undefined) given.firstToken?.(token)
     await publisher.load()
-    await keeper.start()
+    keeper.start()
     undo.push(() => keeper.close())
     publisher.modelChanged(keeper)
     publisher.start()

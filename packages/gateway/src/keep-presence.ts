@@ -21,8 +21,11 @@ import type { SipSender } from './send-sip.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
 import { advanceSipWatch } from './watch-sip.ts'
 import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
-import { WatchTable, entryOfRecord, newEntry, recordOfEntry, sipEnd, stateOf, xmppEnd } from './watch-table.ts'
-import type { EntryOf, WatchEntry } from './watch-table.ts'
+import { entryOfRecord, newEntry, recordOfEntry, sipEnd, xmppEnd } from './watch-entry.ts'
+import type { EntryOf, WatchEntry } from './watch-entry.ts'
+import { PacedTurns } from './paced-turns.ts'
+import type { Pace } from './paced-turns.ts'
+import { WatchTable } from './watch-table.ts'
 import { XMPP_WATCH_ID, advanceXmppWatch } from './watch-xmpp.ts'
 import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
 
@@ -46,14 +49,15 @@ export interface KeepPresenceDeps {
   readonly notifyIntervalMs: number
 }
 
-/** So many refreshes, probes and NOTIFYs a second after a restart. @see mapping D.10 */
-const RESUMED_PER_S = 100
-const LONGEST_SPREAD_MS = 300_000
+/** So many are refreshed or probed a second after a restart, and when a road is there again. @see mapping D.10 */
+const RESUMPTION: Pace = { perS: 100, longestMs: 290_000 }
 /** A presence stanza that cannot leave in this time is told again later. */
 const STANZA_EXPIRES_MS = 15_000
 /** Streams come up in pairs, and edges with many of them. */
 const HEAL_AFTER_MS = 500
 const RETRY_AFTER_S = 60
+
+type TimerFired = Extract<SipWatchEvent & XmppWatchEvent, { kind: 'timer' }>
 
 /** What a turn answers to; its `respond` effect goes there. */
 interface Occasion {
@@ -68,12 +72,18 @@ interface Occasion {
 export class PresenceKeeper {
   readonly #deps: KeepPresenceDeps
   readonly #table = new WatchTable()
-  readonly #healing = new Map<string, Timer>()
+  readonly #resuming: PacedTurns<WatchEntry>
+  readonly #healing: PacedTurns<WatchEntry>
+  /** Domains whose streams have come up; undefined: all. */
+  readonly #healed = new Map<string | undefined, Timer>()
   readonly #rules: SubscribeRules
+  #loaded: WatchEntry[] = []
   #closed = false
 
   constructor(deps: KeepPresenceDeps) {
     this.#deps = deps
+    this.#resuming = new PacedTurns(deps, RESUMPTION, (entry) => this.#resume(entry))
+    this.#healing = new PacedTurns(deps, RESUMPTION, (entry) => this.#advance(entry, { kind: 'heal' }))
     this.#rules = {
       events: ['presence'],
       bodyType: PIDF_TYPE,
@@ -86,31 +96,42 @@ export class PresenceKeeper {
 
   // --- life
 
-  /** Takes up what the last process left: nobody is asked again. @see mapping D.10 */
-  async start(): Promise<void> {
-    const kept: WatchEntry[] = []
+  /** Reads what the last process left, before anybody can ask for it: what is not known is answered with 481. */
+  async load(): Promise<void> {
+    const kept: { readonly entry: WatchEntry; readonly dueAtMs: number }[] = []
     for await (const record of this.#deps.store.all()) {
       const entry = this.#readable(record)
       if (entry === undefined) continue
+      entry.awaitsResumption = true
       this.#table.keep(entry)
-      kept.push(entry)
+      kept.push({ entry, dueAtMs: record.dueAtMs ?? Number.POSITIVE_INFINITY })
     }
-    const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((kept.length / RESUMED_PER_S) * 1000))
-    for (const [at, entry] of kept.entries()) {
-      const afterMs = Math.floor(at / RESUMED_PER_S) * 1000
-      if (entry.direction === 'xmpp-watches-sip') void this.#advanceSip(entry, { kind: 'resume', spreadMs })
-      else if (afterMs === 0) void this.#advanceXmpp(entry, { kind: 'resume' })
-      else this.#arm(entry, 'resume', afterMs)
-    }
-    if (kept.length > 0) this.#deps.log.info('subscriptions-resumed', { count: kept.length, spreadMs })
+    // What would expire first comes first.
+    kept.sort((a, b) => (a.dueAtMs === b.dueAtMs ? 0 : a.dueAtMs - b.dueAtMs))
+    this.#loaded = kept.map(({ entry }) => entry)
+  }
+
+  /** Takes it up, at a steady pace: nobody is asked again. Who has something to say is heard at once. @see mapping D.10 */
+  start(): void {
+    const loaded = this.#loaded.splice(0)
+    this.#resuming.add(loaded)
+    if (loaded.length > 0)
+      this.#deps.log.info('subscriptions-resumed', { count: loaded.length, spreadMs: this.#resuming.leftMs })
+  }
+
+  #resume(entry: WatchEntry): void {
+    entry.awaitsResumption = false
+    this.#advance(entry, { kind: 'resume' })
   }
 
   /** Timers only: what is kept is in the store, and is taken up by the next process. */
   close(): void {
     this.#closed = true
     for (const entry of this.#table) for (const timer of entry.timers.values()) timer.cancel()
-    for (const timer of this.#healing.values()) timer.cancel()
-    this.#healing.clear()
+    for (const timer of this.#healed.values()) timer.cancel()
+    this.#healed.clear()
+    this.#healing.close()
+    this.#resuming.close()
   }
 
   // --- from the XMPP side
@@ -149,11 +170,11 @@ export class PresenceKeeper {
    * others nobody tells, so theirs stay. @see RFC 8048 §5.2.2, mapping D.2
    */
   async #noteWatcher(watcher: Jid, contact: Jid, type: PresenceStanza['type']): Promise<void> {
-    const seen = this.#table.find('sip-watches-xmpp', contact, watcher)?.watch
+    const seen = this.#table.find('sip-watches-xmpp', contact, watcher)
     if (seen?.authorization !== 'active') return
     const own = this.#table.find('xmpp-watches-sip', watcher, contact)
     if (type === 'available') await this.#advanceSip(own, { kind: 'watcher-came' })
-    else if (type === 'unavailable' && seen.available.length === 0)
+    else if (type === 'unavailable' && seen.watch.available.length === 0)
       await this.#advanceSip(own, { kind: 'watcher-left' })
   }
 
@@ -236,33 +257,29 @@ export class PresenceKeeper {
 
   /** An edge has come: with it come streams, and what was under way with the last one may be lost. */
   edgeAttached(): void {
-    for (const domain of new Set([...this.#table].map((entry) => xmppEnd(entry).domain))) this.#healSoon(domain)
+    this.#healSoon(undefined)
   }
 
   streamUp(remoteDomain: string): void {
     this.#healSoon(remoteDomain)
   }
 
-  #healSoon(domain: string): void {
+  #healSoon(domain: string | undefined): void {
     if (this.#closed) return
-    this.#healing.get(domain)?.cancel()
-    this.#healing.set(
+    this.#healed.get(domain)?.cancel()
+    this.#healed.set(
       domain,
       this.#deps.timers.arm(HEAL_AFTER_MS, () => {
-        this.#healing.delete(domain)
-        this.#heal(domain)
+        this.#healed.delete(domain)
+        this.#healing.add(this.#toHeal(domain))
       }),
     )
   }
 
-  #heal(domain: string): void {
-    let count = 0
-    for (const entry of this.#table) {
-      if (xmppEnd(entry).domain !== domain) continue
-      const afterMs = Math.floor((count * 1000) / RESUMED_PER_S)
-      count += 1
-      this.#arm(entry, 'heal', afterMs)
-    }
+  /** Who is to be resumed yet is healed by that. */
+  *#toHeal(domain: string | undefined): Iterable<WatchEntry> {
+    for (const entry of this.#table)
+      if (!entry.awaitsResumption && (domain === undefined || xmppEnd(entry).domain === domain)) yield entry
   }
 
   // --- questions and orders
@@ -270,16 +287,15 @@ export class PresenceKeeper {
   /** The local user has added the remote one. @see New-CsXmppAllowedPartner, PublicUnverified */
   isAuthorizedBy(local: Jid, remote: Jid): boolean {
     const entry = this.#table.find('sip-watches-xmpp', local, remote)
-    const authorization = entry?.direction === 'sip-watches-xmpp' ? entry.watch.authorization : 'none'
-    return authorization === 'pending' || authorization === 'active'
+    return entry?.authorization === 'pending' || entry?.authorization === 'active'
   }
 
   /** Undefined: he may see nothing of him, or we do not know. */
   shownResources(sipUser: Jid, xmppUser: Jid): readonly string[] | undefined {
     const entry = this.#table.find('xmpp-watches-sip', xmppUser, sipUser)
-    return entry?.direction === 'xmpp-watches-sip' && entry.watch.known
-      ? entry.watch.shown.map(({ resource }) => resource)
-      : undefined
+    if (entry === undefined || entry.awaitsResumption) return undefined
+    const { known, shown } = entry.watch
+    return known ? shown.map(({ resource }) => resource) : undefined
   }
 
   /** The resource of a SIP user that an XMPP user sees, when there is exactly one. @see mapping C.13 */
@@ -312,10 +328,10 @@ export class PresenceKeeper {
   counts(): Iterable<{ readonly direction: string; readonly state: string; readonly count: number }> {
     const counts = new Map<string, { direction: string; state: string; count: number }>()
     for (const entry of this.#table) {
-      const state = stateOf(entry)
-      const key = `${entry.direction} ${state}`
+      const { direction, state } = entry
+      const key = `${direction} ${state}`
       const row = counts.get(key)
-      if (row === undefined) counts.set(key, { direction: entry.direction, state, count: 1 })
+      if (row === undefined) counts.set(key, { direction, state, count: 1 })
       else row.count += 1
     }
     return counts.values()
@@ -332,6 +348,18 @@ export class PresenceKeeper {
 
   // --- turns
 
+  /** What both directions know. */
+  #advance(entry: WatchEntry, event: { readonly kind: 'resume' | 'heal' } | TimerFired): void {
+    if (this.#closed || !this.#table.holds(entry)) return
+    if (entry.direction === 'xmpp-watches-sip') void this.#advanceSip(entry, event)
+    else void this.#advanceXmpp(entry, event)
+  }
+
+  /** Whoever says something does not wait for the pace. */
+  #resumeFirst(entry: WatchEntry): void {
+    if (entry.awaitsResumption && this.#resuming.drop(entry)) this.#resume(entry)
+  }
+
   /** False: we broke down over it. */
   #advanceSip(
     entry: EntryOf<'xmpp-watches-sip'> | undefined,
@@ -339,8 +367,9 @@ export class PresenceKeeper {
     incoming?: IncomingSipRequest,
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
+    this.#resumeFirst(entry)
     return this.#guarded(entry, event.kind, incoming, () => {
-      const before = entry.watch.authorization
+      const before = entry.authorization
       const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
       if (step.watch !== undefined) entry.watch = step.watch
       return this.#finish(entry, step, before, incoming)
@@ -353,8 +382,9 @@ export class PresenceKeeper {
     incoming?: IncomingSipRequest,
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
+    this.#resumeFirst(entry)
     return this.#guarded(entry, event.kind, incoming, () => {
-      const before = entry.watch.authorization
+      const before = entry.authorization
       const step = advanceXmppWatch(entry.watch, event, this.#xmppContext(entry))
       if (step.watch !== undefined) entry.watch = step.watch
       return this.#finish(entry, step, before, incoming)
@@ -379,34 +409,62 @@ export class PresenceKeeper {
     }
   }
 
-  /** Keeps what is to be kept, then does what is to be done. Resolves when a change of authorization is on the disk. */
+  /**
+   * Keeps what is to be kept, then does what is to be done: nobody is told of an authorization or a dialog that a crash
+   * could make us forget. Turns of one subscription keep their order.
+   */
   async #finish(
     entry: WatchEntry,
     step: WatchStep<SipWatch | XmppWatch>,
     before: string,
     incoming: IncomingSipRequest | undefined,
   ): Promise<void> {
-    // What the disk says comes last: a turn is done whole or the watch would believe in timers that nobody has armed.
-    const kept = this.#keep(entry, step, before)
-    const occasion = incoming === undefined ? undefined : { incoming, answered: false }
-    for (const effect of step.effects) this.#do(entry, effect, occasion)
-    // A request that a turn has nothing to say to is not left to die.
-    if (occasion?.answered === false) this.#refuse(occasion.incoming, 481)
-    await kept
+    const act = (): void => {
+      const occasion = incoming === undefined ? undefined : { incoming, answered: false }
+      for (const effect of step.effects) this.#do(entry, effect, occasion)
+      // A request that a turn has nothing to say to is not left to die.
+      if (occasion?.answered === false) this.#refuse(occasion.incoming, 481)
+    }
+    const written = this.#kept(entry, step, before)
+    if (written === undefined && entry.writing === undefined) return act()
+    const done = doneAfter(entry.writing, written, act)
+    const writing = done.catch(() => undefined)
+    entry.writing = writing
+    await done.finally(() => {
+      if (entry.writing === writing) entry.writing = undefined
+    })
   }
 
-  async #keep(entry: WatchEntry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> {
-    if (step.watch === undefined) {
-      if (this.#table.forget(entry)) this.#deps.store.delete(entry.id)
-      return this.#deps.noteWatch(entry, false)
+  #kept(entry: WatchEntry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> | undefined {
+    try {
+      return this.#keep(entry, step, before)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    this.#table.keep(entry)
-    this.#deps.noteWatch(entry, true)
-    const record = recordOfEntry(entry, this.#deps.clock.wallMs())
-    if (step.watch.authorization === before) return this.#deps.store.put(record)
+  }
+
+  /** Undefined: it may wait for its turn with the others. */
+  #keep(entry: WatchEntry, step: WatchStep<SipWatch | XmppWatch>, before: string): Promise<void> | undefined {
+    const { store, log, clock, noteWatch } = this.#deps
+    if (step.watch === undefined) {
+      const wasHeld = this.#table.forget(entry)
+      noteWatch(entry, false)
+      if (!wasHeld) return undefined
+      // Whose authorization is gone already, has nothing left but the end of a dialog.
+      if (before !== 'none') return store.delete(entry.id, { durable: true })
+      store.delete(entry.id)
+      return undefined
+    }
+    const hasOtherDialogs = this.#table.keep(entry)
+    noteWatch(entry, true)
+    const record = recordOfEntry(entry, clock.wallMs())
     const { direction, watcher, contact, authorization, state } = record
-    this.#deps.log.info('subscription', { direction, watcher, contact, authorization, state })
-    return this.#deps.store.put(record, { durable: true })
+    if (authorization !== before) log.info('subscription', { direction, watcher, contact, authorization, state })
+    else if (!hasOtherDialogs) {
+      store.put(record)
+      return undefined
+    }
+    return store.put(record, { durable: true })
   }
 
   #do(entry: WatchEntry, effect: WatchEffect, occasion: Occasion | undefined): void {
@@ -436,17 +494,9 @@ export class PresenceKeeper {
     if (this.#closed || !this.#table.holds(entry)) return
     const timer = this.#deps.timers.arm(afterMs, () => {
       entry.timers.delete(name)
-      this.#fire(entry, name)
+      this.#advance(entry, { kind: 'timer', timer: name })
     })
     entry.timers.set(name, timer)
-  }
-
-  #fire(entry: WatchEntry, name: string): void {
-    if (this.#closed || !this.#table.holds(entry)) return
-    if (entry.direction === 'xmpp-watches-sip')
-      void this.#advanceSip(entry, name === 'heal' ? { kind: 'heal' } : { kind: 'timer', timer: name })
-    else if (name === 'heal' || name === 'resume') void this.#advanceXmpp(entry, { kind: name })
-    else void this.#advanceXmpp(entry, { kind: 'timer', timer: name })
   }
 
   async #sendStanza(entry: WatchEntry, presence: PresenceStanza): Promise<void> {
@@ -540,8 +590,22 @@ export class PresenceKeeper {
       publishes: this.#deps.index().localDomain(entry.watcher.domain)?.presence.mode === 'publish',
       isShownToContact: () => {
         const other = this.#table.find('xmpp-watches-sip', entry.contact, entry.watcher)
-        return other?.watch.authorization === 'active' && other.watch.known
+        return other?.authorization === 'active' && !other.awaitsResumption && other.watch.known
       },
     }
+  }
+}
+
+/** What the disk says comes last: a turn is done whole, or the watch would believe in timers that nobody has armed. */
+async function doneAfter(
+  before: Promise<void> | undefined,
+  written: Promise<void> | undefined,
+  act: () => void,
+): Promise<void> {
+  await before
+  try {
+    await written
+  } finally {
+    act()
   }
 }

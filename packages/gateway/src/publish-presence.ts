@@ -20,8 +20,8 @@ import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEve
 import { fingerprintOf, mergedPresence } from './merged-presence.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
-import { sipEnd, xmppEnd } from './watch-table.ts'
-import type { EntryOf, WatchEntry } from './watch-table.ts'
+import { sipEnd, xmppEnd } from './watch-entry.ts'
+import type { EntryOf, WatchEntry } from './watch-entry.ts'
 
 export interface PublishPresenceDeps {
   readonly clock: Clock
@@ -350,10 +350,10 @@ export class PresencePublisher {
   #document(site: Site): PublishedDocument {
     const approved = [...site.watches.values()].filter(
       (entry): entry is EntryOf<'sip-watches-xmpp'> =>
-        entry.direction === 'sip-watches-xmpp' && entry.watch.authorization === 'active',
+        entry.direction === 'sip-watches-xmpp' && entry.authorization === 'active',
     )
     if (this.#isWithheld(site, approved) || approved.length === 0) return { kind: 'nothing' }
-    if (approved.some(({ watch }) => watch.resuming)) return { kind: 'unknown' }
+    if (approved.some(({ awaitsResumption, watch }) => awaitsResumption || watch.resuming)) return { kind: 'unknown' }
     const available = mergedPresence(approved.map(({ watch }) => watch))
     if (available === undefined) return { kind: 'unknown' }
     if (available.length === 0) return { kind: 'nothing' }

@@ -57,8 +57,8 @@ export type SipWatchEvent =
   | { readonly kind: 'notify'; readonly request: SipRequest }
   | { readonly kind: 'reply'; readonly input: SubscriberInput }
   | { readonly kind: 'timer'; readonly timer: string }
-  /** After a restart: as many as there are share so much time. */
-  | { readonly kind: 'resume'; readonly spreadMs: number }
+  /** After a restart, at its turn. */
+  | { readonly kind: 'resume' }
   /** A stream to the watcher's domain has come back: what was on the old one may be lost. */
   | { readonly kind: 'heal' }
   | { readonly kind: 'unsent'; readonly presence: PresenceStanza; readonly failure: Failure }
@@ -130,7 +130,7 @@ export function advanceSipWatch(watch: SipWatch, event: SipWatchEvent, context: 
       turn.takeTimer(event.timer)
       break
     case 'resume':
-      turn.resume(event.spreadMs)
+      turn.resume()
       break
     case 'heal':
       turn.heal()
@@ -325,14 +325,13 @@ class Turn {
     if (name === 'active' || name === 'pending') this.engine({ kind: 'refresh' })
   }
 
-  resume(spreadMs: number): void {
+  resume(): void {
     const { subscriber, shown } = this.#watch
     this.#set({ known: false, tellAgain: true, askers: [], resendAtMs: null, resendPauseMs: RESEND_MS })
     if (shown.length > 0) this.#becomeStale()
     if (subscriber === null) return
-    this.#take(resumeSubscriber(subscriber, this.#context, spreadMs))
-    const laterMs = Math.floor(this.#context.ids.fraction() * spreadMs)
-    for (const afterMs of CONFIRM_AFTER_MS) this.#arm(`confirm ${afterMs}`, afterMs + laterMs)
+    this.#take(resumeSubscriber(subscriber, this.#context, 0))
+    for (const afterMs of CONFIRM_AFTER_MS) this.#arm(`confirm ${afterMs}`, afterMs)
   }
 
   engine(input: SubscriberInput): void {

@@ -196,6 +196,7 @@ class Turn {
     this.#notifier = {
       nowMs: context.nowMs,
       ids: context.ids,
+      rules: context.rules,
       document: (kind) => this.#document(kind),
     }
   }
@@ -277,7 +278,6 @@ class Turn {
     const opened = openNotifier(
       request,
       {
-        rules,
         contact: contactUri,
         // A poll is told what the contact's server answers to the probe, which is its way to say yes.
         authorization: this.#watch.authorization === 'active' || poll ? 'active' : 'pending',

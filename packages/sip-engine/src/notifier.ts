@@ -44,6 +44,7 @@ export interface NotifyDocument {
 export interface NotifierContext {
   readonly nowMs: number
   readonly ids: Ids
+  readonly rules: SubscribeRules
   /**
    * Asked when a NOTIFY is written, so that it always says the newest. `current`: the full state, undefined when nothing
    * is known; `farewell`: the state that ends a subscription (all closed).
@@ -69,7 +70,6 @@ export interface NotifierState {
   /** `polled`: the one NOTIFY waits for something to say. `ending`: the last NOTIFY waits until the one before it is answered. */
   readonly name: 'pending' | 'active' | 'polled' | 'ending' | 'ended'
   readonly dialog: Dialog
-  readonly rules: SubscribeRules
   /** The Event header as the watcher wrote it. */
   readonly event: string
   readonly contact: string
@@ -170,7 +170,6 @@ export function judgeSubscribe(request: SipRequest, rules: SubscribeRules): Resu
 export function openNotifier(
   request: SipRequest,
   options: {
-    readonly rules: SubscribeRules
     /** The URI for Contact. */
     readonly contact: string
     readonly authorization: 'pending' | 'active'
@@ -180,7 +179,7 @@ export function openNotifier(
   context: NotifierContext,
 ): Result<NotifierStep, SipResponse> {
   if (request.core.to.params.has('tag')) return fail(newSipResponse(request, 481, 'Subscription does not exist'))
-  const terms = judgeSubscribe(request, options.rules)
+  const terms = judgeSubscribe(request, context.rules)
   if (!terms.ok) return terms
   const dialog = dialogFromRequest(request, context.ids.token(), 0)
   if (!dialog.ok) return fail(newSipResponse(request, dialog.failure.status, dialog.failure.detail))
@@ -189,7 +188,6 @@ export function openNotifier(
   const state: NotifierState = {
     name: options.authorization,
     dialog: dialog.value,
-    rules: options.rules,
     event,
     contact: options.contact,
     expiresAtMs: context.nowMs + expiresS * 1000,
@@ -284,7 +282,7 @@ function onSubscribe(state: NotifierState, request: SipRequest, context: Notifie
   if (!isLive(state)) return refuse(newSipResponse(request, 481, 'Subscription does not exist'))
   const received = receiveInDialog(state.dialog, request)
   if (!received.ok) return refuse(newSipResponse(request, received.failure.status, received.failure.detail))
-  const terms = judgeSubscribe(request, state.rules)
+  const terms = judgeSubscribe(request, context.rules)
   if (!terms.ok) return refuse(terms.failure)
   // A second subscription may not share the dialog. @see RFC 6665 §4.5
   if (!sameEvent(state.event, terms.value.event))
@@ -367,7 +365,7 @@ function terminate(
 /** Writes the NOTIFY that is owed, if it is its time: one at a time, and changes not faster than the interval. @see RFC 3856 §6.10 */
 function flush(state: NotifierState, context: NotifierContext): NotifierStep {
   if (state.owed === 'nothing' || state.outstanding !== null) return to(state)
-  const intervalMs = state.rules.minNotifyIntervalMs
+  const intervalMs = context.rules.minNotifyIntervalMs
   const pauseMs = Math.min(intervalMs, state.lastNotifyAtMs + intervalMs - context.nowMs) // the wall clock may step back
   if (state.owed === 'soon' && pauseMs > 0) return to(state, arm('interval', pauseMs))
   const step = notify(state, context)

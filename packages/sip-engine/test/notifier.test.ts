@@ -64,11 +64,10 @@ describe('D.5: which SUBSCRIBE is taken', () => {
 })
 
 const options = {
-  rules: DEFAULT_SUBSCRIBE_RULES,
   contact: 'sip:juliet@192.0.2.1:5098',
   authorization: 'active' as const,
 }
-const idle = { nowMs: 0, ids: countingIds(), document: () => undefined }
+const idle = { nowMs: 0, ids: countingIds(), rules: DEFAULT_SUBSCRIBE_RULES, document: () => undefined }
 const open = (request: SipRequest): ReturnType<typeof openNotifier> => openNotifier(request, options, idle)
 
 /** Drives one machine, stored and loaded before every step. */
@@ -77,6 +76,7 @@ class Driver {
   effects: readonly NotifierEffect[] = []
   nowMs = 1_000_000
   known: string | undefined = '<open/>'
+  readonly rules = DEFAULT_SUBSCRIBE_RULES
   readonly ids = countingIds()
   readonly armed = new Map<string, number>()
   readonly notifies: SipRequest[] = []

@@ -95,7 +95,7 @@ class NotifierSide {
     if (key !== undefined && this.dialogs.has(key)) return this.#input(key, { kind: 'subscribe', request }, respond)
     const opened = openNotifier(
       request,
-      { rules: DEFAULT_SUBSCRIBE_RULES, contact: 'sip:n@192.0.2.2', authorization: 'active' },
+      { contact: 'sip:n@192.0.2.2', authorization: 'active' },
       this.#context(),
     )
     if (!opened.ok) return respond(opened.failure)
@@ -140,6 +140,7 @@ class NotifierSide {
     return {
       nowMs: this.#time.wallMs(),
       ids: this.#ids,
+      rules: DEFAULT_SUBSCRIBE_RULES,
       document: (kind) => (kind === 'current' ? document : undefined),
     }
   }

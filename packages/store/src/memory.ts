@@ -89,12 +89,15 @@ class MemorySubscriptions implements SubscriptionStore {
   put(record: SubscriptionRecord): void
   put(record: SubscriptionRecord, options: { readonly durable: true }): Promise<void>
   put(record: SubscriptionRecord): Promise<void> {
-    this.#byId.set(record.id, record)
+    this.#byId.set(record.id, { ...record })
     return Promise.resolve()
   }
 
-  delete(id: string): void {
+  delete(id: string): void
+  delete(id: string, options: { readonly durable: true }): Promise<void>
+  delete(id: string): Promise<void> {
     this.#byId.delete(id)
+    return Promise.resolve()
   }
 
   get(id: string): Promise<SubscriptionRecord | undefined> {

@@ -181,11 +181,12 @@ export interface SubscriptionFilter {
 export interface SubscriptionStore {
   /**
    * Written within 50 ms, many in one transaction; reads see it at once. With `durable` it is written, and everything
-   * noted before it, when the promise resolves: for a change of authorization.
+   * noted before it, when the promise resolves: for a change of authorization, or of the dialogs that there are.
    */
   put(record: SubscriptionRecord): void
   put(record: SubscriptionRecord, options: { readonly durable: true }): Promise<void>
   delete(id: string): void
+  delete(id: string, options: { readonly durable: true }): Promise<void>
   get(id: string): Promise<SubscriptionRecord | undefined>
   /** In the order of their ids. */
   list(query: PageQuery & { readonly filter?: SubscriptionFilter | undefined }): Promise<Page<SubscriptionRecord>>

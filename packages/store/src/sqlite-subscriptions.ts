@@ -29,6 +29,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
   readonly #behind: WriteBehind
   /** The newest of each that is not yet written, null for a deletion: at most one for each subscription there is. */
   #noted = new Map<string, SubscriptionRecord | null>()
+  #soon: Promise<void> | undefined
 
   constructor(db: DatabaseSync, deps: StoreDeps, health: WriteHealth) {
     this.#db = db
@@ -43,13 +44,27 @@ export class SqliteSubscriptions implements SubscriptionStore {
   put(record: SubscriptionRecord, options: { readonly durable: true }): Promise<void>
   put(record: SubscriptionRecord, options?: { readonly durable: true }): Promise<void> | void {
     this.#noted.set(record.id, record)
-    if (options !== undefined) return this.flush()
+    if (options !== undefined) return this.#writtenSoon()
     this.#behind.note()
   }
 
-  delete(id: string): void {
+  delete(id: string): void
+  delete(id: string, options: { readonly durable: true }): Promise<void>
+  delete(id: string, options?: { readonly durable: true }): Promise<void> | void {
     this.#noted.set(id, null)
+    if (options !== undefined) return this.#writtenSoon()
     this.#behind.note()
+  }
+
+  /** With everything else of this turn of the event loop, in one transaction: on a busy day that is many. */
+  #writtenSoon(): Promise<void> {
+    this.#soon ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#soon = undefined
+        this.flush().then(resolve, reject)
+      })
+    })
+    return this.#soon
   }
 
   async get(id: string): Promise<SubscriptionRecord | undefined> {

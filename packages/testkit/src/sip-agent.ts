@@ -337,7 +337,6 @@ export class SipAgent {
     const opened = openNotifier(
       request,
       {
-        rules: { ...DEFAULT_SUBSCRIBE_RULES, minExpiresS: 1, minNotifyIntervalMs: 0 },
         contact: this.contact,
         authorization: this.#authorization,
       },
@@ -474,6 +473,7 @@ class Watcher {
         return systemClock.wallMs()
       },
       ids: cryptoIds,
+      rules: { ...DEFAULT_SUBSCRIBE_RULES, minExpiresS: 1, minNotifyIntervalMs: 0 },
       document,
     }
   }

@@ -220,7 +220,6 @@ export class SipSide {
     const step = openNotifier(
       request,
       {
-        rules: { ...DEFAULT_SUBSCRIBE_RULES, minNotifyIntervalMs: 0 },
         contact: `sip:${contact.split('@')[0]}@${host}:${port};transport=${transport}`,
         authorization: this.#allowed.has(`${watcher} ${contact}`) ? 'active' : 'pending',
       },
@@ -246,7 +245,8 @@ export class SipSide {
   }
 
   #notifierContext(contact: string) {
-    return { ...this.#context(), document: (kind: 'current' | 'farewell') => this.#document(contact, kind) }
+    const rules = { ...DEFAULT_SUBSCRIBE_RULES, minNotifyIntervalMs: 0 }
+    return { ...this.#context(), rules, document: (kind: 'current' | 'farewell') => this.#document(contact, kind) }
   }
 
   #document(user: string, kind: 'current' | 'farewell') {

@@ -233,6 +233,8 @@ export async function startGateway(
       noteWatch: (entry, held) => publisher.noteWatch(entry, held),
       expiresS: config.presence.expiresS,
       notifyIntervalMs: config.presence.notifyIntervalMs,
+      mostNew: config.sip.overload.newSubscriptions,
+      isLate: () => endpoint.delayMs > config.sip.overload.delayMs / 2,
     })
     presence = keeper
     const giveUpMs = config.messages.giveUpS * 1000

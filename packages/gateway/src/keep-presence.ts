@@ -23,6 +23,7 @@ import { advanceSipWatch } from './watch-sip.ts'
 import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
 import { entryOfRecord, newEntry, recordOfEntry, sipEnd, xmppEnd } from './watch-entry.ts'
 import type { EntryOf, WatchEntry } from './watch-entry.ts'
+import { NewWorkDoor } from './new-work-door.ts'
 import { PacedTurns } from './paced-turns.ts'
 import type { Pace } from './paced-turns.ts'
 import { WatchTable } from './watch-table.ts'
@@ -47,6 +48,10 @@ export interface KeepPresenceDeps {
   readonly noteWatch: (entry: WatchEntry, held: boolean) => void
   readonly expiresS: number
   readonly notifyIntervalMs: number
+  /** New subscriptions of one side that may be under way. */
+  readonly mostNew: number
+  /** This process has more to do than it can: what is new has to wait. */
+  isLate(): boolean
 }
 
 /** So many are refreshed or probed a second after a restart, and when a road is there again. @see mapping D.10 */
@@ -56,13 +61,22 @@ const STANZA_EXPIRES_MS = 15_000
 /** Streams come up in pairs, and edges with many of them. */
 const HEAL_AFTER_MS = 500
 const RETRY_AFTER_S = 60
+const tooManyAtOnce = {
+  fault: 'us',
+  retry: 'later',
+  condition: 'resource-constraint',
+  errorType: 'wait',
+  status: 503,
+  text: 'Too many new subscriptions at once',
+  detail: 'more new subscriptions than the SIP side answers',
+} as const
 
 type TimerFired = Extract<SipWatchEvent & XmppWatchEvent, { kind: 'timer' }>
 
-/** What a turn answers to; its `respond` effect goes there. */
+/** What a turn is due to: where its `respond` effect goes, and who is told when all that it sends has its answer. */
 interface Occasion {
-  readonly incoming: IncomingSipRequest
-  answered: boolean
+  readonly incoming?: IncomingSipRequest
+  readonly end?: () => void
 }
 
 /**
@@ -77,11 +91,15 @@ export class PresenceKeeper {
   /** Domains whose streams have come up; undefined: all. */
   readonly #healed = new Map<string | undefined, Timer>()
   readonly #rules: SubscribeRules
+  readonly #newFromSip: NewWorkDoor
+  readonly #newFromXmpp: NewWorkDoor
   #loaded: WatchEntry[] = []
   #closed = false
 
   constructor(deps: KeepPresenceDeps) {
     this.#deps = deps
+    this.#newFromSip = new NewWorkDoor(deps.clock, deps.mostNew)
+    this.#newFromXmpp = new NewWorkDoor(deps.clock, deps.mostNew)
     this.#resuming = new PacedTurns(deps, RESUMPTION, (entry) => this.#resume(entry))
     this.#healing = new PacedTurns(deps, RESUMPTION, (entry) => this.#advance(entry, { kind: 'heal' }))
     this.#rules = {
@@ -120,6 +138,7 @@ export class PresenceKeeper {
   }
 
   #resume(entry: WatchEntry): void {
+    if (!entry.awaitsResumption) return
     entry.awaitsResumption = false
     this.#advance(entry, { kind: 'resume' })
   }
@@ -191,8 +210,19 @@ export class PresenceKeeper {
         detail: 'subscription limit',
       })
     const entry = known ?? newEntry('xmpp-watches-sip', from, to)
-    const kept = await this.#advanceSip(entry, { kind: 'presence', presence })
+    // What is known is told; nobody is asked about it then.
+    if (presence.type !== 'unsubscribe' && !this.#mayAskSip() && !this.#isKnown(entry)) return bounced(tooManyAtOnce)
+    const occasion = { end: this.#newFromXmpp.enter() }
+    const kept = await this.#advanceSip(entry, { kind: 'presence', presence }, occasion)
     return kept ? absorbed('presence-kept') : bounced(brokeDown('presence'))
+  }
+
+  #mayAskSip(): boolean {
+    return this.#newFromXmpp.open && !this.#deps.isLate()
+  }
+
+  #isKnown(entry: EntryOf<'xmpp-watches-sip'>): boolean {
+    return !entry.awaitsResumption && entry.authorization === 'active' && entry.watch.known
   }
 
   // --- from the SIP side
@@ -204,9 +234,12 @@ export class PresenceKeeper {
       const entry = this.#table.byDialog(key)
       if (entry?.direction !== 'sip-watches-xmpp') return this.#refuse(incoming, 481)
       this.#deps.metrics.presencePassed('sip-to-xmpp', 'refresh')
-      void this.#advanceXmpp(entry, { kind: 'resubscribe', request, dialog: key }, incoming)
+      void this.#advanceXmpp(entry, { kind: 'resubscribe', request, dialog: key }, { incoming })
       return
     }
+    // Before anything is lost, and dialogs that live before new ones. @see RFC 3261 §21.5.4
+    if (!this.#newFromSip.open || this.#deps.isLate())
+      return this.#refuse(incoming, 503, [['Retry-After', String(this.#newFromSip.appointmentS())]])
     const parties = partiesOfRequest(request)
     if (!parties.ok) return this.#refuseWith(incoming, parties.failure)
     const { from, to } = parties.value
@@ -223,7 +256,8 @@ export class PresenceKeeper {
       return this.#refuse(incoming, 480, [['Retry-After', String(RETRY_AFTER_S)]])
     const entry = known ?? newEntry('sip-watches-xmpp', from, to)
     const contactUri = contactUriOf(to, incoming.flow.transport, this.#deps.sipAddress)
-    void this.#advanceXmpp(entry, { kind: 'subscribe', request, contactUri }, incoming)
+    const end = this.#newFromSip.enter()
+    void this.#advanceXmpp(entry, { kind: 'subscribe', request, contactUri }, { incoming, end })
   }
 
   /** What the watcher's own SIP server has told: he watches, or does no more. @see RFC 3857 */
@@ -241,7 +275,7 @@ export class PresenceKeeper {
     // The notifier drops what we do not know. @see RFC 6665 §4.1.3
     if (entry?.direction !== 'xmpp-watches-sip') return this.#refuse(incoming, 481)
     this.#deps.metrics.presencePassed('sip-to-xmpp', 'notify')
-    void this.#advanceSip(entry, { kind: 'notify', request: incoming.request }, incoming)
+    void this.#advanceSip(entry, { kind: 'notify', request: incoming.request }, { incoming })
   }
 
   #refuse(incoming: IncomingSipRequest, status: number, headers: readonly (readonly [string, string])[] = []): void {
@@ -356,38 +390,42 @@ export class PresenceKeeper {
   }
 
   /** Whoever says something does not wait for the pace. */
-  #resumeFirst(entry: WatchEntry): void {
-    if (entry.awaitsResumption && this.#resuming.drop(entry)) this.#resume(entry)
+  #resumeFirst(entry: WatchEntry): boolean {
+    const waited = entry.awaitsResumption
+    this.#resuming.drop(entry)
+    this.#resume(entry)
+    return waited
   }
 
   /** False: we broke down over it. */
   #advanceSip(
     entry: EntryOf<'xmpp-watches-sip'> | undefined,
     event: SipWatchEvent,
-    incoming?: IncomingSipRequest,
+    occasion: Occasion = {},
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
     this.#resumeFirst(entry)
-    return this.#guarded(entry, event.kind, incoming, () => {
+    return this.#guarded(entry, event.kind, occasion, () => {
       const before = entry.authorization
       const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
       if (step.watch !== undefined) entry.watch = step.watch
-      return this.#finish(entry, step, before, incoming)
+      return this.#finish(entry, step, before, occasion)
     })
   }
 
   #advanceXmpp(
     entry: EntryOf<'sip-watches-xmpp'> | undefined,
     event: XmppWatchEvent,
-    incoming?: IncomingSipRequest,
+    occasion: Occasion = {},
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
-    this.#resumeFirst(entry)
-    return this.#guarded(entry, event.kind, incoming, () => {
+    const ahead = this.#resumeFirst(entry)
+    return this.#guarded(entry, event.kind, occasion, () => {
       const before = entry.authorization
-      const step = advanceXmppWatch(entry.watch, event, this.#xmppContext(entry))
+      const input = event.kind === 'presence' ? { ...event, ahead } : event
+      const step = advanceXmppWatch(entry.watch, input, this.#xmppContext(entry))
       if (step.watch !== undefined) entry.watch = step.watch
-      return this.#finish(entry, step, before, incoming)
+      return this.#finish(entry, step, before, occasion)
     })
   }
 
@@ -395,7 +433,7 @@ export class PresenceKeeper {
   async #guarded(
     entry: WatchEntry,
     event: string,
-    incoming: IncomingSipRequest | undefined,
+    { incoming, end }: Occasion,
     turn: () => Promise<void>,
   ): Promise<boolean> {
     try {
@@ -405,6 +443,7 @@ export class PresenceKeeper {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#deps.log.error('presence-broke-down', { id: entry.id, event, detail })
       if (incoming !== undefined) this.#refuse(incoming, 500)
+      end?.()
       return false
     }
   }
@@ -417,13 +456,13 @@ export class PresenceKeeper {
     entry: WatchEntry,
     step: WatchStep<SipWatch | XmppWatch>,
     before: string,
-    incoming: IncomingSipRequest | undefined,
+    { incoming, end }: Occasion,
   ): Promise<void> {
     const act = (): void => {
-      const occasion = incoming === undefined ? undefined : { incoming, answered: false }
-      for (const effect of step.effects) this.#do(entry, effect, occasion)
+      const sent = step.effects.map((effect) => this.#do(entry, effect, incoming))
       // A request that a turn has nothing to say to is not left to die.
-      if (occasion?.answered === false) this.#refuse(occasion.incoming, 481)
+      if (incoming !== undefined && step.effects.every(({ kind }) => kind !== 'respond')) this.#refuse(incoming, 481)
+      if (end !== undefined) void Promise.all(sent).finally(end)
     }
     const written = this.#kept(entry, step, before)
     if (written === undefined && entry.writing === undefined) return act()
@@ -467,25 +506,23 @@ export class PresenceKeeper {
     return store.put(record, { durable: true })
   }
 
-  #do(entry: WatchEntry, effect: WatchEffect, occasion: Occasion | undefined): void {
+  /** Of what is sent: when it has its answer. */
+  #do(entry: WatchEntry, effect: WatchEffect, incoming: IncomingSipRequest | undefined): Promise<void> | undefined {
     switch (effect.kind) {
       case 'send-stanza':
-        void this.#sendStanza(entry, effect.presence)
-        return
+        return this.#sendStanza(entry, effect.presence)
       case 'send-sip':
-        void this.#sendSip(entry, effect.request, effect.nextHop)
-        return
+        return this.#sendSip(entry, effect.request, effect.nextHop)
       case 'respond':
-        if (occasion === undefined) return
-        occasion.answered = true
-        occasion.incoming.respond(effect.response)
-        return
+        incoming?.respond(effect.response)
+        return undefined
       case 'arm-timer':
-        return this.#arm(entry, effect.timer, effect.afterMs)
+        this.#arm(entry, effect.timer, effect.afterMs)
+        return undefined
       case 'cancel-timer':
         entry.timers.get(effect.timer)?.cancel()
         entry.timers.delete(effect.timer)
-        return
+        return undefined
     }
   }
 
@@ -559,6 +596,7 @@ export class PresenceKeeper {
       hashes,
       showsNotes: partner !== undefined && mayShowNote(partner),
       expiresS: this.#deps.expiresS,
+      mayAsk: this.#mayAskSip(),
       order: (_watch, expiresS) => this.#orderFor(entry, expiresS),
     }
   }

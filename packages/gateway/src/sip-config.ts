@@ -179,7 +179,17 @@ export const sipSection = z
           .min(100)
           .max(60_000)
           .default(1000)
-          .describe('How late the process may run, twice in a row, before new requests are answered 503.'),
+          .describe(
+            'How late the process may run, twice in a row, before new requests are answered 503; new subscriptions at half of it.',
+          ),
+        newSubscriptions: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(500)
+          .describe(
+            'New subscriptions of SIP users that have not had their first NOTIFY answered, and of XMPP users that no SIP server has answered; above it the next are told to come again.',
+          ),
       })
       .prefault({})
       .describe('When to refuse requests before any is lost (RFC 3261 §21.5.4).'),

@@ -75,6 +75,8 @@ export interface SipWatchContext extends SubscriberContext {
   readonly showsNotes: boolean
   order(watch: SipWatch, expiresS: number): SubscriptionOrder
   readonly expiresS: number
+  /** Whether the SIP side may be asked for what can wait. */
+  readonly mayAsk: boolean
 }
 
 /** A road that is broken is tried again, less and less often; when a stream comes up, at once. */
@@ -252,7 +254,7 @@ class Turn {
     const asker = { jid: formatJid(presence.from), id: presence.id ?? null }
     if (authorization === 'active' && known) {
       this.#answer(asker)
-      if (heardAtMs !== null && this.#context.nowMs - heardAtMs > FRESH_MS) this.refresh()
+      if (heardAtMs !== null && this.#context.nowMs - heardAtMs > FRESH_MS && this.#context.mayAsk) this.refresh()
       return
     }
     if (askers.length < MOST_ASKERS) this.#set({ askers: [...askers, asker] })

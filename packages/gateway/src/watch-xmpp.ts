@@ -1,7 +1,14 @@
 import type { Failure, Hashes, Ids } from '@stox/kernel'
 import { PIDF_TYPE, formatPidf, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { advanceNotifier, judgeSubscribe, notifierKey, openNotifier, resumeNotifier } from '@stox/sip-engine'
+import {
+  advanceNotifier,
+  judgeSubscribe,
+  notifierKey,
+  openNotifier,
+  resumeNotifier,
+  revivedNotifier,
+} from '@stox/sip-engine'
 import type {
   NotifierContext,
   NotifierInput,
@@ -62,8 +69,8 @@ export type XmppWatchEvent =
       readonly request: SipRequest
       readonly reply: SubscriptionReply
     }
-  /** From the contact's side. */
-  | { readonly kind: 'presence'; readonly presence: PresenceStanza }
+  /** From the contact's side. `ahead`: it came before this subscription's turn to be resumed. */
+  | { readonly kind: 'presence'; readonly presence: PresenceStanza; readonly ahead?: boolean }
   | { readonly kind: 'timer'; readonly timer: string }
   | { readonly kind: 'resume' }
   | { readonly kind: 'heal' }
@@ -154,6 +161,7 @@ export function advanceXmppWatch(
       break
     case 'presence':
       turn.takePresence(event.presence)
+      if (event.ahead === true) turn.tellAtOnce()
       break
     case 'timer':
       turn.takeTimer(event.timer)
@@ -654,10 +662,15 @@ class Turn {
     )
       this.#set({ authorization: 'none' })
     if (!this.#isWatched()) return
-    this.#set({ resuming: true })
+    this.#set({ resuming: true, dialogs: dialogs.map(revivedNotifier) })
     if (authorization === 'active') return this.#probe()
     if (authorization === 'pending' && askedAtMs === null) this.#askConsent()
     this.#resumeDialogs()
+  }
+
+  /** What is new need not wait for the answer to our probe. */
+  tellAtOnce(): void {
+    if (this.#watch.resuming) this.#resumeDialogs()
   }
 
   #resumeDialogs(): void {

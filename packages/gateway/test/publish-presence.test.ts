@@ -106,7 +106,9 @@ class World {
       noteListed: (watcher, contact, listed) => this.keeper.noteListed(watcher, contact, listed),
     })
     this.publisher = publisher
-    this.keeper = presenceKeeper(stage, index, 5000, (entry, held) => void publisher.noteWatch(entry, held))
+    this.keeper = presenceKeeper(stage, index, 5000, {
+      noteWatch: (entry, held) => void publisher.noteWatch(entry, held),
+    })
     await publisher.load()
     await this.keeper.start()
     publisher.modelChanged(this.keeper)

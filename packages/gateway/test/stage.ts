@@ -224,7 +224,7 @@ export const presenceKeeper = (
   stage: Stage,
   index: FederationIndex | (() => FederationIndex),
   notifyIntervalMs = 5000,
-  noteWatch: KeepPresenceDeps['noteWatch'] = () => undefined,
+  more: Partial<KeepPresenceDeps> = {},
 ): PresenceKeeper =>
   new PresenceKeeper({
     clock: stage.time,
@@ -239,7 +239,10 @@ export const presenceKeeper = (
     sip: stage.sip,
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     link: stage.link,
-    noteWatch,
+    noteWatch: () => undefined,
     expiresS: 3600,
     notifyIntervalMs,
+    mostNew: 500,
+    isLate: () => false,
+    ...more,
   })

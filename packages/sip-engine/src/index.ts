@@ -50,6 +50,7 @@ export {
   notifierKey,
   openNotifier,
   resumeNotifier,
+  revivedNotifier,
 } from './notifier.ts'
 export type {
   NotifierContext,

@@ -227,27 +227,33 @@ export function advanceNotifier(state: NotifierState, input: NotifierInput, cont
   }
 }
 
+/** After a restart, before anything else: what was under way is not, and more may have been sent than was kept. */
+export const revivedNotifier = (state: NotifierState): NotifierState => ({
+  ...state,
+  dialog: resumedDialog(state.dialog),
+  outstanding: null,
+})
+
 /**
- * After a restart: one NOTIFY for a dialog that still lives, with the full state. Where nothing is known yet it waits two
- * seconds for somebody to tell us. @see mapping note D.10
+ * One NOTIFY for a revived dialog that still lives, with the full state. Where nothing is known yet it waits two seconds
+ * for somebody to tell us. @see mapping note D.10
  */
 export function resumeNotifier(state: NotifierState, context: NotifierContext): NotifierStep {
-  const resumed: NotifierState = { ...state, dialog: resumedDialog(state.dialog), outstanding: null }
   switch (state.name) {
     case 'pending':
     case 'active': {
       const remainingMs = state.expiresAtMs - context.nowMs
-      if (remainingMs <= 0) return expire(resumed, context)
+      if (remainingMs <= 0) return expire(state, context)
       const armed = arm('expiry', remainingMs)
       if (state.name === 'active' && context.document('current') === undefined) {
-        return to({ ...resumed, owed: 'soon' }, armed, arm('interval', RESUME_WAIT_MS))
+        return to({ ...state, owed: 'soon' }, armed, arm('interval', RESUME_WAIT_MS))
       }
-      return before([armed], flush({ ...resumed, owed: 'now' }, context))
+      return before([armed], flush({ ...state, owed: 'now' }, context))
     }
     case 'polled':
-      return endPoll(resumed, context)
+      return endPoll(state, context)
     case 'ending':
-      return flush(resumed, context)
+      return flush(state, context)
     case 'ended':
       return to(state)
     default:

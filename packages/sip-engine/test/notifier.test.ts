@@ -7,6 +7,7 @@ import {
   notifierKey,
   openNotifier,
   resumeNotifier,
+  revivedNotifier,
 } from '../src/notifier.ts'
 import type { NotifierEffect, NotifierInput, NotifierState, NotifierStep, NotifyDocument } from '../src/notifier.ts'
 import { answered, broken, countingIds, fromRomeo, lost } from './sip-values.ts'
@@ -418,7 +419,7 @@ describe('D.5: answers to NOTIFY', () => {
 describe('D.10: after a restart', () => {
   const restarted = (driver: Driver): Driver => {
     driver.armed.clear()
-    return driver.take(resumeNotifier(driver.state, driver))
+    return driver.take(resumeNotifier(revivedNotifier(driver.state), driver))
   }
 
   test('one NOTIFY with the full state, and a CSeq that was surely not used', () => {

@@ -2,7 +2,14 @@ import { VirtualTime } from '@stox/kernel'
 import type { Ids, Timer } from '@stox/kernel'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { dialogKeyOf } from '../src/dialog.ts'
-import { DEFAULT_SUBSCRIBE_RULES, advanceNotifier, notifierKey, openNotifier, resumeNotifier } from '../src/notifier.ts'
+import {
+  DEFAULT_SUBSCRIBE_RULES,
+  advanceNotifier,
+  notifierKey,
+  openNotifier,
+  resumeNotifier,
+  revivedNotifier,
+} from '../src/notifier.ts'
 import type { NotifierInput, NotifierState, NotifierStep } from '../src/notifier.ts'
 import { advanceSubscriber, openSubscription, resumeSubscriber, subscriberKey } from '../src/subscriber.ts'
 import type { SubscriberInput, SubscriberState, SubscriberStep } from '../src/subscriber.ts'
@@ -93,11 +100,7 @@ class NotifierSide {
   take(request: SipRequest, respond: Respond): void {
     const key = dialogKeyOf(request)
     if (key !== undefined && this.dialogs.has(key)) return this.#input(key, { kind: 'subscribe', request }, respond)
-    const opened = openNotifier(
-      request,
-      { contact: 'sip:n@192.0.2.2', authorization: 'active' },
-      this.#context(),
-    )
+    const opened = openNotifier(request, { contact: 'sip:n@192.0.2.2', authorization: 'active' }, this.#context())
     if (!opened.ok) return respond(opened.failure)
     this.#follow(notifierKey(opened.value.state), opened.value, respond)
   }
@@ -110,7 +113,10 @@ class NotifierSide {
   restart(): void {
     for (const [key, { state, timers }] of this.dialogs) {
       timers.cancelAll()
-      this.#follow(key, resumeNotifier(JSON.parse(JSON.stringify(state)) as NotifierState, this.#context()))
+      this.#follow(
+        key,
+        resumeNotifier(revivedNotifier(JSON.parse(JSON.stringify(state)) as NotifierState), this.#context()),
+      )
     }
   }
 

@@ -175,6 +175,11 @@ export class SipEndpoint {
     })
   }
 
+  /** How late this process runs. */
+  get delayMs(): number {
+    return this.#delay.delayMs
+  }
+
   counts(): SipCounts {
     return {
       serverTransactions: this.#servers.size,

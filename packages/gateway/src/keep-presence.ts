@@ -459,7 +459,7 @@ export class PresenceKeeper {
     { incoming, end }: Occasion,
   ): Promise<void> {
     const act = (): void => {
-      const sent = step.effects.map((effect) => this.#do(entry, effect, incoming))
+      const sent = step.effects.flatMap((effect) => this.#do(entry, effect, incoming) ?? [])
       // A request that a turn has nothing to say to is not left to die.
       if (incoming !== undefined && step.effects.every(({ kind }) => kind !== 'respond')) this.#refuse(incoming, 481)
       if (end !== undefined) void Promise.all(sent).finally(end)

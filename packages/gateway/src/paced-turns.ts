@@ -22,11 +22,7 @@ export class PacedTurns<T> {
   #lastMs = 0
   #timer: Timer | undefined
 
-  constructor(
-    deps: { readonly clock: Clock; readonly timers: Timers },
-    pace: Pace,
-    turn: (one: T) => void,
-  ) {
+  constructor(deps: { readonly clock: Clock; readonly timers: Timers }, pace: Pace, turn: (one: T) => void) {
     this.#deps = deps
     this.#pace = pace
     this.#turn = turn

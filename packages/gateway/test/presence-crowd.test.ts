@@ -250,8 +250,7 @@ describe('D.10: kill -9 at any moment', () => {
         this.#noted.set(id, null)
         return this.#when(options)
       },
-      all: async function* (this: void) {},
-    } as KeepPresenceDeps['store']
+    } as unknown as KeepPresenceDeps['store']
 
     #when(options: { readonly durable: true } | undefined): Promise<void> | undefined {
       return options === undefined ? undefined : new Promise((resolve) => this.#waiting.push(resolve))
@@ -318,7 +317,7 @@ describe('D.10: kill -9 at any moment', () => {
       told: () => ({
         responses: taken.flat(),
         notifies: on.stage.sip.sent.map(({ request }) => request),
-        stanzas: on.stage.link.take().map((stanza) => `${stanza.kind === 'presence' ? stanza.type : stanza.kind}`),
+        stanzas: on.stage.link.take().map((stanza) => (stanza.kind === 'presence' ? stanza.type : stanza.kind)),
       }),
     }
   }

@@ -110,7 +110,8 @@ class World {
       noteWatch: (entry, held) => void publisher.noteWatch(entry, held),
     })
     await publisher.load()
-    await this.keeper.start()
+    await this.keeper.load()
+    this.keeper.start()
     publisher.modelChanged(this.keeper)
     publisher.start()
     await settle()
@@ -478,6 +479,7 @@ describe('the end, and the beginning', () => {
     const at = await published()
     at.stop()
     await at.start()
+    await at.later(500)
     await at.later(10_000)
     expect(at.owner.shows).toEqual([])
   })

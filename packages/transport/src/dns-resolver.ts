@@ -16,6 +16,8 @@ export interface DnsFailure {
   /** `none`: the name or the record does not exist. `trouble`: no answer, or an error; asking again may help. */
   readonly kind: 'none' | 'trouble'
   readonly detail: string
+  /** Trouble of this kind: nobody answered. */
+  readonly isSilence?: boolean
 }
 
 export interface DnsResolver {
@@ -56,6 +58,9 @@ interface Cached {
 
 const MAX_ENTRIES = 10_000
 const NEGATIVE_TTL_MS = 5_000
+/** As c-ares names them. */
+const NODATA = 'ENODATA'
+const SILENCES = new Set(['ETIMEOUT', 'ECONNREFUSED'])
 
 /** DNS as Node gives it, with one question in flight for a name and a short memory. */
 export class NodeDnsResolver implements SipDnsResolver {
@@ -135,7 +140,8 @@ export class NodeDnsResolver implements SipDnsResolver {
       return { values: records.map(({ address }) => address), ttlMs }
     }
     const reasons = [six, four].flatMap((part) => (part.status === 'rejected' ? [part.reason as unknown] : []))
-    throw reasons.find((reason) => kindOf(reason) === 'trouble') ?? reasons[0] ?? new Error('no address')
+    // An alias of what has no address is an answer without one.
+    throw reasons.find((reason) => kindOf(reason) === 'trouble') ?? reasons[0] ?? { code: NODATA }
   }
 
   /** One question for all who ask at the same time. @see xmpp-stack §5.3 */
@@ -175,7 +181,8 @@ export class NodeDnsResolver implements SipDnsResolver {
     } catch (reason) {
       const kind = kindOf(reason)
       keepFor(kind === 'none' ? NEGATIVE_TTL_MS : 0)
-      return fail({ kind, detail: `${question}: ${codeOf(reason)}` })
+      const code = codeOf(reason)
+      return fail({ kind, detail: `${question}: ${code}`, isSilence: SILENCES.has(code) })
     }
   }
 }
@@ -187,5 +194,5 @@ function codeOf(reason: unknown): string {
 
 function kindOf(reason: unknown): DnsFailure['kind'] {
   const code = codeOf(reason)
-  return code === 'ENOTFOUND' || code === 'ENODATA' || code === 'EBADNAME' ? 'none' : 'trouble'
+  return code === 'ENOTFOUND' || code === NODATA || code === 'EBADNAME' ? 'none' : 'trouble'
 }

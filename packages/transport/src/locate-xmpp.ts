@@ -65,7 +65,11 @@ const targetsIn = (
     .filter(({ target }) => target !== '' && target !== '.')
     .map((record) => ({ ...record, directTls }))
 
-export const dnsTrouble = (failure: DnsFailure): StreamFailure => ({ kind: 'dns-trouble', detail: failure.detail })
+export const dnsTrouble = ({ detail, isSilence }: DnsFailure): StreamFailure => ({
+  kind: 'dns-trouble',
+  ...(isSilence === true ? { reason: 'dns-silent' as const } : {}),
+  detail,
+})
 
 /** By priority; among equals drawn by weight, not sorted. @see RFC 2782 */
 export function orderSrv<T extends SrvRecord>(records: readonly T[], ids: Pick<Ids, 'fraction'>): readonly T[] {

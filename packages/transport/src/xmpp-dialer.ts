@@ -99,7 +99,8 @@ async function within<T>(timers: Timers, leftMs: number, asked: Promise<T>): Pro
   return first
 }
 
-const noAnswer = (name: string): StreamFailure => ({ kind: 'dns-trouble', detail: `no answer in time for ${name}` })
+const noAnswer = (name: string): StreamFailure =>
+  dnsTrouble({ kind: 'trouble', detail: `no answer in time for ${name}`, isSilence: true })
 
 const noAddress = ({ host, fromSrv }: XmppTarget): StreamFailure => ({
   kind: 'domain-not-found',

@@ -44,13 +44,50 @@ test.each([
 })
 
 test.each([
-  ['no such name', () => {}, 'none'],
-  ['the name has other records only', () => stub.srv.set('b.example', []), 'none'],
-  ['SERVFAIL', () => stub.broken.add('b.example'), 'trouble'],
-  ['silence', () => stub.silent.add('b.example'), 'trouble'],
-] as const)('%s', async (_name, prepare, kind) => {
+  ['no such name', () => {}, { kind: 'none', isSilence: false }],
+  ['the name has other records only', () => stub.srv.set('b.example', []), { kind: 'none', isSilence: false }],
+  ['SERVFAIL', () => stub.broken.add('b.example'), { kind: 'trouble', isSilence: false }],
+  ['silence', () => stub.silent.add('b.example'), { kind: 'trouble', isSilence: true }],
+] as const)('%s', async (_name, prepare, failure) => {
   prepare()
-  expect(await resolver().addresses('b.example')).toMatchObject({ ok: false, failure: { kind } })
+  expect(await resolver().addresses('b.example')).toMatchObject({ ok: false, failure })
+  expect(await resolver().srv('b.example')).toMatchObject({ ok: false, failure })
+})
+
+test('RFC 1034 §3.6.2: a name that stands for another one, which stands for another one', async () => {
+  stub.cname.set('x.a.example', 'y.a.example')
+  stub.cname.set('y.a.example', 'z.provider.example')
+  stub.a.set('z.provider.example', ['127.0.0.7'])
+  expect(await resolver().addresses('x.a.example')).toEqual({ ok: true, value: ['127.0.0.7'] })
+  stub.cname.set('_xmpp-server._tcp.a.example', '_xmpp-server._tcp.provider.example')
+  stub.srv.set('_xmpp-server._tcp.provider.example', [{ port: 5269, target: 'x.a.example' }])
+  const found = await resolver().srv('_xmpp-server._tcp.a.example')
+  expect(found).toEqual({ ok: true, value: [{ priority: 10, weight: 0, port: 5269, target: 'x.a.example' }] })
+})
+
+test('a name that stands for one without an address has none', async () => {
+  stub.cname.set('x.a.example', 'y.a.example')
+  expect(await resolver().addresses('x.a.example')).toMatchObject({ ok: false, failure: { kind: 'none' } })
+})
+
+test('RFC 7766 §5: an answer that is too big for UDP is asked for over TCP', async () => {
+  const records = Array.from({ length: 200 }, (_none, count) => ({ port: count + 1, target: `x${count}.a.example` }))
+  stub.srv.set('_xmpp-server._tcp.a.example', records)
+  stub.truncated.add('_xmpp-server._tcp.a.example')
+  const found = await resolver().srv('_xmpp-server._tcp.a.example')
+  expect(found.ok && found.value.map(({ port }) => port).toSorted((a, b) => a - b)).toEqual(
+    records.map(({ port }) => port),
+  )
+  expect(stub.asked).toEqual(Array.from({ length: 2 }, () => 'SRV _xmpp-server._tcp.a.example'))
+})
+
+test('addresses that may be remembered for 0 s are asked for each time', async () => {
+  stub.a.set('x.a.example', ['127.0.0.7'])
+  stub.ttl = 0
+  const asking = resolver({ monotonicMs: () => 0 })
+  expect(await asking.addresses('x.a.example')).toEqual({ ok: true, value: ['127.0.0.7'] })
+  stub.a.set('x.a.example', ['127.0.0.8'])
+  expect(await asking.addresses('x.a.example')).toEqual({ ok: true, value: ['127.0.0.8'] })
 })
 
 test('one question for all who ask at once, and a short memory', async () => {

@@ -93,6 +93,22 @@ describe('endpoint with endpoint', () => {
     },
   )
 
+  test.each([
+    ['names the domain', JULIET, 'sent'],
+    ['names the proxy alone', 'proxy.inside', 'failed'],
+  ])('a fixed proxy is no name to prove: a certificate that %s', async (_name, named, outcome) => {
+    const resolver = new TableResolver()
+    const romeo = await server(ROMEO, resolver, await signed(ROMEO))
+    const juliet = await server(JULIET, resolver, await signed(named))
+    resolver.srvRecords.clear()
+    resolver.hosts.set('proxy.inside', ['127.0.0.1'])
+    romeo.partners.set(JULIET, { ...RULES.saslOnly, proxy: { host: 'proxy.inside', port: juliet.port } })
+    juliet.partners.set(ROMEO, RULES.saslOnly)
+    expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: outcome })
+    const failed = outcome === 'sent' ? [] : ['certificate-wrong-name']
+    expect(romeo.endpoint.failures().map(({ reason }) => reason)).toEqual(failed)
+  })
+
   const bad: readonly (readonly [string, () => Promise<Certificate>, RegExp])[] = [
     ['self-signed', () => makeCertificate({ names: [ROMEO] }), /signed by itself alone/],
     ['of an authority that is not trusted', () => signed(ROMEO, { issuer: foreign }), /authorit/i],

@@ -94,6 +94,11 @@ test.each<[string, (stage: Awaited<ReturnType<typeof juliet>>) => void | Promise
     { stage: 'dns', reason: 'dns-trouble' },
   ],
   [
+    'a name server that is silent',
+    ({ resolver }) => void resolver.silent.add(`_xmpp-server._tcp.${ROMEO}`),
+    { stage: 'dns', reason: 'dns-silent' },
+  ],
+  [
     'it hangs up at once',
     async ({ romeoAt }) => romeoAt((await romeo((peer) => peer.socket.end())).port),
     { stage: 'tcp', reason: 'hung-up' },

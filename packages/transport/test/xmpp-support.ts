@@ -45,6 +45,7 @@ export class TableResolver implements DnsResolver {
   readonly srvRecords = new Map<string, readonly SrvRecord[]>()
   readonly hosts = new Map<string, readonly string[]>()
   readonly trouble = new Set<string>()
+  readonly silent = new Set<string>()
   asked = 0
 
   srv(name: string): Promise<Result<readonly SrvRecord[], DnsFailure>> {
@@ -58,6 +59,7 @@ export class TableResolver implements DnsResolver {
   }
 
   #find<T>(table: ReadonlyMap<string, readonly T[]>, name: string): Result<readonly T[], DnsFailure> {
+    if (this.silent.has(name)) return fail({ kind: 'trouble', detail: `${name}: ETIMEOUT`, isSilence: true })
     if (this.trouble.has(name)) return fail({ kind: 'trouble', detail: `${name}: SERVFAIL` })
     const found = table.get(name)
     return found === undefined ? fail({ kind: 'none', detail: `${name}: ENOTFOUND` }) : ok(found)

@@ -163,6 +163,28 @@ test('XEP-0199: a ping that nobody answers within a minute ends the stream, and 
   expect(romeo.endpoint.failures()).toMatchObject([{ stage: 'tcp', reason: 'not-answering', wasEstablished: true }])
 })
 
+test('every target is dead, each is told of, and when one lives again who waits goes there', async () => {
+  const { romeo, juliet, time, resolver } = await two(RULES.tlsNotSupported)
+  const dead = await Promise.all([new RawServer().listen(), new RawServer().listen()])
+  const ports = dead.map(({ port }) => port)
+  await Promise.all(dead.map((one) => one.close()))
+  const name = `_xmpp-server._tcp.${JULIET}`
+  resolver.srvRecords.set(
+    name,
+    ports.map((port, priority) => ({ priority, weight: 0, port, target: `x.${JULIET}` })),
+  )
+  const detail = ports.map((port) => `127.0.0.1 port ${port}: ECONNREFUSED`).join('; ')
+  expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'failed', failure: { status: 504, detail } })
+  expect(romeo.endpoint.failures()).toMatchObject([{ reason: 'connection-refused', detail }])
+  // Too early for the next attempt: it hears at once why.
+  expect(await romeo.send(juliet.domain, 'm2', 'Hi', 100)).toMatchObject({ kind: 'failed', failure: { detail } })
+  const waits = romeo.send(juliet.domain, 'm3', 'Hi', 30_000)
+  place(resolver, JULIET, juliet.port)
+  time.advance(1_000)
+  expect(await waits).toMatchObject({ kind: 'sent' })
+  expect(romeo.endpoint.failures()).toMatchObject([{ times: 1 }])
+})
+
 test('a connection has 60 s to authenticate', async () => {
   const { juliet, time } = await two(RULES.tlsNotSupported)
   const peer = await RawPeer.connect(juliet.port)

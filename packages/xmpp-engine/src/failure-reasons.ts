@@ -55,8 +55,17 @@ export const FAILURE_REASONS = {
   ),
   'dns-trouble': row(
     'dns',
-    (theirs) => `The name server gave no answer to the question for ${theirs}`,
-    () => `Check dns.servers of edge.yaml, or the system's resolver, and that UDP and TCP port 53 are open to it.`,
+    (theirs) => `The name server answered the question for ${theirs} with an error`,
+    (theirs) =>
+      `The name servers of ${theirs} are broken, or its zone is badly signed (DNSSEC): tell its administrator, and ` +
+      `give the partner a fixed proxy until then. If it is so for every partner, look at the resolver of the edge.`,
+  ),
+  'dns-silent': row(
+    'dns',
+    (theirs) => `No name server answered the question for ${theirs} in time`,
+    (theirs) =>
+      `Check dns.servers of edge.yaml, or the system's resolver, and that UDP and TCP port 53 are open to it. If it is ` +
+      `so for this partner alone, the name servers of ${theirs} are down.`,
   ),
   'connection-refused': row(
     'tcp',

@@ -18,6 +18,8 @@ export interface PairOptions {
   readonly anyPort?: boolean
   /** How messages are written for the users of the SIP domains. */
   readonly messages?: Readonly<Record<string, unknown>>
+  /** Laid over the XMPP side of the edge. */
+  readonly xmpp?: Readonly<Record<string, unknown>>
   /** Laid over the SIP side of the gateway. */
   readonly sip?: Readonly<Record<string, unknown>>
   /** Left out: a self-signed certificate, and the authorities of the system. */
@@ -234,6 +236,7 @@ export async function configsFor(stage: Pick<Stage, 'at' | 'dir'>, options: Pair
           ...also.map(({ domain, keyPair }) => ({ domains: [domain], cert: keyPair.cert, key: keyPair.key })),
         ],
         ...(options.served === undefined ? {} : { trustedCas: options.served.trustedCas }),
+        ...options.xmpp,
       },
       link: {
         listen: `${at.edge}:${ports.link}`,

@@ -57,6 +57,8 @@ play(
     sip: { romeo: SIP },
     pair: {
       partners: [dialbackPartner(XMPP), dialbackPartner(HOSTILE, { limits: { maxStanzaBytes: STANZA_LIMIT } })],
+      // One partner does them all, one after the other.
+      xmpp: { penalties: { freeFaults: 1000 } },
     },
   },
   (act) => {

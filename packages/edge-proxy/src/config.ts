@@ -61,6 +61,29 @@ export const edgeConfigSchema = z
           .describe(
             'Who may vouch for the certificates of partners: system, or a PEM file with the CAs, read again when it changes.',
           ),
+        penalties: z
+          .strictObject({
+            freeFaults: z
+              .number()
+              .int()
+              .min(1)
+              .max(100_000)
+              .default(6)
+              .describe(
+                'So many streams of a partner may end by its own fault before the next has to wait: 1 s, then twice as long each time, up to 60 s.',
+              ),
+            forgivenEveryS: z
+              .number()
+              .int()
+              .min(1)
+              .max(3600)
+              .default(20)
+              .describe('After so many seconds one fault is forgotten, and after as many again the next.'),
+          })
+          .prefault({})
+          .describe(
+            'What streams cost that end by the fault of who opened them: broken XML, a stanza beyond the limit, a domain not proven, failed authentication. Told as `penalty`.',
+          ),
       })
       .describe('Streams with XMPP partners.'),
     link: z
@@ -105,6 +128,7 @@ export interface EdgeConfig {
     readonly trust: TrustSource
     /** Where `tls` was read from, and is read from again when they change. */
     readonly certificates: readonly CertificateFile[]
+    readonly penalties: { readonly freeFaults: number; readonly forgivenEveryS: number }
   }
   readonly link: { readonly listen: string; readonly tls: LinkTls; readonly peers: readonly string[] }
   readonly ops: { readonly listen: string }
@@ -138,6 +162,7 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
         tls: served.value,
         trust: trustOf(xmpp.trustedCas),
         certificates: xmpp.certificates,
+        penalties: xmpp.penalties,
       },
       link: { listen: link.listen, peers: link.peers, tls },
     })

@@ -64,6 +64,7 @@ export interface Edge {
 /** Wires the edge and opens its sockets. Rejects with a `StartFailure`, and with nothing left open. */
 export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}): Promise<Edge> {
   const { node } = config
+  const { penalties } = config.xmpp
   const log = deps.log ?? createLog({ level: config.log.level, name: node })
   const clock = deps.clock ?? systemClock
   const timers = deps.timers ?? systemTimers
@@ -110,6 +111,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     resolver,
     policy,
     judgeCertificate: certificateJudge(trust, clock),
+    limits: { freeFaults: penalties.freeFaults, faultForgivenMs: 1000 * penalties.forgivenEveryS },
     on: {
       stanza: (stanza, context) => takeInbound(inbound, stanza, context),
       refused({ kind, detail, remoteAddress, isLast }) {

@@ -87,6 +87,7 @@ beforeAll(async () => {
         tls: identityOf({ domains: [SIP], ...(await makeCertificate({ names: [SIP] })) }),
         listenDirectTls: [],
         trust: { kind: 'system' },
+        penalties: { freeFaults: 6, forgivenEveryS: 20 },
         certificates: [],
       },
       link: {

@@ -79,7 +79,14 @@ afterEach(async () => {
 let files = 0
 const configOf = (more: Partial<EdgeConfig> = {}): EdgeConfig => ({
   node: 'edge-1',
-  xmpp: { listen: ['127.0.0.1:0'], tls: served, listenDirectTls: [], trust: { kind: 'system' }, certificates: [] },
+  xmpp: {
+    listen: ['127.0.0.1:0'],
+    tls: served,
+    listenDirectTls: [],
+    trust: { kind: 'system' },
+    penalties: { freeFaults: 6, forgivenEveryS: 20 },
+    certificates: [],
+  },
   link: { listen: '127.0.0.1:0', tls: edgeTls, peers: ['gateway.inside'] },
   ops: { listen: '127.0.0.1:0' },
   dns: { servers: [] },
@@ -319,7 +326,14 @@ describe('what is taken by others', () => {
     [
       'xmpp.listen',
       () => ({
-        xmpp: { listen: [address], tls: served, listenDirectTls: [], trust: { kind: 'system' }, certificates: [] },
+        xmpp: {
+          listen: [address],
+          tls: served,
+          listenDirectTls: [],
+          trust: { kind: 'system' },
+          penalties: { freeFaults: 6, forgivenEveryS: 20 },
+          certificates: [],
+        },
       }),
     ],
     ['link.listen', () => ({ link: { listen: address, tls: edgeTls, peers: ['gateway.inside'] } })],

@@ -3,8 +3,18 @@ export interface Reading {
   waitForTurn(isWaiting: boolean): void
 }
 
+/** One piece that was read. */
+export interface ReadPiece {
+  readonly bytes: number
+  readonly ms: number
+  /** Nobody else has had anything to say lately: then only bytes count, so that there are no more turns than needed. */
+  readonly isAlone: boolean
+}
+
 /** Read of one partner in one turn of the event loop: some hundred stanzas, a few milliseconds. */
 const BYTES_PER_TURN = 16_384
+/** The same beside others. */
+const MS_PER_TURN = 1
 /** What a piece costs, however small: who sends his bytes one by one has sooner had his share. */
 const BYTES_OF_A_PIECE = 256
 
@@ -14,16 +24,21 @@ const BYTES_OF_A_PIECE = 256
  * its connections that wait one goes on in each.
  */
 export class FairTurns {
-  readonly #taken = new Map<string, number>()
+  readonly #taken = new Map<string, { bytes: number; ms: number }>()
   readonly #waiting = new Map<string, Set<Reading>>()
   #isNextAwaited = false
   readonly #onNext = (): void => this.#begin()
 
-  onRead(partner: string, connection: Reading, bytes: number): void {
-    const taken = (this.#taken.get(partner) ?? 0) + bytes + BYTES_OF_A_PIECE
-    this.#taken.set(partner, taken)
+  onRead(partner: string, connection: Reading, { bytes, ms, isAlone }: ReadPiece): void {
+    let taken = this.#taken.get(partner)
+    if (taken === undefined) {
+      taken = { bytes: 0, ms: 0 }
+      this.#taken.set(partner, taken)
+    }
+    taken.bytes += bytes + BYTES_OF_A_PIECE
+    if (!isAlone) taken.ms += ms
     this.#awaitNext()
-    if (taken < BYTES_PER_TURN) return
+    if (taken.bytes < BYTES_PER_TURN && taken.ms < MS_PER_TURN) return
     const others = this.#waiting.get(partner)
     if (others === undefined) this.#waiting.set(partner, new Set([connection]))
     else others.add(connection)
@@ -39,12 +54,15 @@ export class FairTurns {
   #begin(): void {
     this.#isNextAwaited = false
     this.#taken.clear()
+    const next: Reading[] = []
     for (const [partner, waiting] of this.#waiting) {
       const [first] = waiting
+      if (first !== undefined) next.push(first)
       if (first !== undefined) waiting.delete(first)
       if (waiting.size === 0) this.#waiting.delete(partner)
-      else this.#awaitNext()
-      first?.waitForTurn(false)
     }
+    if (this.#waiting.size > 0) this.#awaitNext()
+    // They read on at once what has come already, and may wait again at the end of it.
+    for (const one of next) one.waitForTurn(false)
   }
 }

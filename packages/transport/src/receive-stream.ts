@@ -1,4 +1,5 @@
 import type { Hashes, Ids } from '@stox/kernel'
+import type { DomainName } from '@stox/xmpp'
 import { STREAM_END, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type { ReceivingWorld } from '@stox/xmpp-engine'
 import { advanceReceiving, startReceiving } from '@stox/xmpp-engine'
@@ -16,6 +17,8 @@ export interface StreamReceiveDeps {
   readonly policy: StreamPolicy
   readonly rules: StreamRulebook
   readonly admission: Admission
+  /** Of who is at the other end. */
+  penaltyOf(local: DomainName, remote: DomainName | undefined): string | undefined
 }
 
 /** The machine of a stream that somebody else opens. */
@@ -32,6 +35,7 @@ export function receivingMachine(deps: StreamReceiveDeps, begin: 'starttls' | 'd
       const mine = rules.rulesFor(local, remote)
       return mine !== undefined && admission.hasRoom(mine.partner, 'stanzas', mine.connectionLimit)
     },
+    penaltyOf: (local, remote) => deps.penaltyOf(local, remote),
     canEncrypt: (local) => tls.contextFor(local) !== undefined,
   }
   return (judgeCertificate, counts) => {

@@ -1,9 +1,14 @@
 import type { Clock } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
+import { networkOf } from './admission.ts'
+import { Company } from './company.ts'
 import { FairTurns } from './fair-turns.ts'
 import { PartnerRates } from './partner-rates.ts'
 import type { PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
+
+/** Of their bytes, before they have proven anything: a partner's cost one. */
+const PRICE_OF_STRANGERS = 4
 
 /** What a partner has sent and what is not dealt with, and the streams of it that are not read from meanwhile. */
 interface InHand {
@@ -12,19 +17,26 @@ interface InHand {
   readonly held: Set<Pick<Stream, 'connection'>>
 }
 
+type IntakeLimits = Pick<
+  XmppEndpointLimits,
+  'stanzasInHand' | 'bytesInHand' | 'stanzasInHandBeside' | 'bytesInHandBeside'
+>
+
 /** How much of what comes is taken: a partner's turn, its rate, and what it may have under way. */
 export class StreamIntake {
   readonly #turns = new FairTurns()
+  readonly #company: Company
   readonly #rates: PartnerRates
   readonly #inHand = new Map<string, InHand>()
-  readonly #limits: Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand'>
+  readonly #limits: IntakeLimits
   readonly #rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined
 
   constructor(
     clock: Clock,
-    limits: Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand'>,
+    limits: IntakeLimits,
     rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined,
   ) {
+    this.#company = new Company(clock)
     this.#rates = new PartnerRates(clock)
     this.#limits = limits
     this.#rulesFor = rulesFor
@@ -35,20 +47,27 @@ export class StreamIntake {
   }
 
   /** Behind the partner's turn, and beyond the rate of its record, reading pauses. */
-  onRead(stream: Stream, bytes: number): void {
-    const [pair] = stream.pairs
+  onRead(stream: Stream, bytes: number, tookMs: number): void {
+    const { connection, pairs } = stream
+    const [pair] = pairs
     const rules = pair && this.#rulesFor(pair.local, pair.remote)
-    if (rules === undefined) return
-    this.#turns.onRead(rules.partner, stream.connection, bytes)
-    const { stanzasIn } = stream.connection
+    if (rules === undefined) {
+      // Strangers of one network are one, and have small turns.
+      const name = `? ${networkOf(connection.remoteAddress)}`
+      return this.#turns.onRead(name, connection, { bytes: bytes * PRICE_OF_STRANGERS, ms: tookMs, isAlone: false })
+    }
+    this.#company.seen(rules.partner)
+    this.#turns.onRead(rules.partner, connection, { bytes, ms: tookMs, isAlone: this.#company.isAlone(rules.partner) })
+    const { stanzasIn } = connection
     const stanzas = stanzasIn - stream.stanzasPaid
     stream.stanzasPaid = stanzasIn
-    stream.connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
+    connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
   }
 
   /**
    * Reading stops at the limit, of all streams of the partner together, and goes on when half of it is free again: so
-   * many stanzas of one partner, and no more, can be before those of another on the way to a gateway.
+   * many stanzas of one partner, and no more, can be before those of another on the way to a gateway. Who is alone may
+   * have many under way; beside others few, which is enough for what is answered soon.
    */
   hold(stream: Stream, stanzas: number, bytes: number): void {
     stream.stanzasInHand += stanzas
@@ -56,14 +75,19 @@ export class StreamIntake {
     const inHand = this.#inHand.get(key) ?? { stanzas: 0, bytes: 0, held: new Set() }
     inHand.stanzas += stanzas
     inHand.bytes += bytes
-    const { stanzasInHand, bytesInHand } = this.#limits
-    const fullness = Math.max(inHand.stanzas / stanzasInHand, inHand.bytes / bytesInHand)
+    const { stanzasInHand, bytesInHand, stanzasInHandBeside, bytesInHandBeside } = this.#limits
+    const isAlone = this.#company.isAlone(key)
+    const fullness = Math.max(
+      inHand.stanzas / (isAlone ? stanzasInHand : Math.min(stanzasInHand, stanzasInHandBeside)),
+      inHand.bytes / (isAlone ? bytesInHand : Math.min(bytesInHand, bytesInHandBeside)),
+    )
     if (fullness >= 1 && !inHand.held.has(stream)) {
       inHand.held.add(stream)
       stream.connection.hold(true)
     } else if (fullness <= 0.5 && inHand.held.size > 0) {
-      for (const held of inHand.held) held.connection.hold(false)
+      const held = [...inHand.held]
       inHand.held.clear()
+      for (const one of held) one.connection.hold(false)
     }
     if (inHand.stanzas === 0) this.#inHand.delete(key)
     else this.#inHand.set(key, inHand)

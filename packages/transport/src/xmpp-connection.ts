@@ -34,10 +34,12 @@ export interface XmppConnectionOptions {
   readonly closeTimeoutMs: number
   /** What is read at most before somebody has proven himself. */
   readonly bytesBeforeProof: number
+  /** Calls back when the handshake of who came may begin; what it gives back calls that off. */
+  beforeHandshake(begin: () => void): () => void
   /** What the connection does not do itself: everything but bytes, TLS and timers. */
   onEffect(effect: StreamEffect): void
-  /** A piece of so many bytes has been read, and what was in it has been told. */
-  onRead(bytes: number): void
+  /** A piece of so many bytes has been read, and what was in it has been told, in so many milliseconds. */
+  onRead(bytes: number, tookMs: number): void
   /** What else is to be written behind what is written now. */
   beforeFlush(): string
   /** There is room for writing again. */
@@ -52,7 +54,10 @@ const BEFORE_AUTHENTICATION: XmlLimits = { ...DEFAULT_XML_LIMITS, maxStanzaBytes
 const NO_CERTIFICATES: StreamCertificates = { own: undefined, peer: undefined }
 
 /** What a peer may still say that was hung up on, before the connection is cut. */
-const MOST_TO_THE_FLOOR = 1_048_576
+const MOST_TO_THE_FLOOR = 65_536
+
+/** Some twenty stanzas, and less than a millisecond. */
+const BYTES_OF_A_PIECE = 4_096
 
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
@@ -71,7 +76,7 @@ export class XmppConnection {
   readonly #options: XmppConnectionOptions
   #socket: Socket | TlsSocket
   #reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
-  #mode: 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
+  #mode: 'hesitating' | 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
   #isProven = false
   #tlsVersion: string | undefined
   #presented: readonly Uint8Array[] | undefined
@@ -80,6 +85,7 @@ export class XmppConnection {
   #closeTimer: Timer | undefined
   #stallTimer: Timer | undefined
   #rateTimer: Timer | undefined
+  #callOffHandshake: (() => void) | undefined
 
   #pieces: string[] = []
   #pieceLength = 0
@@ -89,6 +95,9 @@ export class XmppConnection {
   #writesUnderWay = 0
   #wasFull = false
 
+  /** Has come, and has to wait for what holds the stream back. */
+  #unread: Buffer | undefined
+  #isReadingOn = false
   #heldForCredit = false
   #heldForRate = false
   #heldForTurn = false
@@ -112,9 +121,17 @@ export class XmppConnection {
     this.#lastStanzaMs = nowMs
   }
 
-  start(): void {
+  /** Nothing is heard or done before `afterMs`. */
+  start(afterMs = 0): void {
     this.#attach(this.#socket)
-    this.#perform(this.#options.machine.start())
+    if (afterMs === 0) return this.#perform(this.#options.machine.start())
+    this.#mode = 'hesitating'
+    this.#socket.pause()
+    this.#rateTimer = this.#options.timers.arm(afterMs, () => {
+      this.#mode = 'reading'
+      this.#perform(this.#options.machine.start())
+      this.#holdOrRead()
+    })
   }
 
   get isClosed(): boolean {
@@ -167,7 +184,9 @@ export class XmppConnection {
 
   /** Gives the machine an input that does not come from the wire. */
   input(input: StreamInput): void {
-    if (this.#mode !== 'closed') this.#perform(this.#options.machine.advance(input))
+    if (this.#mode === 'hesitating' && input.kind === 'close') this.destroy()
+    if (this.#mode === 'hesitating' || this.#mode === 'closed') return
+    this.#perform(this.#options.machine.advance(input))
   }
 
   /** A stanza of ours. `written` is called once: when the socket has taken it, or with why it has not. */
@@ -225,9 +244,23 @@ export class XmppConnection {
     this.#lastReadMs = this.#options.clock.monotonicMs()
     if (this.#mode === 'hung-up') this.#drop(chunk.length)
     if (this.#mode !== 'reading') return
-    this.#consume(chunk)
-    if (this.#isProven) this.#options.onRead(chunk.length)
-    else if (this.bytesIn > this.#options.bytesBeforeProof) this.#cutOff()
+    this.#unread = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk])
+    this.#readOn()
+  }
+
+  /** In small pieces: after each of them others may come first. */
+  #readOn(): void {
+    if (this.#isReadingOn) return
+    this.#isReadingOn = true
+    while (this.#unread !== undefined && this.isReading && !this.#heldForTurn) {
+      const piece = this.#unread.subarray(0, BYTES_OF_A_PIECE)
+      this.#unread = piece.length < this.#unread.length ? this.#unread.subarray(piece.length) : undefined
+      const beganMs = this.#options.clock.monotonicMs()
+      this.#consume(piece)
+      if (!this.#isProven && this.bytesIn > this.#options.bytesBeforeProof) this.#cutOff()
+      this.#options.onRead(piece.length, this.#options.clock.monotonicMs() - beganMs)
+    }
+    this.#isReadingOn = false
   }
 
   #cutOff(): void {
@@ -248,7 +281,7 @@ export class XmppConnection {
     for (const event of events) {
       left -= 1
       const effects = this.#options.machine.advance({ kind: 'xml', event })
-      if (effects.some(startsAnew) && (left > 0 || reader.pendingBytes > 0)) {
+      if (effects.some(startsAnew) && (left > 0 || reader.pendingBytes > 0 || this.#unread !== undefined)) {
         // Text behind <starttls/> or <proceed/> was not written by who speaks TLS next. @see RFC 6120 §5.4.3.3, §6.3.3
         this.#perform(this.#options.machine.advance({ kind: 'injected' }))
         return
@@ -278,7 +311,9 @@ export class XmppConnection {
     this.#closeTimer?.cancel()
     this.#stallTimer?.cancel()
     this.#rateTimer?.cancel()
+    this.#callOffHandshake?.()
     clearImmediate(this.#flushing)
+    this.#unread = undefined
     const unwritten = this.#written
     this.#pieces = []
     this.#pieceLength = 0
@@ -424,6 +459,7 @@ export class XmppConnection {
   }
 
   #holdOrRead(): void {
+    this.#readOn()
     if (this.#mode !== 'reading') return
     if (this.isReading && !this.#heldForTurn) this.#socket.resume()
     else this.#socket.pause()
@@ -447,24 +483,37 @@ export class XmppConnection {
   }
 
   #startTls(role: 'server' | 'client', local: DomainName | undefined, remote: DomainName | undefined): void {
-    const { tls, isServed } = this.#options
-    this.#flush()
+    const { tls, isServed, beforeHandshake } = this.#options
     this.#mode = 'securing'
+    if (role === 'client' && local !== undefined) {
+      this.#secureAs('client', (plain) => secureAsClient(plain, tls, local, remote, false))
+      return
+    }
+    // Until then our <proceed/> is not said, and what comes nevertheless is kept for TLS.
+    clearImmediate(this.#flushing)
+    this.#flushing = undefined
+    this.#socket.off('data', this.#onChunk)
+    this.#socket.pause()
+    this.#callOffHandshake = beforeHandshake(() => {
+      this.#callOffHandshake = undefined
+      if (this.#mode !== 'securing') return
+      this.#secureAs('server', (plain) => secureAsServer(plain, tls, local, isServed), local === undefined)
+    })
+  }
+
+  #secureAs(role: 'server' | 'client', secure: (plain: Socket) => TLSSocket, isDirect = false): void {
+    this.#flush()
     const plain = this.#socket
     this.#detach(plain)
-    const secured =
-      role === 'server' || local === undefined
-        ? secureAsServer(plain, tls, local, isServed)
-        : secureAsClient(plain, tls, local, remote, false)
+    const secured = secure(plain)
     this.#socket = secured
     this.#attach(secured)
-    secured.once(role === 'server' || local === undefined ? 'secure' : 'secureConnect', () => {
+    secured.once(role === 'server' ? 'secure' : 'secureConnect', () => {
       if (this.#mode !== 'securing') return
       this.#mode = 'reading'
       this.#tlsVersion = secured.getProtocol() ?? 'unknown'
       this.#reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
-      const named = role === 'server' && local === undefined ? secured.servername : false
-      this.input({ kind: 'tls-done', ...(typeof named === 'string' ? { serverName: named } : {}) })
+      this.input({ kind: 'tls-done', ...(isDirect ? named(secured) : {}) })
     })
   }
 
@@ -474,6 +523,7 @@ export class XmppConnection {
     this.#flush()
     const wasSecuring = this.#mode === 'securing'
     this.#mode = 'hung-up'
+    this.#unread = undefined
     if (wasSecuring) {
       this.#socket.destroy()
       return
@@ -483,3 +533,7 @@ export class XmppConnection {
     this.#closeTimer = this.#options.timers.arm(this.#options.closeTimeoutMs, () => this.#socket.destroy())
   }
 }
+
+/** What the peer wants to speak with, as its handshake says. */
+const named = ({ servername }: TLSSocket): { readonly serverName?: string } =>
+  typeof servername === 'string' ? { serverName: servername } : {}

@@ -11,6 +11,8 @@ import type {
 } from '@stox/xmpp-engine'
 import type { CertificateDescription } from './certificates/describe-certificate.ts'
 import type { DnsResolver } from './dns-resolver.ts'
+import type { HandshakeLimits } from './handshake-gate.ts'
+import type { PenaltyLimits } from './penalties.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
 /** What the federation model says about one partner, as far as streams go. */
@@ -94,10 +96,13 @@ export interface XmppEndpointEvents {
   unprovenByCertificate?(stream: { readonly streamId: string; readonly remote: DomainName; reason: string }): void
 }
 
-export interface XmppEndpointLimits {
+export interface XmppEndpointLimits extends PenaltyLimits, HandshakeLimits {
   /** Unsettled stanzas of one partner. */
   readonly stanzasInHand: number
   readonly bytesInHand: number
+  /** The same while other partners have something to say too. */
+  readonly stanzasInHandBeside: number
+  readonly bytesInHandBeside: number
   /** Waiting for one outbound stream. */
   readonly queueEntries: number
   readonly queueBytes: number

@@ -4,15 +4,19 @@ import { fail } from '@stox/kernel'
 import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import { formatStanza } from '@stox/xmpp'
 import type { Proof, StreamEffect, StreamFailure, RefusalKind, StreamPurpose } from '@stox/xmpp-engine'
-import { detailOf, failureOf } from '@stox/xmpp-engine'
-import { Admission } from './admission.ts'
+import { detailOf, failureOf, isOwnFault } from '@stox/xmpp-engine'
+import { Admission, networkOf } from './admission.ts'
 import { endWithCertificates } from './certificate-end.ts'
 import type { Dialed } from './dial-stream.ts'
 import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
+import type { Waiter } from './handshake-gate.ts'
+import { HandshakeGate } from './handshake-gate.ts'
 import type { OutboundPair } from './outbound-pair.ts'
 import { OutboundPairs } from './outbound-pairs.ts'
 import { KeyVerifier } from './key-verifier.ts'
+import type { Comer } from './penalties.ts'
+import { Penalties } from './penalties.ts'
 import { noRoomText, receivingMachine } from './receive-stream.ts'
 import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
@@ -48,6 +52,8 @@ export class XmppEndpoint {
   readonly #dialing = new AbortController()
   readonly #rules: StreamRulebook
   readonly #admission: Admission
+  readonly #penalties: Penalties
+  readonly #handshakes: HandshakeGate
   readonly #intake: StreamIntake
   readonly #verifier: KeyVerifier
   readonly #pings: StreamPings
@@ -64,6 +70,8 @@ export class XmppEndpoint {
     const { clock, timers, log, policy } = options
     this.#rules = new StreamRulebook(policy, this.#limits.closeTimeoutMs)
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
+    this.#penalties = new Penalties(clock, this.#limits)
+    this.#handshakes = new HandshakeGate(clock, timers, this.#limits)
     this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rules.rulesFor(local, remote))
     this.#pings = new StreamPings(options)
     this.#pairs = new OutboundPairs({
@@ -170,6 +178,7 @@ export class XmppEndpoint {
     await this.#drained()
     this.#closed = true
     this.#failures.close()
+    this.#handshakes.close()
     this.#dialing.abort()
     for (const pair of this.#pairs.all) pair.close(SHUTTING_DOWN)
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'close' })
@@ -204,7 +213,16 @@ export class XmppEndpoint {
       else socket.end(noRoomText(this.#options.ids), () => socket.destroy())
       return
     }
-    const machineFor = receivingMachine({ ...this.#options, rules: this.#rules, admission: this.#admission }, begin)
+    const machineFor = receivingMachine(
+      {
+        ...this.#options,
+        rules: this.#rules,
+        admission: this.#admission,
+        penaltyOf: (local, remote) =>
+          this.#penalties.whyNot({ remoteAddress: from, claims: this.#rules.partnerOf(local, remote) }),
+      },
+      begin,
+    )
     const stream = this.#open({ socket, machineFor, place: place.value }, {}, (mine, effect) =>
       this.#onInbound(mine, effect),
     )
@@ -256,8 +274,9 @@ export class XmppEndpoint {
       stallTimeoutMs,
       closeTimeoutMs,
       bytesBeforeProof: this.#limits.bytesBeforeProof,
+      beforeHandshake: (handshake) => this.#handshakes.wait(waiterOf(stream, handshake)),
       onEffect: (effect) => onEffect(stream, effect),
-      onRead: (bytes) => this.#intake.onRead(stream, bytes),
+      onRead: (bytes, tookMs) => this.#intake.onRead(stream, bytes, tookMs),
       beforeFlush: () => ledger.ours.request(),
       onDrain: () => stream.carried?.onRoom(),
       onClosed: () => this.#forget(stream),
@@ -285,7 +304,7 @@ export class XmppEndpoint {
       expiry: undefined,
     }
     this.#streams.set(stream.id, stream)
-    connection.start()
+    connection.start(direction === 'in' ? this.#penalties.hesitationMs(connection.remoteAddress) : 0)
     return stream
   }
 
@@ -379,8 +398,17 @@ export class XmppEndpoint {
   #onEnded(stream: Stream, failure: StreamFailure | undefined): void {
     const isTold = stream.isTold || stream.purpose === 'verify'
     if (failure !== undefined && !isTold) this.#failed(stream, failure)
+    if (failure !== undefined && stream.direction === 'in') this.#blame(stream, failure)
     this.#down(stream, failure)
     this.#onShut(stream, failure)
+  }
+
+  #blame({ place, connection }: Stream, failure: StreamFailure): void {
+    // Who did not say who he was before TLS has cost us the handshake that the penalty is to save.
+    const hasHidden = isPenalty(failure) && connection.encrypted
+    if (!hasHidden && !isOwnFault(failure)) return
+    const comer: Comer = { remoteAddress: connection.remoteAddress, claims: hasHidden ? undefined : place.claims }
+    this.#penalties.blame(comer, place.partner)
   }
 
   /** Nothing of ours can be written to it any more. */
@@ -467,6 +495,16 @@ export class XmppEndpoint {
     return fail(SHUTTING_DOWN)
   }
 }
+
+/** By the name that the header says; with direct TLS there is none yet, and an address stands for all that are behind it. */
+const waiterOf = ({ place, connection: { remoteAddress } }: Stream, begin: () => void): Waiter => ({
+  name: `${place.claims ?? ''} ${networkOf(remoteAddress)}`,
+  isKnown: place.isKnown,
+  price: place.claims === undefined ? 0.2 : 1,
+  begin,
+})
+
+const isPenalty = (failure: StreamFailure): boolean => failure.kind === 'protocol' && failure.refusal === 'penalty'
 
 const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
 

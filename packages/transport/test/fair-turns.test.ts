@@ -7,22 +7,36 @@ const connection = () => {
   return { seen, waitForTurn: (isWaiting: boolean) => void seen.push(isWaiting) }
 }
 
+const piece = (bytes: number, ms = 0, isAlone = false) => ({ bytes, ms, isAlone })
+
 test('a partner that has had its share waits for the next turn, and others do not', async () => {
   const turns = new FairTurns()
   const [greedy, modest] = [connection(), connection()]
-  turns.onRead('greedy', greedy, 8_000)
+  turns.onRead('greedy', greedy, piece(8_000))
   expect(greedy.seen).toEqual([])
-  turns.onRead('greedy', greedy, 8_000)
-  turns.onRead('modest', modest, 8_000)
+  turns.onRead('greedy', greedy, piece(8_000))
+  turns.onRead('modest', modest, piece(8_000))
   expect([greedy.seen, modest.seen]).toEqual([[true], []])
   await nextTurn()
   expect(greedy.seen).toEqual([true, false])
 })
 
+test('what takes long is a share too, beside others', async () => {
+  const turns = new FairTurns()
+  const [slow, alone] = [connection(), connection()]
+  turns.onRead('slow', slow, piece(100, 0.6))
+  turns.onRead('alone', alone, piece(100, 5, true))
+  expect([slow.seen, alone.seen]).toEqual([[], []])
+  turns.onRead('slow', slow, piece(100, 0.6))
+  expect(slow.seen).toEqual([true])
+  await nextTurn()
+  expect(slow.seen).toEqual([true, false])
+})
+
 test('of a partner’s connections that wait one goes on in each turn', async () => {
   const turns = new FairTurns()
   const three = [connection(), connection(), connection()]
-  three.forEach((one) => turns.onRead('greedy', one, 65_536))
+  three.forEach((one) => turns.onRead('greedy', one, piece(65_536)))
   const onTurn = () => three.map(({ seen }) => seen.at(-1))
   expect(onTurn()).toEqual([true, true, true])
   await nextTurn()
@@ -33,12 +47,29 @@ test('of a partner’s connections that wait one goes on in each turn', async ()
   expect(onTurn()).toEqual([false, false, false])
 })
 
+test('who reads on at once in his turn, and has his share of it, waits again: there is an end to each turn', async () => {
+  const turns = new FairTurns()
+  let pieces = 0
+  const greedy = {
+    waitForTurn(isWaiting: boolean): void {
+      if (isWaiting || pieces === 4) return
+      pieces += 1
+      turns.onRead('greedy', greedy, piece(65_536))
+    },
+  }
+  turns.onRead('greedy', greedy, piece(65_536))
+  for (const expected of [1, 2, 3]) {
+    await nextTurn()
+    expect(pieces).toBe(expected)
+  }
+})
+
 test('bytes one by one are dear', () => {
   const turns = new FairTurns()
   const one = connection()
-  for (let count = 0; count < 63; count += 1) turns.onRead('drips', one, 1)
+  for (let count = 0; count < 63; count += 1) turns.onRead('drips', one, piece(1))
   expect(one.seen).toEqual([])
-  turns.onRead('drips', one, 1)
+  turns.onRead('drips', one, piece(1))
   expect(one.seen).toEqual([true])
 })
 

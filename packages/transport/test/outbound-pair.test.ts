@@ -185,6 +185,7 @@ class Two {
       counts: juliet.ledger,
       isServed: (name: string) => name === JULIET,
       hasRoom: () => true,
+      penaltyOf: () => undefined,
       canEncrypt: () => false,
       judgeCertificate: () => NO_CERTIFICATE,
     }

@@ -1,16 +1,25 @@
-import { systemClock } from '@stox/transport'
+import { VirtualTime } from '@stox/kernel'
 import { StreamIntake } from '../src/stream-intake.ts'
 import type { Stream } from '../src/xmpp-stream.ts'
+import { RULES } from './xmpp-support.ts'
 
-const LIMITS = { stanzasInHand: 10, bytesInHand: 10_000 }
+const LIMITS = { stanzasInHand: 10, bytesInHand: 10_000, stanzasInHandBeside: 4, bytesInHandBeside: 1_000 }
 
 /** Of a stream no more than the intake looks at. */
 function streamOf(partner: string) {
-  const connection = { isHeld: false, hold: (isHeld: boolean) => void (connection.isHeld = isHeld) }
-  const stream = { id: partner, place: { partner }, connection, stanzasInHand: 0 }
+  const connection = {
+    isHeld: false,
+    stanzasIn: 0,
+    hold: (isHeld: boolean) => void (connection.isHeld = isHeld),
+    waitForTurn: () => undefined,
+    slowDown: () => undefined,
+  }
+  const pairs = [{ local: 'us.example', remote: partner }]
+  const stream = { id: partner, place: { partner }, pairs, connection, stanzasInHand: 0, stanzasPaid: 0 }
   return { stream: stream as unknown as Stream, isHeld: () => connection.isHeld }
 }
-const intake = () => new StreamIntake(systemClock, LIMITS, () => undefined)
+const intake = (time = new VirtualTime()) =>
+  new StreamIntake(time, LIMITS, (_local, partner) => ({ ...RULES.tlsRequired, partner }))
 
 test('what is in hand counts for all streams of a partner together, and for no other partner', () => {
   const taking = intake()
@@ -46,5 +55,24 @@ test('bytes count as well', () => {
   taking.hold(one.stream, 1, 1)
   expect(one.isHeld()).toBe(true)
   taking.hold(one.stream, -1, -9_999)
+  expect(one.isHeld()).toBe(false)
+})
+
+test('beside others a partner has few in hand, and many again when it is alone', () => {
+  const time = new VirtualTime()
+  const taking = intake(time)
+  const [one, other] = [streamOf('a partner'), streamOf('another')]
+  taking.onRead(one.stream, 100, 0)
+  for (let count = 0; count < 6; count += 1) taking.hold(one.stream, 1, 10)
+  expect(one.isHeld()).toBe(false)
+  taking.onRead(other.stream, 100, 0)
+  taking.hold(one.stream, 1, 10)
+  expect(one.isHeld()).toBe(true)
+  for (let count = 0; count < 4; count += 1) taking.hold(one.stream, -1, -10)
+  expect(one.isHeld()).toBe(true)
+  taking.hold(one.stream, -1, -10)
+  expect(one.isHeld()).toBe(false)
+  time.advance(1001)
+  for (let count = 0; count < 7; count += 1) taking.hold(one.stream, 1, 10)
   expect(one.isHeld()).toBe(false)
 })

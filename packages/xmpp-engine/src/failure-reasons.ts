@@ -325,6 +325,14 @@ export const FAILURE_REASONS = {
     (theirs) => `There are as many connections as allowed, so that none more with ${theirs} can be had`,
     () => `Raise connectionLimit of the partner, or of the settings, if the number is rightly so high.`,
   ),
+  penalty: row(
+    'limit',
+    (theirs) =>
+      `Too many streams of ${theirs} ended by its own fault, so that it has to wait before it may open another`,
+    (theirs) =>
+      `The records beside this one say what ${theirs} did wrong, and its administrator must mend it. It is let in again ` +
+      `by itself, the later the longer it goes on: see xmpp.penalties in edge.yaml.`,
+  ),
   'too-much-unproven': row(
     'limit',
     (theirs) => `${theirs} sent more before authenticating than any server needs to`,

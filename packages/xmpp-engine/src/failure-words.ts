@@ -93,5 +93,6 @@ const OF_REFUSAL: Partial<Readonly<Record<RefusalKind, FailureReason>>> = {
   'dialback-refused': 'dialback-error',
   'establishment-timeout': 'not-in-time',
   'connection-limit': 'connection-limit',
+  penalty: 'penalty',
   'too-much-unproven': 'too-much-unproven',
 }

@@ -27,7 +27,8 @@ export function onSasl(
     ]
     if (failures < MAX_SASL_FAILURES) return to(next, ...effects)
     const error: StreamErrorInfo = { condition: 'policy-violation', text: 'too many attempts to authenticate' }
-    const end = endWith(next, error, world)
+    const failure = { kind: 'protocol', condition: error.condition, refusal: 'sasl-refused', detail } as const
+    const end = endWith(next, error, world, undefined, undefined, failure)
     return to(end.state, ...effects, ...end.effects)
   }
 

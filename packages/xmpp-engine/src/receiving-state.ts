@@ -19,6 +19,8 @@ export interface ReceivingWorld {
   judge(local: DomainName, remote: DomainName): Judgement
   /** Is there room for one more connection of this partner? */
   hasRoom(local: DomainName, remote: DomainName): boolean
+  /** Why who comes has to wait before he may try again, for what he has done before; undefined: he need not. */
+  penaltyOf(local: DomainName, remote: DomainName | undefined): string | undefined
   /** Do we hold a certificate for this domain of ours? */
   canEncrypt(local: DomainName): boolean
   /** Of what the peer has shown in its TLS handshake. */

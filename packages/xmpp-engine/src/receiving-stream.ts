@@ -206,6 +206,14 @@ function onHeader(
       return refuseHere('unknown-partner', { condition: judgement.condition, text: undefined }, detail)
     }
     rules = judgement.rules
+  }
+  // Before TLS, which is what a stream costs.
+  const penalty = state.proven === undefined ? world.penaltyOf(local, remote) : undefined
+  if (penalty !== undefined) {
+    const error: StreamErrorInfo = { condition: 'policy-violation', text: 'too many streams ended in errors: wait' }
+    return refuseHere('penalty', error, `${remote ?? 'somebody'} to ${local}: ${penalty}`)
+  }
+  if (remote !== undefined && rules !== undefined) {
     const why = whyNoMethod(rules)
     if (why !== undefined) {
       return refuseHere('no-method', { condition: 'unsupported-feature', text: why }, `${remote}: ${why}`)

@@ -29,6 +29,7 @@ export type RefusalKind =
   | 'dialback-refused'
   | 'establishment-timeout'
   | 'connection-limit'
+  | 'penalty'
   | 'stream-management'
   | 'too-much-unproven'
 

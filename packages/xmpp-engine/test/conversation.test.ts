@@ -90,6 +90,7 @@ class Network {
       isServed: (name: DomainName) => name === remote,
       judge: judgeAs(remote),
       hasRoom: () => true,
+      penaltyOf: () => undefined,
       canEncrypt: () => true,
       judgeCertificate: () => this.certificates,
     }

@@ -76,6 +76,7 @@ export const receivingWorld = (
   isServed: (name) => name === US || name === ALSO_US,
   judge: judgeBy(partnerRules),
   hasRoom: () => true,
+  penaltyOf: () => undefined,
   canEncrypt: () => true,
   judgeCertificate: () => SELF_SIGNED,
   ...changes,

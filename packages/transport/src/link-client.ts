@@ -55,6 +55,7 @@ export class LinkClient implements LinkClientPort {
       timers: options.timers,
       nowMs: () => options.clock.monotonicMs(),
       choose: (envelope, peers) => this.#choose(envelope, peers),
+      flowOf: ({ remoteDomain }) => remoteDomain,
       whenLost: 'bounce',
     })
     this.#edges = options.edges.map((url) => new EdgeLink({ ...options, url, limits, dispatch: this.#dispatch }))

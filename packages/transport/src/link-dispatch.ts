@@ -1,4 +1,5 @@
-import { BoundedQueue, type Failure, type Outcome, type Timer, type Timers } from '@stox/kernel'
+import type { Failure, Outcome, Timer, Timers } from '@stox/kernel'
+import { FairQueue } from './fair-queue.ts'
 
 /** What the dispatch needs to know of an envelope: stanzas of one (from, to) pair stay in order. */
 interface Addressed {
@@ -36,20 +37,23 @@ export interface DispatchOptions<E extends Addressed> {
   readonly nowMs: () => number
   /** One of the attached ones, of which there is at least one. */
   choose(envelope: E, peers: readonly LinkPeer<E>[]): LinkPeer<E>
+  /** Whose it is: what waits is taken from each in turn. */
+  flowOf(envelope: E): string
   /** What becomes of a stanza that was given to a link that died: to be offered to another, or bounced. */
   readonly whenLost: 'offer-again' | 'bounce'
 }
 
 /**
  * Takes stanzas, finds each a link, and sees that each has one outcome. A pair of addresses stays with one link while
- * it has a stanza open, so that its order survives; what finds no credit waits, within bounds, in order.
+ * it has a stanza open, so that its order survives; what finds no credit waits, within bounds, each partner's in order
+ * and the partners in turn.
  */
 export class LinkDispatch<E extends Addressed> {
   readonly #options: DispatchOptions<E>
   /** Attached links, each with what waits for its credit. */
-  readonly #waiting = new Map<LinkPeer<E>, BoundedQueue<DispatchEntry<E>>>()
+  readonly #waiting = new Map<LinkPeer<E>, FairQueue<DispatchEntry<E>>>()
   /** What waits for any link at all. */
-  #unattached: BoundedQueue<DispatchEntry<E>>
+  #unattached: FairQueue<DispatchEntry<E>>
   readonly #pairs = new Map<string, { peer: LinkPeer<E> | undefined; open: number }>()
   #closed = false
 
@@ -138,7 +142,7 @@ export class LinkDispatch<E extends Addressed> {
     const queue = this.#waiting.get(peer)
     if (queue === undefined) throw new Error(`${peer.name} is not attached`)
     if (queue.length === 0 && peer.hasRoom(entry.bytes)) return peer.give(entry)
-    if (!push(queue, entry)) this.settle(entry, bounced(tooManyWaiting))
+    this.#push(queue, entry)
   }
 
   #peerFor(entry: DispatchEntry<E>): LinkPeer<E> | undefined {
@@ -154,7 +158,8 @@ export class LinkDispatch<E extends Addressed> {
   /** No link: a while is given to one that comes back. */
   #keep(entry: DispatchEntry<E>): void {
     if (this.#closed) return this.settle(entry, bounced(shuttingDown))
-    if (!push(this.#unattached, entry)) return this.settle(entry, bounced(tooManyWaiting))
+    this.#push(this.#unattached, entry)
+    if (entry.settled) return
     entry.unattached = this.#options.timers.arm(this.#options.unattachedHoldMs, () =>
       this.settle(entry, bounced(noLink)),
     )
@@ -174,15 +179,16 @@ export class LinkDispatch<E extends Addressed> {
     entry.resolve(outcome)
   }
 
-  #newQueue(): BoundedQueue<DispatchEntry<E>> {
-    return new BoundedQueue(this.#options.waitingStanzas, this.#options.waitingBytes)
+  /** What was bounced for its time while it waited makes room first, and then who has most. */
+  #push(queue: FairQueue<DispatchEntry<E>>, entry: DispatchEntry<E>): void {
+    while (queue.peek()?.settled === true) queue.shift()
+    const away = queue.push(this.#options.flowOf(entry.envelope), entry, entry.bytes)
+    for (const one of away) this.settle(one, bounced(tooManyWaiting))
   }
-}
 
-/** What was bounced for its time while it waited makes room first. */
-function push<E extends Addressed>(queue: BoundedQueue<DispatchEntry<E>>, entry: DispatchEntry<E>): boolean {
-  while (queue.peek()?.settled === true) queue.shift()
-  return queue.push(entry, entry.bytes)
+  #newQueue(): FairQueue<DispatchEntry<E>> {
+    return new FairQueue(this.#options.waitingStanzas, this.#options.waitingBytes)
+  }
 }
 
 /** Rendezvous: of all peers the one whose name together with the key hashes highest, so that few keys move when peers come and go. */

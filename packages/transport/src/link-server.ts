@@ -75,6 +75,7 @@ export class LinkServer implements LinkServerPort {
       timers: options.timers,
       nowMs: () => options.clock.monotonicMs(),
       choose: (envelope, peers) => chooseByKey(`${envelope.from}\n${envelope.to}`, peers),
+      flowOf: ({ remoteDomain }) => remoteDomain,
       whenLost: 'offer-again',
     })
     this.#app = fastify({

@@ -40,6 +40,7 @@ const dispatchOf = (time: VirtualTime, whenLost: 'offer-again' | 'bounce' = 'off
     timers: time,
     nowMs: () => time.monotonicMs(),
     choose: ({ from, to }, peers) => chooseByKey(`${from}\n${to}`, peers),
+    flowOf: ({ to }) => to,
     whenLost,
   })
 const note = (n: number, pair = 0): Note => ({ from: `from-${pair}`, to: 'to', n })

@@ -31,17 +31,22 @@ export type HostileCase = (typeof HOSTILE_CASES)[number]
 
 export interface HostileStart {
   readonly edge: { readonly host: string; readonly port: number }
-  /** Where it comes from, and listens. */
-  readonly address: string
   readonly port: number
-  readonly domain: string
   readonly remote: string
   readonly certificates: Readonly<
     Record<'good' | 'expired' | 'selfSigned' | 'wrongName' | 'wrongPurpose' | 'foreign', KeyPair>
   >
 }
 
-export type HostileOrder = { readonly kind: 'begin'; readonly what: HostileCase } | { readonly kind: 'end' }
+/** Who it is, and where it comes from and listens: what it did under another name is not held against it. */
+export interface HostileName {
+  readonly domain: string
+  readonly address: string
+}
+
+export type HostileOrder =
+  /** `busy` does nothing to the edge: it only takes the machine's time, as all others do besides. */
+  { readonly kind: 'begin'; readonly what: HostileCase | 'busy'; readonly as: HostileName } | { readonly kind: 'end' }
 
 /** A partner that means harm, in a process of its own. */
 export class HostilePartner {
@@ -65,8 +70,8 @@ export class HostilePartner {
     return this.#child.pid ?? 0
   }
 
-  begin(what: HostileCase): Promise<void> {
-    return this.#tell({ kind: 'begin', what })
+  begin(what: HostileCase | 'busy', as: HostileName): Promise<void> {
+    return this.#tell({ kind: 'begin', what, as })
   }
 
   end(): Promise<void> {

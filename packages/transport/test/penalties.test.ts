@@ -10,7 +10,7 @@ const NAMELESS: Comer = { ...HERE, claims: undefined }
 function stage() {
   const time = new VirtualTime()
   const penalties = new Penalties(time, LIMITS)
-  const blame = (times: number, comer = HERE, proven: string | undefined = undefined): void => {
+  const blame = (times: number, comer = HERE, proven?: string): void => {
     for (let count = 0; count < times; count += 1) penalties.blame(comer, proven)
   }
   return { time, penalties, blame }

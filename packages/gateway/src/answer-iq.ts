@@ -1,5 +1,4 @@
 import type { Ids, Outcome } from '@stox/kernel'
-import type { FederationIndex } from '@stox/federation'
 import type { OutboundEnvelope } from '@stox/link'
 import {
   bareJid,
@@ -13,16 +12,13 @@ import {
 } from '@stox/xmpp'
 import type { DiscoInfo, IqStanza, Jid } from '@stox/xmpp'
 import { absorbed, bounced, noSuchService } from './bounce.ts'
-import { passesReports } from './pass-reports.ts'
-import { passesTyping } from './pass-typing.ts'
-import type { SipAbilities } from './sip-abilities.ts'
+import type { SipCaps } from './sip-caps.ts'
 
 export interface AnswerIqDeps {
   readonly ids: Ids
-  readonly abilities: SipAbilities
+  readonly caps: SipCaps
   readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
   readonly giveUpMs: number
-  index(): FederationIndex
   /** The resources of a SIP user that an XMPP user sees; undefined when he may see none. */
   shownResources(sipUser: Jid, xmppUser: Jid): readonly string[] | undefined
 }
@@ -38,33 +34,19 @@ export async function answerIq(deps: AnswerIqDeps, iq: IqStanza): Promise<Outcom
   if (!isThere || iq.type !== 'get' || iq.payload === undefined) return bounced(noSuchService)
   if (isPing(iq.payload)) return answer(deps, iqResult(iq))
   const asked = parseDiscoInfo(iq.payload)
-  if (asked === undefined || asked.node !== undefined) return bounced(noSuchService)
-  return answer(deps, iqResult(iq, discoInfoElement(iq.to.resource === undefined ? ACCOUNT : deviceOf(deps, iq))))
+  const info = asked === undefined ? undefined : infoFor(deps.caps, iq, asked.node)
+  if (info === undefined) return bounced(noSuchService)
+  return answer(deps, iqResult(iq, discoInfoElement({ ...info, node: asked?.node })))
+}
+
+function infoFor(caps: SipCaps, { from, to }: IqStanza, node: string | undefined): DiscoInfo | undefined {
+  if (node !== undefined) return caps.infoOfNode(node)
+  return to.resource === undefined ? ACCOUNT : caps.infoOf(to, from)
 }
 
 const ACCOUNT: DiscoInfo = {
   identities: [{ category: 'account', type: 'registered' }],
   features: [ns.NS_DISCO_INFO, ns.NS_PING],
-}
-
-function deviceOf({ index, abilities }: AnswerIqDeps, { from, to }: IqStanza): DiscoInfo {
-  const rules = index().localDomain(to.domain)?.messages
-  const passes = (feature: string, does: boolean): readonly string[] => (does ? [feature] : [])
-  const reports = passesReports(index(), from.domain) && abilities.takes(to, 'cpim', rules?.reports ?? 'never')
-  return {
-    identities: [{ category: 'client', type: 'phone' }],
-    features: [
-      ns.NS_DISCO_INFO,
-      ns.NS_PING,
-      ...passes(
-        ns.NS_CHAT_STATES,
-        passesTyping(index(), to.domain, from.domain) && abilities.takes(to, 'composing', 'always'),
-      ),
-      ...passes(ns.NS_RECEIPTS, reports),
-      ...passes(ns.NS_CHAT_MARKERS, reports),
-      ...passes(ns.NS_XHTML_IM, abilities.takes(to, 'html', rules?.html ?? 'never')),
-    ],
-  }
 }
 
 /** Nobody waits for what becomes of it. */

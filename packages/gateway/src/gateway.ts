@@ -61,6 +61,7 @@ import { CountingSender } from './send-sip.ts'
 import { ServerHealth } from './server-health.ts'
 import type { SipTlsConfig } from './sip-config.ts'
 import { SipAbilities } from './sip-abilities.ts'
+import { SipCaps } from './sip-caps.ts'
 import { takeRequest } from './take-request.ts'
 import { takeStanza } from './take-stanza.ts'
 import { trustedPeers } from './trusted-peers.ts'
@@ -209,6 +210,8 @@ export async function startGateway(
     const sipAddress: OwnAddress = (transport) => endpoint.contact(transport)
     const conversations = new Conversations({ clock, ids, hashes })
     const queues = new PairQueues<Outcome>()
+    const abilities = new SipAbilities(clock)
+    const caps = new SipCaps({ abilities, index: () => index })
     const publisher = new PresencePublisher({
       ...{ clock, timers, ids, hashes, log, gruu, sip, sipAddress },
       store: store.publications,
@@ -230,6 +233,7 @@ export async function startGateway(
       sip,
       sipAddress,
       link,
+      withCaps: (stanza) => caps.withCaps(stanza),
       noteWatch: (entry, held) => publisher.noteWatch(entry, held),
       expiresS: config.presence.expiresS,
       notifyIntervalMs: config.presence.notifyIntervalMs,
@@ -249,7 +253,7 @@ export async function startGateway(
       index: () => index,
       conversations,
       typing,
-      abilities: new SipAbilities(clock),
+      abilities,
       repeats: new Repeats(clock),
       asked: new AskedOfSip(),
       older: new OlderMessages({
@@ -272,7 +276,8 @@ export async function startGateway(
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
     const toUsers: AnswerIqDeps = {
-      ...common,
+      ids,
+      caps,
       link,
       giveUpMs,
       shownResources: (sipUser, xmppUser) => keeper.shownResources(sipUser, xmppUser),

@@ -44,6 +44,8 @@ export interface KeepPresenceDeps {
   /** What to write into Contact. */
   readonly sipAddress: (transport: SipTransport) => SipAddress | undefined
   readonly link: { send(envelope: OutboundEnvelope): Promise<Outcome> }
+  /** Presence of a SIP user, with what his devices take. */
+  readonly withCaps: (presence: PresenceStanza) => PresenceStanza
   /** Hears of every subscription as it is after a turn; `held`: it is still there. */
   readonly noteWatch: (entry: WatchEntry, held: boolean) => void
   readonly expiresS: number
@@ -545,7 +547,7 @@ export class PresenceKeeper {
       remoteDomain: presence.to.domain,
       from: formatBareJid(presence.from),
       to: formatBareJid(presence.to),
-      stanzaXml: formatStanza(presence),
+      stanzaXml: formatStanza(this.#deps.withCaps(presence)),
       expiresInMs: STANZA_EXPIRES_MS,
     })
     this.#deps.log.debug('presence', {

@@ -1,10 +1,17 @@
 import { FederationIndex, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
-import { formatJid, formatStanza } from '@stox/xmpp'
-import type { IqStanza } from '@stox/xmpp'
+import { createHash } from 'node:crypto'
+import { capsVer, formatJid, formatStanza, newPresence, parseCaps, parseDiscoInfo, parseJid } from '@stox/xmpp'
+import type { DiscoInfo, IqStanza, Jid, PresenceStanza } from '@stox/xmpp'
 import { answerIq } from '../src/answer-iq.ts'
 import { SipAbilities } from '../src/sip-abilities.ts'
+import { SipCaps } from '../src/sip-caps.ts'
 import { modelFor, newStage, stanzaOf } from './stage.ts'
 
+const jidOf = (text: string): Jid => {
+  const jid = parseJid(text)
+  if (!jid.ok) throw new Error(text)
+  return jid.value
+}
 const INFO = `<query xmlns='http://jabber.org/protocol/disco#info'/>`
 const PING = `<ping xmlns='urn:xmpp:ping'/>`
 const iqOf = (to: string, payload: string, type = 'get'): IqStanza => {
@@ -34,7 +41,7 @@ async function asked(
   if (more.html === true) abilities.note(iq.to, 'html', true)
   const { ids, link } = stage
   const outcome = await answerIq(
-    { ids, link, abilities, giveUpMs: 1000, index: () => index, shownResources: () => shown },
+    { ids, link, caps: new SipCaps({ abilities, index: () => index }), giveUpMs: 1000, shownResources: () => shown },
     iq,
   )
   const [stanza] = link.take()
@@ -93,4 +100,57 @@ describe('mapping C.14: on behalf of SIP users', () => {
   ])('%s', async (_what, more, feature, has) =>
     expect((await asked(iqOf(FULL, INFO), ['desk'], more))?.includes(feature)).toBe(has),
   )
+})
+
+describe('XEP-0115, mapping C.14: what a SIP user takes stands in his presence', () => {
+  const world = () => {
+    const stage = newStage()
+    const index = new FederationIndex(modelFor())
+    const abilities = new SipAbilities(stage.time)
+    const caps = new SipCaps({ abilities, index: () => index })
+    const presenceOf = (resource: string, type?: 'unavailable'): PresenceStanza['element'] =>
+      caps.withCaps(newPresence({ from: jidOf(`${BARE}${resource}`), to: jidOf('romeo@montague.example'), type }))
+        .element
+    const ask = async (node: string, shown: readonly string[] | undefined): Promise<DiscoInfo | undefined> => {
+      const payload = `<query xmlns='http://jabber.org/protocol/disco#info' node='${node}'/>`
+      const { ids, link } = stage
+      await answerIq({ ids, link, caps, giveUpMs: 1000, shownResources: () => shown }, iqOf(FULL, payload))
+      const [stanza] = link.take()
+      return stanza?.kind === 'iq' && stanza.payload !== undefined ? parseDiscoInfo(stanza.payload) : undefined
+    }
+    return { abilities, caps, presenceOf, ask }
+  }
+  const sha1 = (text: string): string => createHash('sha1').update(text).digest('base64')
+
+  test('§6.2: the answer for node#ver comes to that ver, and says which node', async () => {
+    const at = world()
+    const caps = parseCaps(at.presenceOf('/desk'))
+    if (caps === undefined) throw new Error('no caps')
+    expect(caps).toMatchObject({ hash: 'sha-1', node: expect.stringMatching(/^\w+:/) })
+    const info = await at.ask(`${caps.node}#${caps.ver}`, ['desk'])
+    if (info === undefined) throw new Error('no answer')
+    expect(info.node).toBe(`${caps.node}#${caps.ver}`)
+    expect(capsVer(info, sha1)).toBe(caps.ver)
+    expect(info.features).toContain('http://jabber.org/protocol/chatstates')
+  })
+  test('§5.1: another ver once he takes more; what the old one meant can still be asked', async () => {
+    const at = world()
+    const before = parseCaps(at.presenceOf('/desk'))
+    at.abilities.note(jidOf(BARE), 'cpim', true)
+    const after = parseCaps(at.presenceOf('/desk'))
+    expect(after?.ver).not.toBe(before?.ver)
+    expect((await at.ask(`${before?.node}#${before?.ver}`, ['desk']))?.features).not.toContain('urn:xmpp:receipts')
+    expect((await at.ask(`${after?.node}#${after?.ver}`, ['desk']))?.features).toContain('urn:xmpp:receipts')
+  })
+  test('a device without a name has them too', () => expect(parseCaps(world().presenceOf(''))).toBeDefined())
+  test('who is not there takes nothing', () =>
+    expect(parseCaps(world().presenceOf('/desk', 'unavailable'))).toBeUndefined())
+  test.each([
+    ['a ver that was never said', (said: string) => `${said}x`, ['desk']],
+    ['strangers', (said: string) => said, undefined],
+  ])('%s: there is no such service', async (_what, change, shown) => {
+    const at = world()
+    const caps = parseCaps(at.presenceOf('/desk'))
+    expect(await at.ask(change(`${caps?.node}#${caps?.ver}`), shown)).toBeUndefined()
+  })
 })

@@ -239,6 +239,7 @@ export const presenceKeeper = (
     sip: stage.sip,
     sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     link: stage.link,
+    withCaps: (presence) => presence,
     noteWatch: () => undefined,
     expiresS: 3600,
     notifyIntervalMs,

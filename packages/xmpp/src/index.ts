@@ -70,5 +70,5 @@ export {
 export type { StreamManagement } from './payloads/stream-management.ts'
 export { chatMarkerElement, isMarkable, markableElement, parseChatMarker } from './payloads/chat-markers.ts'
 export type { ChatMarker, ChatMarkerKind } from './payloads/chat-markers.ts'
-export { capsElement, capsNode, capsVer, parseCaps } from './payloads/caps.ts'
+export { capsElement, capsNode, capsVer, parseCaps, presenceWithCaps } from './payloads/caps.ts'
 export type { Caps } from './payloads/caps.ts'

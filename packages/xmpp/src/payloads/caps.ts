@@ -2,6 +2,7 @@ import { latin1Text, utf8Bytes } from '@stox/kernel'
 import { attrOf, childOf, childrenOf, el, isElement, textOf } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { NS_CAPS, NS_DATA_FORMS } from '../namespaces.ts'
+import type { PresenceStanza } from '../stanza.ts'
 import type { DiscoInfo } from './disco.ts'
 
 /** @see XEP-0115 §4 */
@@ -13,6 +14,12 @@ export interface Caps {
 }
 
 export const capsElement = ({ hash, node, ver }: Caps): XmlElement => el('c', { xmlns: NS_CAPS, hash, node, ver })
+
+/** The same presence, saying them. */
+export function presenceWithCaps(presence: PresenceStanza, caps: Caps): PresenceStanza {
+  const { name, attrs, children } = presence.element
+  return { ...presence, element: el(name, attrs, ...children, capsElement(caps)) }
+}
 
 /** Of a presence; undefined when there are none, or only those of before version 1.4, which have no hash. */
 export function parseCaps(presence: XmlElement): Caps | undefined {

@@ -1,6 +1,6 @@
 import type { Clock, Ids, Timer, Timers } from '@stox/kernel'
 import { BoundedQueue, utf8Length } from '@stox/kernel'
-import type { DomainName } from '@stox/xmpp'
+import type { DomainName, StreamCondition } from '@stox/xmpp'
 import type { StreamFailure } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
 import type { OutboundStanza, StanzaCarrier } from './outbound-stanza.ts'
@@ -33,11 +33,15 @@ type PairState =
 const GOOD_AFTER_MS = 10_000
 /** What a broken stream may not have brought is sent again so long after it was first written, and once. @see mapping F.7 */
 const REPEATED_WITHIN_MS = 30_000
+/** The peer will be there again soon: who waits has one more attempt. @see mapping B.3 */
+const PASSING: ReadonlySet<StreamCondition> = new Set(['system-shutdown', 'reset', 'connection-timeout', 'conflict'])
 const UNCONFIRMED: StreamFailure = { kind: 'closed', detail: 'the stream ended before the peer had acknowledged it' }
+
+const isPassing = (failure: StreamFailure): boolean => failure.kind === 'peer-error' && PASSING.has(failure.condition)
 
 /**
  * What goes from one of our domains to one of a partner's: one stream, re-used, and before it a queue with bounds on
- * entries, bytes and age. A failed attempt is told to all who wait; the next ones wait for the next attempt or, when it
+ * entries, bytes and age. A failed attempt is told to all who wait, unless it may well go better at once; the next ones wait for the next attempt or, when it
  * comes too late for them, hear at once why the last one failed. What a stream with stream management had taken when it
  * broke, and the peer had not acknowledged, goes first on the next one: it may arrive twice, and is not lost.
  */
@@ -109,7 +113,7 @@ export class OutboundPair {
   onEnded(failure: StreamFailure | undefined): void {
     const state = this.#state
     if (state.name === 'dialing') {
-      if (failure !== undefined) this.#failAll(failure)
+      if (failure !== undefined && (this.hasFailed || !isPassing(failure))) this.#failAll(failure)
       this.#goOn(failure)
     } else if (state.name === 'up') {
       if (this.#nowMs() - state.sinceMs >= GOOD_AFTER_MS) this.#failedAttempts = 0

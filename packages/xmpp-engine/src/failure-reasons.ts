@@ -385,6 +385,13 @@ export const FAILURE_REASONS = {
     (theirs) => `${theirs} closed the stream with an error`,
     () => `The technical detail has what it said; its log says more.`,
   ),
+  'peer-protocol-error': row(
+    'protocol',
+    (theirs) => `${theirs} could not read what we sent, and closed the stream`,
+    () =>
+      `The technical detail has what it said. If it repeats, one of the two is broken: find the stanza that went before ` +
+      `it in the journal of messages, and tell those who make the software.`,
+  ),
   'peer-see-other-host': row(
     'protocol',
     (theirs) => `${theirs} sends us to another host, which we do not follow`,
@@ -394,6 +401,11 @@ export const FAILURE_REASONS = {
     'stream',
     (theirs) => `${theirs} gave us up: it had heard nothing from us for too long`,
     () => `Nothing when it happens once; switch keepAlive of the partner on if it is off.`,
+  ),
+  'peer-conflict': row(
+    'stream',
+    (theirs, ours) => `${theirs} closed the stream since it has another one with ${ours}`,
+    (_theirs, ours) => `Nothing when it happens once. Often: see that no second server speaks for ${ours}.`,
   ),
   'peer-reset': row(
     'stream',

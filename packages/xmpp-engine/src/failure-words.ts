@@ -50,6 +50,9 @@ function reasonOf(failure: StreamFailure): FailureReason {
   }
 }
 
+/** The peer could not read what we wrote. */
+const UNREAD = 'peer-protocol-error'
+
 const OF_PEER_ERROR: Partial<Readonly<Record<StreamCondition, FailureReason>>> = {
   'host-unknown': 'peer-host-unknown',
   'host-gone': 'peer-host-unknown',
@@ -62,6 +65,18 @@ const OF_PEER_ERROR: Partial<Readonly<Record<StreamCondition, FailureReason>>> =
   'connection-timeout': 'peer-timeout',
   'unsupported-feature': 'no-method',
   'see-other-host': 'peer-see-other-host',
+  conflict: 'peer-conflict',
+  'remote-connection-failed': 'dialback-error',
+  'unsupported-version': 'unsupported-version',
+  'bad-format': UNREAD,
+  'bad-namespace-prefix': UNREAD,
+  'improper-addressing': UNREAD,
+  'invalid-namespace': UNREAD,
+  'invalid-xml': UNREAD,
+  'not-well-formed': UNREAD,
+  'restricted-xml': UNREAD,
+  'unsupported-encoding': UNREAD,
+  'unsupported-stanza-type': UNREAD,
 }
 
 const OF_OUR_ERROR: Partial<Readonly<Record<StreamCondition, FailureReason>>> = {

@@ -148,6 +148,8 @@ const OF_PEER_ERROR: Partial<Readonly<Record<StreamCondition, Row>>> = {
   'host-gone': NOT_FOUND,
   'not-authorized': WE_ARE_REFUSED,
   'invalid-from': WE_ARE_REFUSED,
+  // What it could not reach is our side, to have our key verified. @see RFC 6120 §4.9.3.16
+  'remote-connection-failed': WE_ARE_REFUSED,
   'policy-violation': THEIR_POLICY,
   'resource-constraint': THEY_ARE_FULL,
   // All others, `system-shutdown`, `reset`, `connection-timeout` and `see-other-host` among them: not reached.

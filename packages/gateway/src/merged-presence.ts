@@ -33,6 +33,14 @@ export function mergedPresence(
 export const fingerprintOf = (available: readonly ResourcePresence[], hashes: Hashes): string =>
   hashes
     .sha256Hex(
-      JSON.stringify(available.map(({ resource, show, notes, priority }) => [resource, show, notes, priority])),
+      JSON.stringify(
+        available.map(({ resource, show, notes, priority, idleSinceMs }) => [
+          resource,
+          show,
+          notes,
+          priority,
+          idleSinceMs,
+        ]),
+      ),
     )
     .slice(0, 20)

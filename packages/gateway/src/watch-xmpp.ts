@@ -682,5 +682,6 @@ class Turn {
 const saysTheSame = (a: ResourcePresence, b: ResourcePresence): boolean =>
   a.show === b.show &&
   a.priority === b.priority &&
+  a.idleSinceMs === b.idleSinceMs &&
   a.notes.length === b.notes.length &&
   a.notes.every((note, at) => note.text === b.notes[at]?.text && note.lang === b.notes[at]?.lang)

@@ -1,7 +1,7 @@
 import type { Hashes } from '@stox/kernel'
 import { formatSipUri } from '@stox/sip'
 import type { Pidf, PidfNote, PidfTuple } from '@stox/sip'
-import { bareJid } from '@stox/xmpp'
+import { bareJid, parseIdle } from '@stox/xmpp'
 import type { Jid, PresenceStanza, Show } from '@stox/xmpp'
 import { jidToInstantUri, jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
@@ -14,6 +14,8 @@ export interface ResourcePresence {
   readonly show: Show | null
   readonly notes: readonly { readonly lang: string | null; readonly text: string }[]
   readonly priority: number
+  /** Since when nobody has touched it, where it says so. @see XEP-0319 */
+  readonly idleSinceMs?: number
   readonly atMs: number
 }
 
@@ -21,13 +23,21 @@ export interface ResourcePresence {
 const LONGEST_NOTE = 1024
 const cut = (text: string): string => (text.length <= LONGEST_NOTE ? text : [...text].slice(0, LONGEST_NOTE).join(''))
 
-export const resourceOfPresence = (presence: PresenceStanza, atMs: number): ResourcePresence => ({
-  resource: presence.from.resource ?? '',
-  show: presence.show ?? null,
-  notes: presence.statuses.map((status) => ({ lang: status.lang ?? null, text: cut(status.text) })),
-  priority: presence.priority,
-  atMs,
-})
+export function resourceOfPresence(presence: PresenceStanza, atMs: number): ResourcePresence {
+  const idleSinceMs = parseIdle(presence.element)
+  return {
+    resource: presence.from.resource ?? '',
+    show: presence.show ?? null,
+    notes: presence.statuses.map((status) => ({ lang: status.lang ?? null, text: cut(status.text) })),
+    priority: presence.priority,
+    ...(idleSinceMs === undefined ? {} : { idleSinceMs }),
+    atMs,
+  }
+}
+
+/** @see RFC 4480 §3.14 */
+const idleOf = (one: ResourcePresence | undefined): Pick<PidfTuple, 'idle' | 'idleSince'> =>
+  one?.idleSinceMs === undefined ? { idle: false } : { idle: true, idleSince: new Date(one.idleSinceMs).toISOString() }
 
 // Of xs:ID. @see RFC 3863 §4.1.2
 const NC_NAME = /^[A-Za-z0-9_.-]+$/
@@ -76,7 +86,7 @@ export function presenceToPidf(state: PresenceDocument, hashes: Hashes): Pidf {
     notes: one.notes.map((note): PidfNote => ({ lang: note.lang ?? undefined, text: note.text })),
     timestamp,
     activities: [],
-    idle: false,
+    ...idleOf(one),
   }))
   const open = new Set(state.available.map((one) => one.resource))
   for (const resource of state.gone) if (!open.has(resource)) tuples.push(closed(resource))
@@ -86,10 +96,14 @@ export function presenceToPidf(state: PresenceDocument, hashes: Hashes): Pidf {
     (a, b) => REACH[b.show ?? 'none'] - REACH[a.show ?? 'none'] || b.priority - a.priority,
   )[0]
   const activity = best === undefined ? undefined : ACTIVITY_FOR_SHOW[best.show ?? 'none']
+  const idle = idleOf(best)
   return {
     entity: jidToInstantUri('pres', bare),
     tuples,
-    person: activity === undefined ? undefined : { activities: [activity], notes: [], idle: false },
+    person:
+      activity === undefined && !idle.idle
+        ? undefined
+        : { activities: activity === undefined ? [] : [activity], notes: [], ...idle },
     notes: [],
   }
 }

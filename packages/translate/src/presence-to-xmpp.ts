@@ -1,6 +1,6 @@
 import { parseSipUri, uriParamToText } from '@stox/sip'
 import type { Pidf, PidfNote, PidfShow, PidfTuple } from '@stox/sip'
-import { newPresence, prepResource } from '@stox/xmpp'
+import { idleElement, newPresence, parseDateTime, prepResource } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
 import { SHOW_FOR_ACTIVITY, SHOW_FOR_EXTENDED, contactToPriority } from './presence-tables.ts'
 
@@ -12,6 +12,8 @@ export interface DevicePresence {
   readonly notes: readonly { readonly lang: string | null; readonly text: string }[]
   /** Null when the document names none: the element is left out. */
   readonly priority: number | null
+  /** Since when nobody has touched it, where the document says so. */
+  readonly idleSinceMs?: number
 }
 
 /** More devices than this are not shown. @see mapping D.8 */
@@ -27,6 +29,12 @@ function showOf(tuple: PidfTuple, pidf: Pidf): PidfShow | 'unavailable' | undefi
   if (row !== undefined) return row.show
   if (tuple.extended !== undefined && tuple.extended in SHOW_FOR_EXTENDED) return SHOW_FOR_EXTENDED[tuple.extended]
   return tuple.idle || pidf.person?.idle === true ? 'away' : undefined
+}
+
+/** @see RFC 4480 §3.14 */
+function idleOf(tuple: PidfTuple, { person }: Pidf): Pick<DevicePresence, 'idleSinceMs'> {
+  const since = parseDateTime(tuple.idle ? tuple.idleSince : person?.idle === true ? person.idleSince : undefined)
+  return since === undefined ? {} : { idleSinceMs: since }
 }
 
 /** The `gr` of the contact, else the tuple's id without our own prefix. @see RFC 8048 §6.3 */
@@ -65,6 +73,7 @@ export function devicesOfPidf(pidf: Pidf): readonly DevicePresence[] {
         text: note.text.slice(0, LONGEST_NOTE),
       })),
       priority: tuple.contactPriority === undefined ? null : contactToPriority(tuple.contactPriority),
+      ...idleOf(tuple, pidf),
     })
     if (devices.length === MOST_DEVICES) break
   }
@@ -75,6 +84,7 @@ const sameDevice = (a: DevicePresence, b: DevicePresence): boolean =>
   a.resource === b.resource &&
   a.show === b.show &&
   a.priority === b.priority &&
+  a.idleSinceMs === b.idleSinceMs &&
   a.notes.length === b.notes.length &&
   a.notes.every((note, index) => note.text === b.notes[index]?.text && note.lang === b.notes[index]?.lang)
 
@@ -94,6 +104,7 @@ export const deviceToPresence = (device: DevicePresence, addresses: PresenceAddr
     show: device.show ?? undefined,
     statuses: device.notes.map((note) => ({ lang: note.lang ?? undefined, text: note.text })),
     priority: device.priority ?? undefined,
+    ...(device.idleSinceMs === undefined ? {} : { extra: [idleElement(device.idleSinceMs)] }),
   })
 
 /** No show and no priority with `unavailable`. @see RFC 6121 §4.7.2 */

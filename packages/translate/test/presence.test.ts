@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import type { Hashes } from '@stox/kernel'
 import { formatPidf, parsePidf } from '@stox/sip'
 import type { Pidf, PidfTuple } from '@stox/sip'
-import { formatJid, parseJid } from '@stox/xmpp'
+import { formatJid, parseIdle, parseJid, parseStanzaText } from '@stox/xmpp'
 import {
   contactToPriority,
+  deviceToPresence,
   devicesOfPidf,
   presenceChanges,
   presenceToPidf,
   priorityToContact,
+  resourceOfPresence,
   tupleIdOf,
   unavailableFrom,
 } from '@stox/translate'
@@ -128,17 +130,77 @@ const pidf = (tuples: readonly PidfTuple[], some: Partial<Pidf> = {}): Pidf => (
   ...some,
 })
 
+/** An RPID activity that says this much. @see RFC 4480 §3.2 */
+const row =
+  (show: DevicePresence['show']) =>
+  (activity: string): [string, Partial<PidfTuple>, DevicePresence['show']] => [
+    activity,
+    { activities: [activity] },
+    show,
+  ]
+
+describe('D.7, XEP-0319: since when nobody is there', () => {
+  const since = '2026-01-01T11:30:00.000Z'
+  const idleSinceMs = Date.parse(since)
+  const heard = (xml: string): ResourcePresence => {
+    const stanza = parseStanzaText(
+      `<presence xmlns='jabber:server' from='juliet@example.com/balcony' to='romeo@example.net'>${xml}</presence>`,
+    )
+    if (!stanza.ok || stanza.value.kind !== 'presence') throw new Error(xml)
+    return resourceOfPresence(stanza.value, AT)
+  }
+  test.each([
+    ['in UTC', `<idle xmlns='urn:xmpp:idle:1' since='${since}'/>`, idleSinceMs],
+    ['in another zone', `<idle xmlns='urn:xmpp:idle:1' since='2026-01-01T12:30:00+01:00'/>`, idleSinceMs],
+    ['that is no time', `<idle xmlns='urn:xmpp:idle:1' since='yesterday'/>`, undefined],
+    ['of another namespace', `<idle xmlns='urn:x' since='${since}'/>`, undefined],
+    ['none', '<show>away</show>', undefined],
+  ])('%s', (_what, xml, expected) => expect(heard(xml).idleSinceMs).toBe(expected))
+
+  test('XMPP to SIP: user-input idle with last-input, of the tuple and of the person', () => {
+    const xml = formatPidf(document([resource('balcony', { idleSinceMs })]))
+    expect(xml).toContain(`<rpid:user-input last-input='${since}'>idle</rpid:user-input>`)
+    const parsed = parsePidf(xml)
+    if (!parsed.ok) throw new Error(parsed.failure.detail)
+    expect(parsed.value.tuples[0]).toMatchObject({ idle: true, idleSince: since })
+    expect(parsed.value.person).toEqual({ activities: [], notes: [], idle: true, idleSince: since })
+  })
+  test.each<[string, Partial<PidfTuple>, Pidf['person'], number | undefined]>([
+    ['of the tuple', { idle: true, idleSince: since }, undefined, idleSinceMs],
+    ['of the person', {}, { activities: [], notes: [], idle: true, idleSince: since }, idleSinceMs],
+    ['that does not say since when', { idle: true }, undefined, undefined],
+    ['that says it wrongly', { idle: true, idleSince: 'noon' }, undefined, undefined],
+    ['none', {}, { activities: [], notes: [], idle: false }, undefined],
+  ])('SIP to XMPP: %s', (_what, some, person, expected) => {
+    const [device] = devicesOfPidf(pidf([tuple(some)], { person }))
+    expect(device?.idleSinceMs).toBe(expected)
+    if (device === undefined) throw new Error('no device')
+    expect(parseIdle(deviceToPresence(device, { from: romeo, to: juliet }).element)).toBe(expected)
+  })
+  test('who touches his device again is told so', () => {
+    const [before] = devicesOfPidf(pidf([tuple({ idle: true, idleSince: since, activities: ['away'] })]))
+    const [after] = devicesOfPidf(pidf([tuple({ activities: ['away'] })]))
+    if (before === undefined || after === undefined) throw new Error('no device')
+    expect(presenceChanges([before], [after], { from: romeo, to: juliet })).toHaveLength(1)
+    expect(presenceChanges([before], [before], { from: romeo, to: juliet })).toEqual([])
+  })
+})
+
 describe('RFC 8048 §4.3, table 2: PIDF as XMPP presence', () => {
   test.each<[string, Partial<PidfTuple>, DevicePresence['show'] | 'closed']>([
     ['open [8048-4.3.basic]', {}, null],
     ['closed', { basic: 'closed', show: 'away' }, 'closed'],
     ['show [8048-4.3.show]', { show: 'xa', activities: ['busy'] }, 'xa'],
-    ['busy', { activities: ['busy'] }, 'dnd'],
-    ['on-the-phone', { activities: ['on-the-phone'] }, 'dnd'],
+    ...['busy', 'on-the-phone', 'meeting', 'appointment', 'presentation', 'performance', 'worship'].map(row('dnd')),
+    ...['vacation', 'holiday', 'permanent-absence', 'sleeping'].map(row('xa')),
+    ...['away', 'breakfast', 'lunch', 'dinner', 'meal', 'in-transit', 'steering', 'travel', 'shopping'].map(
+      row('away'),
+    ),
+    ...['working', 'other', 'unknown', 'playing', 'tv', 'spectator', 'looking-for-work'].map(row(null)),
     ['dnd wins over away', { activities: ['away', 'meeting'] }, 'dnd'],
-    ['vacation', { activities: ['vacation'] }, 'xa'],
-    ['lunch', { activities: ['lunch'] }, 'away'],
-    ['working', { activities: ['working'] }, null],
+    ['an activity wins over idle', { activities: ['vacation'], idle: true }, 'xa'],
+    ['no activity', { activities: [] }, null],
+    ['extended away', { extended: 'away' }, 'away'],
     ['idle', { idle: true }, 'away'],
     ['extended busy', { extended: 'busy' }, 'dnd'],
     ['extended available', { extended: 'available' }, null],

@@ -37,6 +37,8 @@ export interface PidfTuple {
   readonly activities: readonly string[]
   /** RPID user-input idle. @see RFC 4480 §3.14 */
   readonly idle: boolean
+  /** As written, where it says so: since when. */
+  readonly idleSince?: string
   /** RPID relationship, left out for `self`: a tuple with one speaks of someone else. @see RFC 4480 §3.9 */
   readonly relationship?: string
 }
@@ -45,6 +47,7 @@ export interface PidfPerson {
   readonly activities: readonly string[]
   readonly notes: readonly PidfNote[]
   readonly idle: boolean
+  readonly idleSince?: string
 }
 
 export interface Pidf {
@@ -108,7 +111,7 @@ function readTuple(
     notes: readNotes(tuple, lang),
     timestamp: textIn(tuple, 'timestamp', PIDF_NS) || textIn(tuple, 'timestamp', DATA_MODEL_NS) || undefined,
     activities: [tuple, status].flatMap((place) => (place === undefined ? [] : readActivities(place, nowMs))),
-    idle: isIdle(tuple) || (status !== undefined && isIdle(status)),
+    ...readIdle(status === undefined ? [tuple] : [tuple, status]),
     ...(relationship === undefined ? {} : { relationship }),
   }
 }
@@ -121,7 +124,7 @@ function readPerson(person: XmlElement, outerLang: string | undefined, nowMs: nu
   return {
     activities: readActivities(person, nowMs),
     notes: [...readNotes(person, lang), ...inActivities],
-    idle: isIdle(person),
+    ...readIdle([person]),
   }
 }
 
@@ -170,8 +173,13 @@ function isCurrent(element: XmlElement, nowMs: number | undefined): boolean {
   return !(nowMs < from) && !(nowMs >= until)
 }
 
-const isIdle = (parent: XmlElement): boolean =>
-  childrenOf(parent).some((child) => isRpid(child, 'user-input') && textOf(child).trim() === 'idle')
+function readIdle(places: readonly XmlElement[]): { readonly idle: boolean; readonly idleSince?: string } {
+  const input = places
+    .flatMap((place) => childrenOf(place))
+    .find((child) => isRpid(child, 'user-input') && textOf(child).trim() === 'idle')
+  const since = input === undefined ? undefined : attrOf(input, 'last-input')
+  return { idle: input !== undefined, ...(since === undefined ? {} : { idleSince: since }) }
+}
 
 function relationshipOf(tuple: XmlElement): string | undefined {
   const relationship = childrenOf(tuple).find((child) => isRpid(child, 'relationship'))
@@ -218,11 +226,11 @@ const personElement = (person: PidfPerson): XmlElement =>
 
 const noteElement = (name: string, note: PidfNote): XmlElement => el(name, { 'xml:lang': note.lang }, note.text)
 
-function richElements(rich: { readonly activities: readonly string[]; readonly idle: boolean }): XmlElement[] {
+function richElements(rich: Pick<PidfPerson, 'activities' | 'idle' | 'idleSince'>): XmlElement[] {
   const elements: XmlElement[] = []
   if (rich.activities.length > 0) {
     elements.push(el('rpid:activities', {}, ...rich.activities.map((activity) => el(`rpid:${activity}`))))
   }
-  if (rich.idle) elements.push(el('rpid:user-input', {}, 'idle'))
+  if (rich.idle) elements.push(el('rpid:user-input', { 'last-input': rich.idleSince }, 'idle'))
   return elements
 }

@@ -273,6 +273,23 @@ describe('RFC 3857: who watches', () => {
     expect(at.heard().filter((one) => one.startsWith('subscribe '))).toEqual([])
   })
 
+  test('he says no, and is asked again by whoever comes back after an hour, not before', async () => {
+    const at = await known()
+    const comesBack = async (version: number): Promise<readonly string[]> => {
+      at.heard()
+      await at.told([[JULIET, 'terminated']], { version, state: 'partial' })
+      await at.told([[JULIET, 'pending']], { version: version + 1, state: 'partial' })
+      return at.heard().filter((one) => one.startsWith('subscribe '))
+    }
+    await at.told([[JULIET, 'pending']])
+    await at.xmpp(JULIET, "type='unsubscribed'")
+    expect(await comesBack(1)).toEqual([])
+    await at.later(3_500_000)
+    expect(await comesBack(3)).toEqual([])
+    await at.later(100_000)
+    expect(await comesBack(5)).toEqual([`subscribe ${JULIET} > ${ROMEO}`])
+  })
+
   test('watchers of other domains are no matter of ours', async () => {
     const at = await known()
     at.heard()
@@ -473,6 +490,38 @@ describe('the end, and the beginning', () => {
     expect(at.asked().filter((one) => one.startsWith('PUBLISH') && !/ e\d+$/.test(one))).toEqual([])
     expect(at.owner.shows).toEqual([`pres:${ROMEO} ID-desk:open:away`])
     expect(at.heard().filter((one) => one.startsWith('subscribe '))).toEqual([])
+  })
+
+  test('an etag is on the disk before anything follows from it', async () => {
+    const at = new World()
+    const kept: (string | null)[] = []
+    const { publications } = at.stage.store
+    const put = publications.put.bind(publications) as (...args: unknown[]) => Promise<void>
+    publications.put = ((record: { data: string }, options?: { durable: true }) => {
+      const { publication } = JSON.parse(record.data) as { publication: { etag: string | null } }
+      if (options?.durable === true) kept.push(publication.etag)
+      return put(record, options)
+    }) as typeof publications.put
+    await at.start()
+    await at.xmpp(NURSE, "type='subscribe'")
+    await at.told([[JULIET, 'active']])
+    await at.xmpp(JULIET, "type='subscribed'")
+    await at.shows('desk', '', JULIET)
+    await at.later(6000)
+    await at.shows('desk', '<show>away</show>', JULIET)
+    expect(kept).toEqual(['e1', 'e2'])
+  })
+
+  test('kill -9, and both he and the publication are gone meanwhile: what is not known is not published', async () => {
+    const at = await published()
+    at.stop()
+    at.owner.publications.clear()
+    at.asked()
+    await at.start()
+    for (let step = 0; step < 50; step += 1) await at.later(200)
+    expect(at.asked().filter((one) => one.startsWith('PUBLISH'))).toEqual([
+      'PUBLISH sip:romeo@montague.example presence 3600 e1',
+    ])
   })
 
   test('kill -9, and he is gone meanwhile: removed once he has not answered', async () => {

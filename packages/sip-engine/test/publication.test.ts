@@ -171,6 +171,11 @@ describe('RFC 3903 §4, §9: one at a time, and not too fast', () => {
     expect(driver.told.at(-1)).toBe('<dnd/>, e1, 3600')
   })
 
+  test('a refresh that falls due while a change is under way is done by it', () => {
+    const driver = published().later(5000).changed('away').timer('refresh').reply(200, ok('e2'))
+    expect([driver.sent.length, driver.state.refreshDue]).toEqual([2, false])
+  })
+
   test('changes within the interval go together, at its end [3903-9.1]', () => {
     const driver = published().later(1000).changed('away').later(1000).changed('dnd')
     expect(driver.sent).toHaveLength(1)

@@ -219,6 +219,7 @@ export async function startGateway(
       expiresS: config.presence.expiresS,
       intervalMs: config.presence.notifyIntervalMs,
       noteListed: (watcher, contact, listed) => keeper.noteListed(watcher, contact, listed),
+      isApproved: (watcher, contact) => keeper.isApproved(watcher, contact),
     })
     const keeper: PresenceKeeper = new PresenceKeeper({
       clock,

@@ -326,6 +326,11 @@ export class PresenceKeeper {
     return entry?.authorization === 'pending' || entry?.authorization === 'active'
   }
 
+  /** The XMPP user has let the SIP user in. */
+  isApproved(watcher: Jid, contact: Jid): boolean {
+    return this.#table.find('sip-watches-xmpp', watcher, contact)?.authorization === 'active'
+  }
+
   /** Undefined: he may see nothing of him, or we do not know. */
   shownResources(sipUser: Jid, xmppUser: Jid): readonly string[] | undefined {
     const entry = this.#table.find('xmpp-watches-sip', xmppUser, sipUser)

@@ -2,12 +2,12 @@ import type { Clock, Hashes, Ids, Log, Timer, Timers } from '@stox/kernel'
 import type { PublicationRow } from '@stox/admin-api'
 import { decideOutbound } from '@stox/federation'
 import type { FederationIndex, ServedDomain } from '@stox/federation'
-import { PIDF_TYPE, WATCHERINFO_TYPE, formatPidf, newSipResponse, parseSipUri } from '@stox/sip'
+import { WATCHERINFO_TYPE, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { dialogKeyOf, nameOfPublication } from '@stox/sip-engine'
 import type { PublicationOrder, PublicationReport, PublishedDocument, SubscriptionOrder } from '@stox/sip-engine'
 import type { PublicationStore } from '@stox/store'
-import { jidToSipText, presenceToPidf, sipUriToJid } from '@stox/translate'
+import { jidToSipText } from '@stox/translate'
 import type { GruuPolicy } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
 import { bareJid, formatBareJid } from '@stox/xmpp'
@@ -17,7 +17,8 @@ import type { OwnAddress, SipRoute } from './choose-route.ts'
 import { contactUriOf } from './contact-uri.ts'
 import { advanceForeignUser, foreignUserKey, newForeignUser } from './foreign-user.ts'
 import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
-import { fingerprintOf, mergedPresence } from './merged-presence.ts'
+import { publishedDocument, shownUnapproved, watcherJid } from './published-document.ts'
+import { domainsAt, publishingDomains } from './publishing-domains.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
 import { sipEnd, xmppEnd } from './watch-entry.ts'
@@ -38,6 +39,7 @@ export interface PublishPresenceDeps {
   readonly intervalMs: number
   /** The watcher's server says that he has begun to watch, or has ended. */
   noteListed(watcher: Jid, contact: Jid, listed: boolean): void
+  isApproved(watcher: Jid, contact: Jid): boolean
 }
 
 /** So many are taken up in a second after a restart. @see mapping D.10 */
@@ -138,6 +140,7 @@ export class PresencePublisher {
 
   /** The federation model has changed: with it, who may be published, and where. */
   modelChanged(entries: Iterable<WatchEntry>): void {
+    if (this.#sites.size === 0 && publishingDomains(this.#deps.index()).size === 0) return
     let joined = 0
     for (const entry of entries) if (this.noteWatch(entry, true, Math.floor(joined / RESUMED_PER_S) * 1000)) joined += 1
   }
@@ -148,6 +151,7 @@ export class PresencePublisher {
     const local = index.localDomain(sipEnd(entry).domain)
     if (local?.presence.mode !== 'publish') return undefined
     const user = xmppEnd(entry)
+    if (user.local === undefined) return undefined
     const asked = { fromDomain: local.domain, toDomain: user.domain, kind: 'presence' } as const
     return decideOutbound(index, asked).allowed ? `${formatBareJid(user)}|${local.route}` : undefined
   }
@@ -334,8 +338,9 @@ export class PresencePublisher {
   #noteWatchers(site: Site, uris: readonly string[], listed: boolean): void {
     for (const uri of uris) {
       const watcher = watcherJid(uri)
-      if (watcher !== undefined && this.#domainOf(site, watcher) !== undefined)
-        this.#deps.noteListed(watcher, site.jid, listed)
+      if (watcher === undefined) continue
+      const local = this.#deps.index().localDomain(watcher.domain)
+      if (local?.presence.mode === 'publish') this.#deps.noteListed(watcher, site.jid, listed)
     }
   }
 
@@ -346,49 +351,42 @@ export class PresencePublisher {
     return { nowMs: clock.wallMs(), ids, document: () => this.#document(site), order: () => this.#order(site) }
   }
 
-  /** What he shows to those whom he has approved. */
+  /** What he shows to those whom he has approved, and nothing while others would see it. @see docs/adr/0010 */
   #document(site: Site): PublishedDocument {
     const approved = [...site.watches.values()].filter(
       (entry): entry is EntryOf<'sip-watches-xmpp'> =>
         entry.direction === 'sip-watches-xmpp' && entry.authorization === 'active',
     )
-    if (this.#isWithheld(site, approved) || approved.length === 0) return { kind: 'nothing' }
-    if (approved.some(({ awaitsResumption, watch }) => awaitsResumption || watch.resuming)) return { kind: 'unknown' }
-    const available = mergedPresence(approved.map(({ watch }) => watch))
-    if (available === undefined) return { kind: 'unknown' }
-    if (available.length === 0) return { kind: 'nothing' }
-    const { hashes, clock, gruu } = this.#deps
-    return {
-      kind: 'document',
-      contentType: PIDF_TYPE,
-      fingerprint: fingerprintOf(available, hashes),
-      body: () => {
-        const policy = this.#routeOf(site)?.rules.gruu ?? gruu
-        const state = { contact: site.jid, available, gone: [], atMs: clock.wallMs(), gruu: policy }
-        return formatPidf(presenceToPidf(state, hashes))
-      },
-    }
+    this.#noteWithheld(site, approved.length === 0 ? undefined : this.#shownUnapproved(site))
+    if (site.withheldFrom !== undefined) return { kind: 'nothing' }
+    if (approved.some(({ awaitsResumption }) => awaitsResumption)) return { kind: 'unknown' }
+    const { hashes, clock } = this.#deps
+    const gruu = this.#routeOf(site)?.rules.gruu ?? this.#deps.gruu
+    const watches = approved.map(({ watch }) => watch)
+    return publishedDocument(site.jid, watches, { hashes, nowMs: clock.wallMs(), gruu })
   }
 
-  /** The server lets somebody see him whom he has not approved, and his domain does not say that it may. @see docs/adr/0010 */
-  #isWithheld(site: Site, approved: readonly EntryOf<'sip-watches-xmpp'>[]): boolean {
-    const known = new Set(approved.map(({ watcher }) => formatBareJid(watcher)))
-    const strict = this.#domainsOf(site).some(({ presence }) => presence.unapproved === 'withhold')
-    const unapproved = site.user.watchers.watchers.find(({ status, uri }) => {
-      if (status !== 'active' || approved.length === 0) return false
-      const watcher = watcherJid(uri)
-      if (watcher === undefined) return strict
-      const own = this.#domainOf(site, watcher)?.presence.unapproved
-      return (own === undefined ? strict : own === 'withhold') && !known.has(formatBareJid(watcher))
-    })
-    if (unapproved?.uri !== site.withheldFrom && unapproved !== undefined)
-      this.#deps.log.warn('presence-withheld', {
-        user: site.user.user,
-        from: unapproved.uri,
-        detail: `the SIP server lets ${unapproved.uri} see ${site.user.user}, who has not approved; see presence.unapproved`,
-      })
-    site.withheldFrom = unapproved?.uri
-    return unapproved !== undefined
+  #shownUnapproved(site: Site): string | undefined {
+    const index = this.#deps.index()
+    const shows = (local: ServedDomain): boolean => local.presence.unapproved === 'show'
+    const allShow = domainsAt(index, site.user.route).every(shows)
+    return shownUnapproved(
+      site.user.watchers.watchers,
+      (watcher) => this.#deps.isApproved(watcher, site.jid),
+      (domain) => {
+        const local = domain === undefined ? undefined : index.localDomain(domain)
+        return local?.presence.mode === 'publish' ? shows(local) : allShow
+      },
+    )
+  }
+
+  #noteWithheld(site: Site, from: string | undefined): void {
+    if (from !== undefined && from !== site.withheldFrom) {
+      const { user } = site.user
+      const detail = `the SIP server lets ${from} see ${user}, who has not approved; see presence.unapproved`
+      this.#deps.log.warn('presence-withheld', { user, from, detail })
+    }
+    site.withheldFrom = from
   }
 
   #publicationOrder(user: Jid): PublicationOrder {
@@ -419,23 +417,10 @@ export class PresencePublisher {
   }
 
   #routeOf(site: Site): SipRoute | undefined {
-    const [local] = this.#domainsOf(site)
-    if (local === undefined) return undefined
-    return chooseRoute(this.#deps.index(), local.domain, this.#deps.gruu, this.#deps.sipAddress)
-  }
-
-  /** The domains whose users find him at that server. */
-  #domainsOf(site: Site): readonly ServedDomain[] {
     const index = this.#deps.index()
-    return index.model.localDomains.flatMap(({ domain }) => {
-      const local = index.localDomain(domain)
-      return local?.presence.mode === 'publish' && local.route === site.user.route ? [local] : []
-    })
-  }
-
-  #domainOf(site: Site, watcher: Jid): ServedDomain | undefined {
-    const local = this.#deps.index().localDomain(watcher.domain)
-    return local?.presence.mode === 'publish' && local.route === site.user.route ? local : undefined
+    const [local] = domainsAt(index, site.user.route)
+    if (local === undefined) return undefined
+    return chooseRoute(index, local.domain, this.#deps.gruu, this.#deps.sipAddress)
   }
 
   #readable(id: string, data: string): ForeignUser | undefined {
@@ -455,11 +440,4 @@ function stateOf({ user, withheldFrom }: Site): PublicationRow['state'] {
   const name = nameOfPublication(user.publication)
   if (user.leaving || name === 'ended') return 'leaving'
   return name === 'idle' && withheldFrom !== undefined ? 'withheld' : name
-}
-
-function watcherJid(text: string): Jid | undefined {
-  const uri = parseSipUri(text)
-  if (!uri.ok) return undefined
-  const jid = sipUriToJid(uri.value)
-  return jid.ok && jid.value.local !== undefined ? bareJid(jid.value) : undefined
 }

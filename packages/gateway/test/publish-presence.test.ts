@@ -104,6 +104,7 @@ class World {
       expiresS: 3600,
       intervalMs: 5000,
       noteListed: (watcher, contact, listed) => this.keeper.noteListed(watcher, contact, listed),
+      isApproved: (watcher, contact) => this.keeper.isApproved(watcher, contact),
     })
     this.publisher = publisher
     this.keeper = presenceKeeper(stage, index, 5000, {
@@ -439,6 +440,24 @@ describe('RFC 3903: what is published', () => {
     await at.xmpp(NURSE, "type='subscribed'")
     await at.later(6000)
     expect(at.owner.shows).toEqual([`pres:${ROMEO} ID-desk:open`])
+  })
+
+  test('two domains, each with its own way to the same server: his watchers there are those of both', async () => {
+    const at = await published()
+    const second = 'sip:127.0.0.1:5060;transport=tcp'
+    const [first] = at.model.localDomains
+    if (first === undefined) throw new Error('no domain')
+    const verona = localDomainSchema.parse({ ...first, domain: 'verona.example', route: second })
+    await at.change({ localDomains: [first, verona] })
+    await at.told([['paris@verona.example', 'active']], { version: 1, state: 'partial' })
+    expect(at.heard()).toEqual([`subscribe paris@verona.example > ${ROMEO}`])
+    await at.later(6000)
+    expect(at.owner.shows).toEqual([])
+    await at.xmpp('paris@verona.example', "type='subscribed'")
+    await at.shows('desk', '', JULIET, 'paris@verona.example')
+    await at.later(6000)
+    const shown = `pres:${ROMEO} ID-desk:open`
+    expect(at.owner.shows).toEqual([shown, shown])
   })
 
   test('somebody from nowhere that we know watches: withheld', async () => {

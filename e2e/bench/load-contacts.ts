@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { KeyPair } from '../src/certificates.ts'
 import { S2sPartner } from '../src/s2s-partner.ts'
 import { attrOf, isElement, XmlCutter } from '../src/xml-text.ts'
-import { nobody, type LoadEnd, type LoadListener } from './load-end.ts'
+import { nobody, seqIn, type LoadEnd, type LoadListener } from './load-end.ts'
 
 export interface ContactsOptions {
   readonly domain: string
@@ -14,7 +14,7 @@ export interface ContactsOptions {
 }
 
 /** Each watcher has so many contacts: fewer than what one may have at most. */
-const CONTACTS = 100
+export const CONTACTS = 100
 
 /**
  * A partner's users whom SIP users watch: everybody who asks may, and is told at once who is there. Subscription `n` is
@@ -26,6 +26,8 @@ export class XmppContacts implements LoadEnd {
   changesFrom = Number.POSITIVE_INFINITY
   /** The subscriptions whose contacts change. */
   watched: readonly number[] = []
+  /** One of ours may watch whom he has asked. */
+  letIn: () => void = () => undefined
   readonly #options: ContactsOptions
   readonly #partner: S2sPartner
   readonly #cutter = new XmlCutter()
@@ -66,6 +68,27 @@ export class XmppContacts implements LoadEnd {
     this.#tell(seq, ...peopleOf(this.subscriptionOf(seq)))
   }
 
+  /** A change that one watcher is told of. */
+  tell(seq: number, subscription: number): void {
+    this.#tell(seq, ...peopleOf(subscription))
+  }
+
+  /** One of ours asks to watch the SIP user of that name. */
+  ask(watcher: number, contact: string): void {
+    const { domain, remote } = this.#options
+    this.#noted.push(
+      `<presence from='x${watcher}@${domain}' to='${contact}@${remote}' type='subscribe' id='x${watcher}'/>`,
+    )
+  }
+
+  /** A message beside all that. */
+  write(seq: number, to: string): void {
+    const { domain, remote } = this.#options
+    this.#noted.push(
+      `<message from='x@${domain}/load' to='${to}@${remote}' type='chat' id='m${seq}'><body>m:${seq}:</body></message>`,
+    )
+  }
+
   subscriptionOf(seq: number): number {
     return seq < this.changesFrom ? seq : (this.watched[seq % this.watched.length] ?? seq)
   }
@@ -92,6 +115,10 @@ export class XmppContacts implements LoadEnd {
     for (const xml of this.#cutter.push(chunk.toString('latin1'))) {
       if (!isElement(xml, 'presence')) continue
       const type = attrOf(xml, 'type')
+      if (type === undefined) {
+        const seq = seqIn(xml)
+        if (seq >= 0) this.listener.arrived(seq)
+      } else if (type === 'subscribed') this.letIn()
       if (type !== 'subscribe' && type !== 'probe') continue
       const [watcher = '', contact = ''] = [attrOf(xml, 'from'), attrOf(xml, 'to')].map((jid) => jid?.split('@')[0])
       if (type === 'subscribe')

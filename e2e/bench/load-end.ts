@@ -4,8 +4,8 @@ export interface LoadListener {
   arrived(seq: number): void
   /** Its sender was told that it was taken. */
   accepted(seq: number): void
-  /** Its sender was told that it failed. */
-  failed(seq: number, why: string): void
+  /** Its sender was told that it failed; with `retryAfterS` it may come again after that. */
+  failed(seq: number, why: string, retryAfterS?: number): void
 }
 
 /** One end of a path under load: messages go in here, or come out, or both. */

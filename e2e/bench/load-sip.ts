@@ -34,6 +34,8 @@ const COPIED: ReadonlySet<string> = new Set([
 /** A SIP server as far as load goes: answers every MESSAGE and NOTIFY with 200, and sends its own with retransmission over UDP. */
 export class SipLoad implements LoadEnd {
   listener: LoadListener = nobody
+  /** What is sent back to a request that is neither MESSAGE nor NOTIFY, answer and all; by UDP. */
+  other: (head: string) => readonly string[] = () => []
   retransmitted = 0
   readonly #options: SipLoadOptions
   readonly #run = Math.random().toString(36).slice(2, 8)
@@ -51,7 +53,10 @@ export class SipLoad implements LoadEnd {
     if (options.transport === 'udp') {
       const socket = createSocket({ type: 'udp4', lookup: (host, _options, done) => done(null, host, 4) })
       socket.on('message', (bytes, peer) => {
-        const answer = this.#take(bytes.toString('latin1'))
+        const text = bytes.toString('latin1')
+        const answer = this.#take(text)
+        if (answer === undefined && !text.startsWith('SIP/2.0 '))
+          for (const one of this.other(text)) socket.send(Buffer.from(one, 'latin1'), peer.port, peer.address)
         if (answer !== undefined) socket.send(Buffer.from(answer, 'latin1'), peer.port, peer.address)
       })
       this.#datagrams = socket
@@ -85,12 +90,18 @@ export class SipLoad implements LoadEnd {
     this.#socket = socket
   }
 
-  send(seq: number): void {
-    const id = `${this.#run}-${seq}`
+  /** `again`: it was refused so often. */
+  send(seq: number, again = 0): void {
+    const id = again === 0 ? `${this.#run}-${seq}` : `${this.#run}-${seq}.${again}`
     const text = this.#options.request?.(seq, id) ?? this.#message(seq, id)
     this.#noted.push(text)
     if (this.#options.transport === 'udp')
       this.#unanswered.set(seq, { bytes: Buffer.from(text, 'latin1'), atMs: performance.now(), times: 0 })
+  }
+
+  /** Without a number: nobody waits for its answer. */
+  post(text: string): void {
+    this.#noted.push(text)
   }
 
   #message(seq: number, id: string): string {
@@ -140,10 +151,10 @@ export class SipLoad implements LoadEnd {
       const at = text.indexOf(`Call-ID: ${this.#run}-`)
       if (status < 200 || at < 0) return undefined
       const start = at + 10 + this.#run.length
-      const seq = Number(text.slice(start, text.indexOf('\r\n', start)))
+      const seq = Math.trunc(Number(text.slice(start, text.indexOf('\r\n', start))))
       this.#unanswered.delete(seq)
       if (status < 300) this.listener.accepted(seq)
-      else this.listener.failed(seq, text.slice(8, text.indexOf('\r\n')))
+      else this.listener.failed(seq, text.slice(8, text.indexOf('\r\n')), retryAfterOf(text))
       return undefined
     }
     if (!text.startsWith('MESSAGE ') && !text.startsWith('NOTIFY ')) return undefined
@@ -174,6 +185,11 @@ export class SipLoad implements LoadEnd {
       if (answers !== '') socket.write(answers, 'latin1')
     })
   }
+}
+
+function retryAfterOf(text: string): number | undefined {
+  const seconds = /\r\nRetry-After: (\d+)/.exec(text)?.[1]
+  return seconds === undefined ? undefined : Number(seconds)
 }
 
 function answerTo(head: string): string {

@@ -1,80 +1,193 @@
 import { selfSigned } from '../src/certificates.ts'
-import { pause, until } from '../src/heard.ts'
+import { pause } from '../src/heard.ts'
 import { dialbackPartner, Pair } from '../src/pair.ts'
 import { PORTS, SIP } from '../src/stage.ts'
-import { peopleOf, XmppContacts } from './load-contacts.ts'
+import { CONTACTS, peopleOf, XmppContacts } from './load-contacts.ts'
 import { nobody } from './load-end.ts'
 import { SipLoad } from './load-sip.ts'
-import { interleave, meter, round, summarise, type Bench } from './measure.ts'
+import { WatchedSipUsers } from './load-watched.ts'
+import { interleave, medianOf, meter, round, summarise, type Bench, type Pids } from './measure.ts'
+import { restart } from './presence-restart.ts'
+import { subscribeAll, watchSipUsers } from './presence-set-up.ts'
 import { memoryMiBOf, residentKiBOf } from './proc.ts'
-import { beginAt, closedLoop, type Path } from './run.ts'
+import { beginAt, closedLoop, takeNumbers, type Counted, type Path } from './run.ts'
 
 const LOAD = 'load.example'
-const WINDOW = 128
-/** So many who asked may wait for their answer: more than the gateway ends in a transaction's time would be lost to it. */
-const UNTOLD = 512
+/** A change that comes before the last one was told takes its place: there are fewer under way than subscriptions. */
+const windowFor = (subscriptions: number): number => Math.max(1, Math.min(128, Math.floor(subscriptions / 2)))
 const NOTIFY_INTERVAL_MS = 100
-const LAST_TOLD_WITHIN_MS = 60_000
-const DIGITS = { notifyPerSecond: 0, p50Ms: 2, p99Ms: 2, cpuMsPer1000: 1, generatorCores: 2, foreignCores: 2 } as const
-type FanOut = Readonly<Record<keyof typeof DIGITS | 'lost', number>>
+/** A change of one contact goes to so many watchers at most. */
+const WATCHERS = 1000
+const LAST_OF_FAN_OUT_WITHIN_MS = 10_000
+
+/** One run of one kind, by the keys of the results. */
+type Run = Readonly<Record<string, number>>
+const DIGITS = {
+  notify: { notifyPerSecond: 0, p50Ms: 2, p99Ms: 2, cpuMsPer1000: 1, generatorCores: 2, foreignCores: 2 },
+  fanOut: { fanOutPerSecond: 0, fanOutMs: 1, fanOutCpuMsPer1000: 1 },
+  stanzas: { stanzasPerSecond: 0, stanzasP50Ms: 2, stanzasP99Ms: 2, stanzasCpuMsPer1000: 1 },
+} as const
+const SUMS = { notify: ['lost'], fanOut: ['fanOutLost'], stanzas: ['stanzasLost'] } as const
 
 const sizes = ({ isQuick }: Bench) => ({
   /** What has not been asked for by then is left out: what there is, is measured. */
-  setUpWithinMs: isQuick ? 20_000 : 180_000,
+  setUpWithinMs: isQuick ? 20_000 : 300_000,
   settleMs: isQuick ? 500 : 12_000,
-  /** As long as we watch how a restarted gateway takes up what it had. */
-  resumeWithinMs: isQuick ? 15_000 : 120_000,
+  /** As long as we watch how a restarted gateway takes up what it had: what it promises, and some more. */
+  resumeWithinMs: isQuick ? 15_000 : 330_000,
+  watchedSipUsers: isQuick ? 20 : 1000,
 })
 
-/** SIP users watch XMPP users: how fast changes reach them, what a subscription takes, and how long a restart. */
+/** Who watches: how fast changes reach watchers either way, what a subscription takes, and how long a restart. */
 export async function benchPresence(bench: Bench, wanted: number): Promise<Readonly<Record<string, unknown>>> {
   const { say } = bench
-  const { settleMs } = sizes(bench)
-  const { pair, sip, contacts } = await open(bench)
-  const gateway = pair.child('gateway').pid()
-  const path: Path = { name: 'presence', from: contacts, to: sip, freedBy: 'arrival' }
+  const { settleMs, setUpWithinMs, resumeWithinMs, watchedSipUsers } = sizes(bench)
+  const { pair, sip, contacts, watched } = await open(bench)
+  const pids = { edge: pair.child('edge').pid(), gateway: pair.child('gateway').pid() }
 
-  const before = residentKiBOf(gateway)
-  const { asked, told, perSecond: subscribedPerSecond } = await subscribeAll(bench, sip, wanted)
-  const subscriptions = told.length
-  contacts.watched = told
-  contacts.changesFrom = asked
+  const before = residentKiBOf(pids.gateway)
+  const setUp = await subscribeAll(sip, wanted, setUpWithinMs)
+  const subscriptions = setUp.told.length
+  contacts.watched = setUp.told
+  contacts.changesFrom = setUp.asked
   await pause(settleMs)
-  const subscriptionKiB = round((residentKiBOf(gateway) - before) / subscriptions, 2)
-  const memoryMiB = memoryMiBOf(gateway)
-  say(`${subscriptions} subscriptions, ${subscribedPerSecond} set up in a second, ${subscriptionKiB} KiB each`)
+  const subscriptionKiB = round((residentKiBOf(pids.gateway) - before) / subscriptions, 2)
+  const memoryMiB = memoryMiBOf(pids.gateway)
+  say(
+    `${subscriptions} subscriptions, ${setUp.perSecond} set up in a second, ${setUp.refused} times told to come again; ` +
+      `${subscriptionKiB} KiB each, the gateway ${memoryMiB.now} MiB, ${memoryMiB.highest} at its highest`,
+  )
+  await watchSipUsers(contacts, watchedSipUsers, setUpWithinMs)
 
-  beginAt(asked)
-  await closedLoop(path, WINDOW, bench.warmUpMs)
-  const pids = { edge: pair.child('edge').pid(), gateway }
-  const run = async (): Promise<FanOut> => {
-    const stop = meter(pids)
-    const counted = await closedLoop(path, WINDOW, bench.phaseMs)
-    const spent = stop()
-    const cpuMs = Object.values(spent.cpuMs).reduce((sum, one) => sum + one, 0)
-    return {
-      notifyPerSecond: counted.perSecond,
-      p50Ms: counted.p50Ms,
-      p99Ms: counted.p99Ms,
-      cpuMsPer1000: (cpuMs * 1000) / counted.arrived,
-      generatorCores: spent.generatorCores,
-      foreignCores: spent.foreignCores,
-      lost: counted.lost,
-    }
-  }
-  const measured = await interleave(bench, [{ name: 'presence', run }], describe)
-  const resumed = await restart(bench, pair, sip, contacts)
+  beginAt(setUp.asked)
+  const changes: Path = { name: 'presence', from: contacts, to: sip, freedBy: 'arrival' }
+  const stanzas: Path = { name: 'stanzas', from: watched, to: contacts, freedBy: 'arrival' }
+  await closedLoop(changes, windowFor(subscriptions), bench.warmUpMs)
+  await closedLoop(stanzas, windowFor(watchedSipUsers), bench.warmUpMs / 4)
+  const measured = await interleave<Run>(
+    bench,
+    [
+      { name: 'notify', run: () => loop(changes, windowFor(subscriptions), bench, pids, namedAs.notify) },
+      { name: 'fanOut', run: () => fanOut({ sip, contacts }, bench, pids) },
+      { name: 'stanzas', run: () => loop(stanzas, windowFor(watchedSipUsers), bench, pids, namedAs.stanzas) },
+    ],
+    (run) =>
+      Object.entries(run)
+        .map(([key, value]) => `${key} ${round(value, 1)}`)
+        .join(', '),
+  )
+  contacts.listener = nobody
+  const resumed = await restart(bench, { pair, sip, contacts }, resumeWithinMs)
+  const kinds = (['notify', 'fanOut', 'stanzas'] as const).map((kind) =>
+    summarise<string, string>(measured.get(kind) ?? [], DIGITS[kind], SUMS[kind]),
+  )
   return {
     presence: {
-      ...summarise<keyof typeof DIGITS, 'lost'>(measured.get('presence') ?? [], DIGITS, ['lost']),
+      ...Object.assign({}, ...kinds),
+      spread: Object.assign({}, ...kinds.map(({ spread }) => spread)),
       subscriptions,
       // Asked for, and never told: nothing of them is in the other figures.
-      untold: asked - subscriptions,
-      subscribedPerSecond,
+      untold: setUp.asked - subscriptions,
+      refused: setUp.refused,
+      subscribedPerSecond: setUp.perSecond,
       subscriptionKiB,
       memoryMiB: { gateway: memoryMiB },
       ...resumed,
     },
+  }
+}
+
+interface Spending {
+  readonly cpuMsPer1000: number
+  readonly generatorCores: number
+  readonly foreignCores: number
+}
+
+const namedAs = {
+  notify: ({ perSecond, p50Ms, p99Ms, lost }: Counted, spending: Spending): Run => ({
+    notifyPerSecond: perSecond,
+    p50Ms,
+    p99Ms,
+    ...spending,
+    lost,
+  }),
+  stanzas: ({ perSecond, p50Ms, p99Ms, lost }: Counted, { cpuMsPer1000 }: Spending): Run => ({
+    stanzasPerSecond: perSecond,
+    stanzasP50Ms: p50Ms,
+    stanzasP99Ms: p99Ms,
+    stanzasCpuMsPer1000: cpuMsPer1000,
+    stanzasLost: lost,
+  }),
+} as const
+
+async function loop(
+  path: Path,
+  window: number,
+  bench: Bench,
+  pids: Pids,
+  named: (counted: Counted, spending: Spending) => Run,
+): Promise<Run> {
+  const stop = meter(pids)
+  const counted = await closedLoop(path, window, bench.phaseMs)
+  return named(counted, spendingOf(stop(), counted.arrived))
+}
+
+function spendingOf(spent: ReturnType<ReturnType<typeof meter>>, items: number): Spending {
+  const cpuMs = Object.values(spent.cpuMs).reduce((sum, one) => sum + one, 0)
+  const { generatorCores, foreignCores } = spent
+  return { cpuMsPer1000: (cpuMs * 1000) / items, generatorCores, foreignCores }
+}
+
+/** One contact after the other changes, each when all watchers of the last have heard of it. */
+async function fanOut(
+  { sip, contacts }: { readonly sip: SipLoad; readonly contacts: XmppContacts },
+  bench: Bench,
+  pids: Pids,
+): Promise<Run> {
+  const watchersOf = new Map<number, number[]>()
+  for (const subscription of contacts.watched) {
+    const contact = subscription % CONTACTS
+    const watchers = watchersOf.get(contact)
+    if (watchers === undefined) watchersOf.set(contact, [subscription])
+    else if (watchers.length < WATCHERS) watchers.push(subscription)
+  }
+  const groups = [...watchersOf.values()]
+  const times: number[] = []
+  let told = 0
+  let lost = 0
+  const stop = meter(pids)
+  const begunMs = performance.now()
+  while (performance.now() - begunMs < bench.phaseMs) {
+    const group = groups[times.length % groups.length] ?? []
+    const first = takeNumbers(group.length)
+    const missing = new Set(group.map((_, at) => first + at))
+    const atMs = performance.now()
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(resolve, LAST_OF_FAN_OUT_WITHIN_MS)
+      sip.listener = {
+        ...nobody,
+        arrived(seq) {
+          missing.delete(seq)
+          if (missing.size > 0) return
+          clearTimeout(late)
+          resolve()
+        },
+      }
+      group.forEach((subscription, at) => contacts.tell(first + at, subscription))
+      contacts.flush()
+    })
+    times.push(performance.now() - atMs)
+    told += group.length - missing.size
+    lost += missing.size
+  }
+  const tookS = (performance.now() - begunMs) / 1000
+  sip.listener = nobody
+  const { cpuMsPer1000 } = spendingOf(stop(), told)
+  return {
+    fanOutPerSecond: told / tookS,
+    fanOutMs: medianOf(times),
+    fanOutCpuMsPer1000: cpuMsPer1000,
+    fanOutLost: lost,
   }
 }
 
@@ -112,115 +225,5 @@ async function open({ stage }: Bench) {
   stage.onEnd(() => contacts.close())
   stage.onEnd(() => sip.close())
   await contacts.connect()
-  return { pair, sip, contacts }
-}
-
-/** Who has been told of the presence that he asked for, by the number in its note. */
-class Told {
-  readonly #told = new Set<number>()
-  readonly #begunMs = performance.now()
-  #lastMs = this.#begunMs
-
-  get count(): number {
-    return this.#told.size
-  }
-
-  get all(): readonly number[] {
-    return [...this.#told]
-  }
-
-  /** From the beginning to the last of them. */
-  get tookS(): number {
-    return (this.#lastMs - this.#begunMs) / 1000
-  }
-
-  note(subscription: number): void {
-    this.#told.add(subscription)
-    this.#lastMs = performance.now()
-  }
-}
-
-/** A SUBSCRIBE after the other, with some under way, until each watcher has been told in a NOTIFY. */
-async function subscribeAll(
-  bench: Bench,
-  sip: SipLoad,
-  wanted: number,
-): Promise<{ readonly asked: number; readonly told: readonly number[]; readonly perSecond: number }> {
-  const endMs = performance.now() + sizes(bench).setUpWithinMs
-  const told = new Told()
-  let asked = 0
-  let answered = 0
-  // Who asks is told a second time within the interval of NOTIFYs, not at once.
-  const hasRoom = (): boolean => asked - answered < WINDOW && asked - told.count < UNTOLD
-  const fill = (): void => {
-    while (hasRoom() && asked < wanted && performance.now() < endMs) {
-      sip.send(asked)
-      asked += 1
-    }
-    sip.flush()
-  }
-  sip.listener = {
-    arrived(seq) {
-      told.note(seq)
-      fill()
-    },
-    accepted() {
-      answered += 1
-      fill()
-    },
-    failed(seq, why) {
-      throw new Error(`subscription ${seq}: ${why}`)
-    },
-  }
-  fill()
-  const isOver = (): boolean => told.count >= asked && (asked >= wanted || performance.now() >= endMs)
-  const withinMs = sizes(bench).setUpWithinMs + LAST_TOLD_WITHIN_MS
-  await until(`${wanted} subscriptions`, isOver, withinMs, 100).catch(() => undefined)
-  sip.listener = nobody
-  if (told.count === 0) throw new Error('nobody was told of the presence that he asked for')
-  return { asked, told: told.all, perSecond: round(told.count / told.tookS, 0) }
-}
-
-/**
- * kill -9 and a new process: a subscription is resumed when its watcher has been told anew. What is not within our time is
- * told as a number, not waited for.
- */
-async function restart(
-  bench: Bench,
-  pair: Pair,
-  sip: SipLoad,
-  contacts: XmppContacts,
-): Promise<Readonly<Record<string, number | null>>> {
-  const subscriptions = contacts.watched.length
-  const { resumeWithinMs } = sizes(bench)
-  await pair.kill9('gateway')
-  const told = new Told()
-  sip.listener = { ...nobody, arrived: (seq) => told.note(contacts.subscriptionOf(seq)) }
-  const begunMs = performance.now()
-  await pair.start('gateway')
-  const known = async (): Promise<boolean> =>
-    (await pair.metric('gateway', 'stox_subscriptions', { direction: 'sip-watches-xmpp' })) >= subscriptions
-  await until('the subscriptions of before', known, resumeWithinMs, 100)
-  const knownS = (performance.now() - begunMs) / 1000
-  await until('all to be resumed', () => told.count >= subscriptions, resumeWithinMs, 100).catch(() => undefined)
-  sip.listener = nobody
-  bench.say(
-    `after kill -9: all known again after ${knownS.toFixed(1)} s, ` +
-      `${told.count} of ${subscriptions} resumed after ${told.tookS.toFixed(1)} s`,
-  )
-  return {
-    knownAfterS: round(knownS, 2),
-    resumed: told.count,
-    /** Null: not all of them in the time that this bench gives it. */
-    resumedAfterS: told.count >= subscriptions ? round(told.tookS, 2) : null,
-    resumedPerSecond: told.count === 0 ? 0 : round(told.count / told.tookS, 0),
-  }
-}
-
-function describe(one: FanOut): string {
-  return (
-    `${one.notifyPerSecond.toFixed(0)} NOTIFY/s, p50 ${one.p50Ms.toFixed(1)} ms p99 ${one.p99Ms.toFixed(1)} ms, ` +
-    `${one.cpuMsPer1000.toFixed(0)} ms CPU per 1000, ${one.lost} lost; ` +
-    `generator ${one.generatorCores.toFixed(2)} cores, others ${one.foreignCores.toFixed(2)}`
-  )
+  return { pair, sip, contacts, watched: new WatchedSipUsers(sip, `${from.address}:${from.port}`) }
 }

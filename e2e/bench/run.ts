@@ -175,6 +175,13 @@ class Phase implements LoadListener {
 /** Numbers go on from phase to phase, so that a late one is nobody's. */
 let nextSeq = 0
 
+/** So many that follow each other; gives the first. */
+export function takeNumbers(count: number): number {
+  const first = nextSeq
+  nextSeq += count
+  return first
+}
+
 /** Smaller numbers mean something else. */
 export function beginAt(seq: number): void {
   nextSeq = Math.max(nextSeq, seq)

@@ -20,6 +20,8 @@ const SOLID: readonly string[] = [
   'messages.sipToXmpp.perSecond',
   'messages.sipToXmpp.cpuMsPer1000',
   'presence.notifyPerSecond',
+  'presence.fanOutPerSecond',
+  'presence.stanzasPerSecond',
   'presence.subscriptionKiB',
   'presence.knownAfterS',
 ]
@@ -38,6 +40,10 @@ const NOTHING_LOST: readonly string[] = [
   'messages.xmppToSip.lost',
   'messages.sipToXmpp.lost',
   'messages.sipToXmpp.failed',
+  'presence.lost',
+  'presence.fanOutLost',
+  'presence.stanzasLost',
+  'presence.untold',
 ]
 
 const at = (json: unknown, path: string): unknown =>

@@ -2,9 +2,11 @@ import type { Clock } from '@stox/kernel'
 
 /** What has not ended by then waits for somebody else, not for us. */
 const OURS_FOR_MS = 2000
-/** How fast we work is measured over so long; slower than this we never count. */
+/** How fast we work is measured over so long, forgotten slowly, for a quiet minute says nothing, and is never less than this. */
 const RATE_OVER_MS = 1000
+const FORGOTTEN_TO = 0.9
 const SLOWEST_PER_S = 50
+const FIRST_PER_S = 500
 const SOONEST_RETRY_S = 1
 const LATEST_RETRY_S = 120
 
@@ -19,7 +21,7 @@ export class NewWorkDoor {
   #count = 0
   #ended = 0
   #sinceMs = 0
-  #perS = SLOWEST_PER_S
+  #perS = FIRST_PER_S
   #nextFreeMs = 0
 
   constructor(clock: Clock, most: number) {
@@ -59,7 +61,7 @@ export class NewWorkDoor {
     this.#ended += 1
     const passedMs = nowMs - this.#sinceMs
     if (passedMs < RATE_OVER_MS) return
-    this.#perS = Math.max(SLOWEST_PER_S, (this.#ended * 1000) / passedMs)
+    this.#perS = Math.max(SLOWEST_PER_S, this.#perS * FORGOTTEN_TO, (this.#ended * 1000) / passedMs)
     this.#ended = 0
     this.#sinceMs = nowMs
   }

@@ -6,6 +6,7 @@ import {
   clientTransactionKey,
   clientTransactionKeyOf,
   startNonInviteClient,
+  T4_MS,
 } from '@stox/sip-engine'
 import type {
   Carrier,
@@ -14,6 +15,7 @@ import type {
   NonInviteClientStep,
   NonInviteClientTimer,
 } from '@stox/sip-engine'
+import { AnsweredRequests } from './answered-requests.ts'
 import type { SipReply } from './sip-endpoint-types.ts'
 
 /** A request on the wire: how to send it (again), and whom to tell how it ended. */
@@ -29,7 +31,7 @@ export interface ClientWire {
 interface Transaction {
   readonly key: string
   state: NonInviteClientState
-  /** Let go of when answered: what remains only recognises late copies. */
+  /** Let go of when it is over. */
   wire: ClientWire | undefined
   provisional: boolean
   readonly timers: { [Name in NonInviteClientTimer]?: Timer | undefined }
@@ -40,16 +42,19 @@ export class ClientTransactions {
   readonly #timers: Timers
   readonly #max: number
   readonly #byKey = new Map<string, Transaction>()
+  readonly #answered: AnsweredRequests
   #retransmitted = 0
   #absorbed = 0
 
   constructor(timers: Timers, max: number) {
     this.#timers = timers
     this.#max = max
+    this.#answered = new AnsweredRequests(timers, T4_MS, max)
   }
 
+  /** Those that wait for late copies are in it. */
   get size(): number {
-    return this.#byKey.size
+    return this.#byKey.size + this.#answered.size
   }
 
   get retransmitted(): number {
@@ -74,9 +79,13 @@ export class ClientTransactions {
   /** False when nobody waits for this response. */
   take(response: SipResponse): boolean {
     const key = clientTransactionKeyOf(response)
-    const transaction = key === undefined ? undefined : this.#byKey.get(key)
-    if (transaction === undefined) return false
-    if (transaction.wire === undefined) this.#absorbed += 1
+    if (key === undefined) return false
+    const transaction = this.#byKey.get(key)
+    if (transaction === undefined) {
+      const isLate = this.#answered.has(key)
+      if (isLate) this.#absorbed += 1
+      return isLate
+    }
     this.#input(transaction, { kind: 'response', status: response.status }, { kind: 'response', response })
     return true
   }
@@ -89,6 +98,7 @@ export class ClientTransactions {
   }
 
   close(): void {
+    this.#answered.close()
     for (const transaction of this.#byKey.values()) {
       const { wire } = transaction
       this.#forget(transaction)
@@ -113,6 +123,12 @@ export class ClientTransactions {
           break
         case 'arm-timer': {
           const { timer } = effect
+          // Nothing but its key is needed to know late copies.
+          if (timer === 'K') {
+            this.#byKey.delete(transaction.key)
+            this.#answered.add(transaction.key)
+            break
+          }
           transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>
             this.#input(transaction, { kind: 'timer', timer }, undefined),
           )

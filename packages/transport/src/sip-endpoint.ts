@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { parseHostPort } from '@stox/kernel'
 import type { Ids, Log, Timers } from '@stox/kernel'
@@ -69,7 +69,12 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'not allowed to use this port',
 }
 
-const bracketed = (host: string): string => (isIPv6(host) ? `[${host}]` : host)
+const VIA_TRANSPORT: Readonly<Record<SipTransport, string>> = { udp: 'UDP', tcp: 'TCP', tls: 'TLS' }
+
+/** Of an address: a name has been looked up before. */
+const familyOf = ({ host }: SipAddress): 4 | 6 => (host.includes(':') ? 6 : 4)
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 const unbracketed = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
 
 /** A request that waits for its answer on a connection. */
@@ -81,6 +86,8 @@ interface Listener extends SipAddress {
   readonly transport: SipTransport
   /** What Via and Contact say. */
   readonly sentBy: SipAddress
+  /** 0: a name. */
+  readonly sentByFamily: number
 }
 
 /** Where an answer goes; holds nothing of the request. */
@@ -209,7 +216,8 @@ export class SipEndpoint {
     options: SipRequestOptions,
     resolve: (reply: SipReply) => void,
   ): void {
-    const socket = this.#sockets.find(({ family }) => family === (isIPv6(target.host) ? 6 : 4))
+    const family = familyOf(target)
+    const socket = this.#sockets.find((one) => one.family === family)
     if (socket === undefined) return resolve(failed('transport', `no UDP socket for ${target.host}`))
     const branch = this.#newBranch()
     const bytes = formatSipMessage(withVia(request, this.#via(target, 'udp', branch)))
@@ -299,15 +307,18 @@ export class SipEndpoint {
   }
 
   #via(target: SipAddress, transport: SipTransport, branch: string): Via {
-    const family = isIP(target.host)
-    const fitting = this.#listeners.filter(({ sentBy }) => isIP(sentBy.host) === family)
-    const listener = fitting.find((candidate) => candidate.transport === transport) ?? fitting[0] ?? this.#listeners[0]
+    const listener = this.#listenerFor(familyOf(target), transport)
     const { host, port } = listener?.sentBy ?? NOWHERE
     const params = new Map<string, string | undefined>([['branch', branch]])
     if (transport === 'udp') params.set('rport', undefined) // RFC 3581 §3
     // Who knows us by our certificate may send its requests on our connection. @see RFC 5923 §5
     if (transport === 'tls' && listener?.transport === 'tls') params.set('alias', undefined)
-    return { transport: transport.toUpperCase(), host: bracketed(host), port, params }
+    return { transport: VIA_TRANSPORT[transport], host: bracketed(host), port, params }
+  }
+
+  #listenerFor(family: 4 | 6, transport: SipTransport): Listener | undefined {
+    const fitting = this.#listeners.filter((one) => one.sentByFamily === family)
+    return fitting.find((one) => one.transport === transport) ?? fitting[0] ?? this.#listeners[0]
   }
 
   /** Whatever comes in: nothing of it may throw out of here. */
@@ -496,7 +507,7 @@ export class SipEndpoint {
       try {
         const bound = await this.#bind(transport, { host: wanted.host, port })
         const host = WILDCARDS.has(bound.host) ? (this.#options.advertisedHost ?? ownAddress(bound.host)) : bound.host
-        return { ...bound, transport, sentBy: { host, port: bound.port } }
+        return { ...bound, transport, sentBy: { host, port: bound.port }, sentByFamily: isIP(host) }
       } catch (error) {
         if (ports.length === 0) throw new Error(`cannot listen on ${text}: ${reasonOfError(error)}`, { cause: error })
       }

@@ -20,6 +20,7 @@ export {
   lossyUtf8Text,
   utf8Bytes,
   latin1Bytes,
+  latin1BytesThen,
   utf8Length,
   concatBytes,
   bytesOfBase64,

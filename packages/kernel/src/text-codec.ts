@@ -6,6 +6,7 @@ interface HostBytes extends Uint8Array {
   latin1Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
   utf8Write(text: string, at: number): number
+  latin1Write(text: string, at: number): number
 }
 /** Of ES2024. */
 interface HostText {
@@ -15,6 +16,7 @@ interface Host {
   readonly Buffer: {
     from(buffer: ArrayBufferLike, byteOffset: number, length: number): HostBytes
     from(text: string, encoding: 'latin1' | 'utf8' | 'base64'): Uint8Array
+    allocUnsafe(length: number): HostBytes
     allocUnsafeSlow(length: number): HostBytes
     byteLength(text: string): number
     concat(parts: readonly Uint8Array[]): Uint8Array
@@ -61,6 +63,14 @@ export const isWellFormed = (text: string): boolean => (text as unknown as HostT
 
 export const utf8Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'utf8')
 export const latin1Bytes = (text: string): Uint8Array => host.Buffer.from(text, 'latin1')
+
+/** The text with one byte a character, and what follows it. */
+export function latin1BytesThen(text: string, rest: Uint8Array): Uint8Array {
+  const bytes = host.Buffer.allocUnsafe(text.length + rest.length)
+  bytes.latin1Write(text, 0)
+  bytes.set(rest, text.length)
+  return bytes
+}
 export const utf8Length = (text: string): number => host.Buffer.byteLength(text)
 export const concatBytes = (parts: readonly Uint8Array[]): Uint8Array => host.Buffer.concat(parts)
 

@@ -1,11 +1,11 @@
-import { concatBytes, latin1Bytes, latin1Text, utf8Bytes } from '@stox/kernel'
+import { latin1Bytes, latin1BytesThen, latin1Text, utf8Bytes } from '@stox/kernel'
 import { isToken } from './grammar.ts'
 import type { SipMessage } from './message.ts'
 
 /** The bytes of a message. Content-Length is always written, and always right. */
 export function formatSipMessage(message: SipMessage): Uint8Array {
-  const bytes = latin1Bytes(formatHead(message))
-  return message.body.length === 0 ? bytes : concatBytes([bytes, message.body])
+  const head = formatHead(message)
+  return message.body.length === 0 ? latin1Bytes(head) : latin1BytesThen(head, message.body)
 }
 
 /** How many bytes `formatSipMessage` would give. */

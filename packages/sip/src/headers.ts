@@ -56,12 +56,19 @@ export const rawToText = (raw: string): string => (hasHighBytes(raw) ? (utf8Text
 
 const textToRaw = (text: string): string => (hasHighBytes(text) ? latin1Text(utf8Bytes(text)) : text)
 
+/** Visible ASCII at both ends and spaces at most between: it stands on the wire as it is. */
+const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
+
+function rawOf(name: string, value: string): string {
+  // oxlint-disable-next-line no-control-regex
+  if (/[\r\n\0]/.test(value)) throw new RangeError(`a line break in the value of ${name}`)
+  return textToRaw(value).trim()
+}
+
 function newField(name: string, value: string): Field {
   const known = knownHeader(name)
   if (known === undefined && !isToken(name)) throw new RangeError(`not a header name: ${JSON.stringify(name)}`)
-  // oxlint-disable-next-line no-control-regex
-  if (/[\r\n\0]/.test(value)) throw new RangeError(`a line break in the value of ${name}`)
-  const raw = textToRaw(value).trim()
+  const raw = PLAIN.test(value) ? value : rawOf(name, value)
   return known === undefined ? { key: name.toLowerCase(), name, raw } : { key: known.name, name: known.name, raw }
 }
 
@@ -72,6 +79,8 @@ function newFields(entries: Iterable<readonly [name: string, value: string]>): F
   return fields
 }
 
+const lineOf = ({ key, name, raw }: Field): string => (key === 'Content-Length' ? '' : `${name}: ${raw}\r\n`)
+
 /**
  * Header fields: immutable, in their order, as they came. Names are asked for in any case or compact form and come back
  * in their usual spelling. Values are text (UTF-8 read where there are high bytes) but are kept, copied and written
@@ -80,6 +89,8 @@ function newFields(entries: Iterable<readonly [name: string, value: string]>): F
 export class SipHeaders {
   static readonly empty: SipHeaders = new SipHeaders([])
   readonly #fields: readonly Field[]
+  /** Once somebody has asked: a request is measured, given its Via and written. */
+  #lines: string | undefined
 
   /** @internal: for the parser. Others use `of`. */
   constructor(fields: readonly Field[]) {
@@ -145,7 +156,10 @@ export class SipHeaders {
   }
 
   prepend(name: string, value: string): SipHeaders {
-    return new SipHeaders([newField(name, value), ...this.#fields])
+    const field = newField(name, value)
+    const headers = new SipHeaders([field, ...this.#fields])
+    if (this.#lines !== undefined) headers.#lines = lineOf(field) + this.#lines
+    return headers
   }
 
   without(name: string): SipHeaders {
@@ -173,8 +187,10 @@ export class SipHeaders {
 
   /** @internal The lines of all fields but Content-Length, one character a byte: the writer knows the length. */
   toRawLines(): string {
+    if (this.#lines !== undefined) return this.#lines
     let lines = ''
-    for (const field of this.#fields) if (field.key !== 'Content-Length') lines += `${field.name}: ${field.raw}\r\n`
+    for (const field of this.#fields) lines += lineOf(field)
+    this.#lines = lines
     return lines
   }
 }

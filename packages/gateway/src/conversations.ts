@@ -188,6 +188,7 @@ export class Conversations {
 
   /** Seen within the last minutes: a message to the full address will not be lost. */
   isFresh(jid: Jid): boolean {
+    if (jid.resource === undefined) return false
     const seenMs = this.#resources.get(formatJid(jid))
     return seenMs !== undefined && this.#clock.monotonicMs() - seenMs < RESOURCE_FRESH_MS
   }

@@ -55,8 +55,9 @@ export function endMessage(deps: EndDeps, story: MessageStory, outcome: Outcome)
     from: story.from,
     to: story.to,
     outcome: nameOfOutcome(outcome),
-    ...(status === null ? {} : { status }),
-    ...(failure === undefined ? {} : { detail: failure.detail }),
+    // What is undefined is not written.
+    status: status ?? undefined,
+    detail: failure?.detail,
     durationMs,
   })
 }

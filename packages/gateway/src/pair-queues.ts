@@ -16,7 +16,8 @@ interface Waiting<T> {
   readonly end: (result: T) => void
 }
 interface Line<T> {
-  readonly waiting: BoundedQueue<Waiting<T>>
+  /** Most lines never have one who waits. */
+  waiting: BoundedQueue<Waiting<T>> | undefined
 }
 
 /**
@@ -39,14 +40,14 @@ export class PairQueues<T> {
 
   /** Whether somebody waits behind the one whose turn it is. */
   hasWaiting(pair: string): boolean {
-    return (this.#lines.get(pair)?.waiting.length ?? 0) > 0
+    return (this.#lines.get(pair)?.waiting?.length ?? 0) > 0
   }
 
   /** Undefined, and nothing taken, when the line is full. `run` never rejects. */
   enter(pair: string, bytes: number, run: () => Promise<T>): Promise<T> | undefined {
     const line = this.#lines.get(pair)
     if (line === undefined) {
-      const fresh: Line<T> = { waiting: new BoundedQueue(this.#limits.maxEntries, this.#limits.maxBytes) }
+      const fresh: Line<T> = { waiting: undefined }
       this.#lines.set(pair, fresh)
       return this.#go(pair, fresh, run)
     }
@@ -54,6 +55,7 @@ export class PairQueues<T> {
     const result = new Promise<T>((resolve) => {
       end = resolve
     })
+    line.waiting ??= new BoundedQueue(this.#limits.maxEntries, this.#limits.maxBytes)
     if (!line.waiting.push({ run, end }, bytes)) return undefined
     this.#waiting += 1
     return result
@@ -61,14 +63,14 @@ export class PairQueues<T> {
 
   /** Those who wait behind a request that timed out do not each wait as long: all get this result. */
   failWaiting(pair: string, result: T): void {
-    const waiting = this.#lines.get(pair)?.waiting.drain() ?? []
+    const waiting = this.#lines.get(pair)?.waiting?.drain() ?? []
     this.#waiting -= waiting.length
     for (const one of waiting) one.end(result)
   }
 
   async #go(pair: string, line: Line<T>, run: () => Promise<T>): Promise<T> {
     const result = await run()
-    const next = line.waiting.shift()
+    const next = line.waiting?.shift()
     if (next === undefined) this.#lines.delete(pair)
     else {
       this.#waiting -= 1

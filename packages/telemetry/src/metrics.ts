@@ -139,12 +139,8 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     buckets: LINK_SECONDS,
     registers,
   })
-  const transactions = new Counter({
-    name: 'stox_sip_transactions_total',
-    help: 'SIP transactions by method and class of the final response, or how they failed',
-    labelNames: ['role', 'method', 'class'],
-    registers,
-  })
+  /** SIP transactions that ended since the counter was read, which looks its labels up each time. */
+  const ended = new Map<string, { readonly labels: Readonly<Record<string, string>>; count: number }>()
   const refused = new Counter({
     name: 'stox_refused_inputs_total',
     help: 'Inputs from outside that were refused, by kind',
@@ -166,6 +162,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   }
   // Gauges and counters that collect themselves; the registry keeps them.
   void [
+    new Counter({
+      name: 'stox_sip_transactions_total',
+      help: 'SIP transactions by method and class of the final response, or how they failed',
+      labelNames: ['role', 'method', 'class'],
+      registers,
+      collect() {
+        for (const { labels, count } of ended.values()) this.inc(labels, count)
+        ended.clear()
+      },
+    }),
     new Counter({
       name: 'stox_messages_total',
       help: 'Messages by the way they ended',
@@ -279,7 +285,11 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     linkRoundTrip: (durationMs) => roundTrip.observe(durationMs / 1000),
     sipTransactionEnded(role, method, ending) {
       const of = typeof ending === 'number' ? `${Math.floor(ending / 100)}xx` : ending
-      transactions.inc({ role, method: SIP_METHODS.has(method) ? method : 'other', class: of })
+      const known = SIP_METHODS.has(method) ? method : 'other'
+      const key = `${role} ${known} ${of}`
+      const since = ended.get(key)
+      if (since === undefined) ended.set(key, { labels: { role, method: known, class: of }, count: 1 })
+      else since.count += 1
     },
     inputRefused: (kind) => refused.inc({ kind }),
     watchQueue: (queue, read) => watch(queues, queue, read),

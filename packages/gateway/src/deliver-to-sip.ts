@@ -219,6 +219,9 @@ async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest,
   const reply = await deps.sip.send(request, route.uri, route.options)
   if (reply.kind === 'response' && reply.response.status < 300) return delivered(reply.response.status)
   const failure = failureOf(reply)
+  // A person can do nothing about it, and an administrator must. @see mapping B.2
+  if (failure.status === 482 || failure.status === 483)
+    deps.log.warn('sip-loop', { status: failure.status, to: request.uri, callId: request.core.callId })
   const user = pair.slice(pair.indexOf(' ') + 1)
   const outcome = bounced(failure)
   if (reply.kind === 'failed' && reply.cause === 'timeout') {

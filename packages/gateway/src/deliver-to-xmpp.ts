@@ -121,7 +121,10 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
       const repeated = deps.repeats.outcomeOf(content.id)
       if (repeated !== undefined) return ends(await repeated, 'repeat')
       const round = deps.loops.refusalFor(request, parties.value, content.text)
-      if (round !== undefined) return ends(bounced(round))
+      if (round !== undefined) {
+        deps.log.warn('sip-loop', { status: round.status, to: request.uri, callId: request.core.callId })
+        return ends(bounced(round))
+      }
       noteWords(deps, from, to, content)
       const outcome = sendWords(deps, rules, { from, to, view }, content, story)
       deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })

@@ -11,7 +11,7 @@ import type { Metrics } from '@stox/telemetry'
 import { failureToSip, jidToSipText, partiesOfRequest } from '@stox/translate'
 import type { GruuPolicy, SipFailure } from '@stox/translate'
 import type { IncomingSipRequest, SipAddress, SipTransport } from '@stox/transport'
-import { formatBareJid, formatJid, formatStanza } from '@stox/xmpp'
+import { asksToEnterRoom, formatBareJid, formatJid, formatStanza } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
 import { absorbed, bounced, brokeDown, noSuchService } from './bounce.ts'
 import { chooseRoute, inDialog } from './choose-route.ts'
@@ -172,6 +172,8 @@ export class PresenceKeeper {
     if (!decision.allowed) return asks ? bounced(refusalOf(decision)) : absorbed('presence-kept')
     if (to.local === undefined) return asks ? bounced(noSuchService) : absorbed('presence-kept')
 
+    // There is no room of that name, and its would-be guest is not there for anybody by it. @see RFC 7702 §4, mapping E.2
+    if (asksToEnterRoom(presence)) return bounced(noSuchService)
     if (asks || type === 'unsubscribe') return this.#takeWatchersPresence(presence)
     if (type !== 'error') {
       await this.#advanceXmpp(this.#table.find('sip-watches-xmpp', to, from), { kind: 'presence', presence })

@@ -3,6 +3,7 @@ import { PIDF_TYPE, newSipResponse, parseMediaType, parsePidf } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { advanceSubscriber, openSubscription, resumeSubscriber } from '@stox/sip-engine'
 import type {
+  SubscriberCause,
   SubscriberContext,
   SubscriberInput,
   SubscriberReport,
@@ -12,8 +13,15 @@ import type {
 } from '@stox/sip-engine'
 import { errorReply, formatJid, newPresence } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
-import { deviceToPresence, devicesOfPidf, presenceChanges, sipTroubleToFailure, unavailableFrom } from '@stox/translate'
-import type { DevicePresence } from '@stox/translate'
+import {
+  deviceToPresence,
+  devicesOfPidf,
+  presenceChanges,
+  sipStatusToFailure,
+  sipTroubleToFailure,
+  unavailableFrom,
+} from '@stox/translate'
+import type { DevicePresence, PresenceAddresses } from '@stox/translate'
 import { ownJid } from './watch-effects.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
 
@@ -48,7 +56,7 @@ export interface SipWatch {
   /** Resources that went, as long as that may not have arrived. */
   readonly gone: readonly { readonly resource: string; readonly atMs: number; readonly unsent: boolean }[]
   /** Probes that wait for an answer. */
-  readonly askers: readonly { readonly jid: string; readonly id: string | null }[]
+  readonly askers: readonly Asker[]
 }
 
 export type SipWatchEvent =
@@ -100,6 +108,13 @@ export const newSipWatch = (watcher: string, contact: string): SipWatch => ({
   gone: [],
   askers: [],
 })
+
+/** Who has sent a probe, and of which device; left out: of all. */
+interface Asker {
+  readonly jid: string
+  readonly id: string | null
+  readonly resource?: string
+}
 
 /** What is not heard again within this time after a dialog was lost is shown as unavailable. @see mapping D.4 */
 const STALE_MS = 60_000
@@ -251,7 +266,12 @@ class Turn {
     const { authorization, known, heardAtMs, askers } = this.#watch
     // Who has asked to be let in, and waits, is told nothing. @see RFC 6121 §4.3.2
     if (authorization === 'pending') return
-    const asker = { jid: formatJid(presence.from), id: presence.id ?? null }
+    const { resource } = presence.to
+    const asker = {
+      jid: formatJid(presence.from),
+      id: presence.id ?? null,
+      ...(resource === undefined ? {} : { resource }),
+    }
     if (authorization === 'active' && known) {
       this.#answer(asker)
       if (heardAtMs !== null && this.#context.nowMs - heardAtMs > FRESH_MS && this.#context.mayAsk) this.refresh()
@@ -264,11 +284,19 @@ class Turn {
   }
 
   /** To the one who asked; the id is mirrored with `unavailable` only. @see RFC 6121 §4.3.2.1 */
-  #answer(asker: { readonly jid: string; readonly id: string | null }, except: ReadonlySet<string> = new Set()): void {
+  #answer(asker: Asker, except: ReadonlySet<string> = new Set()): void {
     const addresses = { from: this.#contact, to: ownJid(asker.jid) }
+    if (asker.resource !== undefined) return this.#answerAbout(asker.resource, addresses, asker.id)
     if (this.#watch.shown.length === 0) this.#tell(unavailableFrom('', addresses, asker.id ?? undefined))
     for (const device of this.#watch.shown)
       if (!except.has(device.resource)) this.#tell(deviceToPresence(device, addresses))
+  }
+
+  /** Of one device no more than whether it is there. @see RFC 6121 §4.3.2, mapping D.9 */
+  #answerAbout(resource: string, addresses: PresenceAddresses, id: string | null): void {
+    const isThere = this.#watch.shown.some((device) => device.resource === resource)
+    const from = { ...this.#contact, resource }
+    this.#tell(isThere ? newPresence({ ...addresses, from }) : unavailableFrom(resource, addresses, id ?? undefined))
   }
 
   #watcherGone(): void {
@@ -377,7 +405,7 @@ class Turn {
       case 'notified':
         return this.#takeState(report)
       case 'interrupted':
-        return this.#takeInterruption(report.cause.reason, report.cause.detail)
+        return this.#takeInterruption(report.cause)
       case 'cancelled':
         // 403, 489, 603, rejected, noresource: for good. @see RFC 8048 §5.2.2
         return this.cancel()
@@ -454,17 +482,20 @@ class Turn {
     return new Set(stanzas.map((presence) => presence.from.resource ?? ''))
   }
 
-  #takeInterruption(reason: string, detail: string): void {
+  #takeInterruption({ reason, status, detail }: SubscriberCause): void {
     this.#set({ known: false })
     if (this.#watch.authorization === 'active') {
       if (this.#watch.shown.length > 0) this.#becomeStale()
       return this.#answerAll()
     }
-    if (this.#watch.authorization !== 'pending' || this.#watch.toldTrouble || !UNHEARD.has(reason)) return
+    if (this.#watch.authorization !== 'pending' || this.#watch.toldTrouble) return
+    // That PIDF is not to be had will not pass by itself. @see mapping D.5
+    if (status !== 406 && !UNHEARD.has(reason)) return
     // Once for each request; the request itself stays. @see mapping D.2
     const request = newPresence({ from: this.#watcher, to: this.#contact, type: 'subscribe' })
     const cause = reason === 'no-target' || reason === 'transport' ? reason : 'timeout'
-    const reply = errorReply(request, sipTroubleToFailure(cause, detail))
+    const failure = status === 406 ? sipStatusToFailure(406, { reason: detail }) : sipTroubleToFailure(cause, detail)
+    const reply = errorReply(request, failure)
     if (reply?.kind === 'presence') this.#tell(reply)
     this.#set({ toldTrouble: true })
   }

@@ -21,9 +21,9 @@ import type {
   SubscriptionReply,
   Termination,
 } from '@stox/sip-engine'
-import { newPresence } from '@stox/xmpp'
-import type { Jid, PresenceStanza } from '@stox/xmpp'
-import { presenceToPidf, resourceOfPresence } from '@stox/translate'
+import { newPresence, nickElement } from '@stox/xmpp'
+import type { Jid, NewPresence, PresenceStanza } from '@stox/xmpp'
+import { displayText, presenceToPidf, resourceOfPresence } from '@stox/translate'
 import type { GruuPolicy, ResourcePresence } from '@stox/translate'
 import { ownJid } from './watch-effects.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
@@ -226,11 +226,11 @@ class Turn {
     this.#effects.push({ kind: 'cancel-timer', timer })
   }
 
-  #tell(type: 'subscribe' | 'unsubscribe' | 'probe' | 'unavailable'): void {
+  #tell(type: 'subscribe' | 'unsubscribe' | 'probe' | 'unavailable', extra: NewPresence['extra'] = []): void {
     const id = `${XMPP_WATCH_ID}${this.#context.ids.token()}`
     this.#effects.push({
       kind: 'send-stanza',
-      presence: newPresence({ from: this.#watcher, to: this.#contact, id, type }),
+      presence: newPresence({ from: this.#watcher, to: this.#contact, id, type, extra }),
     })
   }
 
@@ -301,7 +301,7 @@ class Turn {
     const key = notifierKey(opened.value.state)
     this.#set({ dialogs: [...this.#watch.dialogs, opened.value.state] })
     this.#take(key, opened.value)
-    this.#ask(poll)
+    this.#ask(poll, request.core.from.displayName)
   }
 
   #forgetDenial(): void {
@@ -338,19 +338,20 @@ class Turn {
   }
 
   /** The contact's side is asked for what is not known: his consent, or his presence. */
-  #ask(poll: boolean): void {
+  #ask(poll: boolean, name?: string): void {
     const { authorization, askedAtMs, heardAtMs } = this.#watch
     const now = this.#context.nowMs
     if (authorization === 'active') {
       if (heardAtMs === null || now - heardAtMs > PROBE_AGAIN_MS) this.#probe()
     } else if (authorization === 'none' && poll) this.#probe()
-    else if (authorization === 'pending' && (askedAtMs === null || now - askedAtMs > ASK_AGAIN_MS)) this.#askConsent()
+    else if (authorization === 'pending' && (askedAtMs === null || now - askedAtMs > ASK_AGAIN_MS))
+      this.#askConsent(name)
   }
 
   /** Never with a probe: Prosody answers one that it does not know with `unsubscribed`. @see mapping D.15 */
-  #askConsent(): void {
+  #askConsent(name?: string): void {
     // Noted as asked when it has left (`sent`): whatever happens before, it is asked again.
-    this.#tell('subscribe')
+    this.#tell('subscribe', nickOf(name))
   }
 
   /** How long it may go unanswered is counted from when it has left (`sent`). */
@@ -677,6 +678,12 @@ class Turn {
     this.#set({ resuming: false })
     for (const dialog of this.#watch.dialogs) this.#take(notifierKey(dialog), resumeNotifier(dialog, this.#notifier))
   }
+}
+
+/** With his name, so that the contact knows who asks. @see XEP-0172 §4.2 */
+function nickOf(name: string | undefined): NewPresence['extra'] {
+  const nick = displayText(name ?? '')
+  return nick === '' ? [] : [nickElement(nick)]
 }
 
 const saysTheSame = (a: ResourcePresence, b: ResourcePresence): boolean =>

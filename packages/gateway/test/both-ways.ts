@@ -1,5 +1,5 @@
 import { lossyUtf8Text, silentLog } from '@stox/kernel'
-import type { Outcome } from '@stox/kernel'
+import type { Log, Outcome } from '@stox/kernel'
 import { FederationIndex, localDomainSchema, xmppPartnerSchema } from '@stox/federation'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { Conversations } from '../src/conversations.ts'
@@ -28,7 +28,7 @@ export function bothWays(
   messages: Readonly<Record<string, unknown>> = {},
   partner: Readonly<Record<string, unknown>> = {},
   more: Readonly<Record<string, unknown>> = {},
-  how: { readonly opaque?: boolean; readonly after?: Stage } = {},
+  how: { readonly opaque?: boolean; readonly after?: Stage; readonly log?: Log } = {},
 ): BothWays {
   // A new process has nothing but the store of the last one.
   const stage = how.after ?? newStage()
@@ -53,7 +53,7 @@ export function bothWays(
     ...besides,
     clock: stage.time,
     ids: stage.ids,
-    log: silentLog,
+    log: how.log ?? silentLog,
     metrics,
     journal: stage.store.journal,
     index: () => index,

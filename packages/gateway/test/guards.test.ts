@@ -1,4 +1,4 @@
-import { lossyUtf8Text } from '@stox/kernel'
+import { lossyUtf8Text, silentLog } from '@stox/kernel'
 import { formatSipMessage, parseSipMessage } from '@stox/sip'
 import { formatJid, parseJid } from '@stox/xmpp'
 import * as fc from 'fast-check'
@@ -179,4 +179,16 @@ describe('mapping C.12: hostile words', () => {
       }),
       { numRuns: 40 },
     ))
+})
+
+test.each([
+  [482, true],
+  [483, true],
+  [404, false],
+])('mapping B.2: %d is told to the administrator: %s', async (status, told) => {
+  const warned: string[] = []
+  const at = bothWays({}, {}, {}, { log: { ...silentLog, warn: (event) => void warned.push(event) } })
+  at.sip.answer = (request) => respondTo(request, status)
+  await at.stanza('<body>x</body>')
+  expect(warned).toEqual(told ? ['sip-loop'] : [])
 })

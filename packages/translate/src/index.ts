@@ -24,6 +24,7 @@ export {
   htmlBody,
   isLanguageTag,
   judgeMessage,
+  displayText,
   messageToSip,
   messageToSipParts,
   plainBody,

@@ -17,7 +17,7 @@ import {
 } from '@stox/xmpp'
 import type { ChatState, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
 import { xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
-import { childOf, namespaceOf } from '@stox/xml'
+import { childOf, namespaceOf, sanitizeText } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { asLearned, jidToSipText, jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
@@ -242,6 +242,9 @@ const tooLongForSip = (requestBytes: number, limit: number): Failure => ({
 // Bidirectional controls can make a name read as another. @see mapping C.12
 const withoutBidi = (text: string): string => text.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
 
+/** A name for people to read: one line, not too long, and not to be read as another. @see mapping C.12 */
+export const displayText = (name: string): string => shortHeaderText(withoutBidi(sanitizeText(name)), 64)
+
 const LANGUAGE_TAG = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*$/
 const LONGEST_LANGUAGE_TAG = 35
 export const isLanguageTag = (text: string): boolean => text.length <= LONGEST_LANGUAGE_TAG && LANGUAGE_TAG.test(text)
@@ -316,7 +319,7 @@ export function messageToSip(
   content: SipBody = plainBody(body.text),
 ): Result<SipRequest, Failure> {
   const nick = childOf(message.element, 'nick', NS_NICK) === undefined ? undefined : parseNick(message.element)
-  const displayName = nick === undefined ? undefined : shortHeaderText(withoutBidi(nick), 64)
+  const displayName = nick === undefined ? undefined : displayText(nick)
 
   const headers: SipHeaderEntry[] = []
   const subject =

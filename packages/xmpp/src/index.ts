@@ -35,6 +35,7 @@ export { receiptRequestElement, receiptReceivedElement, asksForReceipt, parseRec
 export { idleElement, parseIdle } from './payloads/idle.ts'
 export { parseDateTime } from './payloads/delay.ts'
 export { parseReply, replyElement } from './payloads/reply.ts'
+export { asksToEnterRoom } from './payloads/muc.ts'
 export { nickElement, parseNick } from './payloads/nick.ts'
 export { discoInfoElement, parseDiscoInfo, discoItemsElement, parseDiscoItems } from './payloads/disco.ts'
 export type { DiscoIdentity, DiscoInfo, DiscoItem, DiscoItems } from './payloads/disco.ts'

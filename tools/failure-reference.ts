@@ -13,7 +13,8 @@ partner. A connection that was only made to have a dialback key verified leaves 
 a verification fails, it is told as the failure of the stream that it was for.
 
 In the sentences below \`capulet.example\` is served here and \`montague.example\` is the partner. Of a certificate the
-record says exactly what is wrong with it.
+record says exactly what is wrong with it. \`queue-full\`, \`too-big\` and \`expired\` end a stanza and no stream: its sender is
+told, and the journal of messages has them.
 `
 
 /** `docs/failures.md`, whole. */

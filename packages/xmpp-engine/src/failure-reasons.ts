@@ -88,7 +88,9 @@ export const FAILURE_REASONS = {
   unreachable: row(
     'tcp',
     (theirs) => `No connection to the XMPP server of ${theirs} could be made`,
-    () => `See the technical detail.`,
+    () =>
+      `The technical detail has the error of the system: EMFILE wants a higher limit of open files for the edge, ` +
+      `anything else a look at its network.`,
   ),
   timeout: row(
     'tcp',

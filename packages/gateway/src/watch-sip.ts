@@ -109,6 +109,9 @@ export const newSipWatch = (watcher: string, contact: string): SipWatch => ({
   askers: [],
 })
 
+/** COMPAT Lync: PIDF under a name of its own; never asked for. @see mapping D.14 */
+const PIDF_TYPES: ReadonlySet<string> = new Set([PIDF_TYPE, 'text/xml+msrtc.pidf'])
+
 /** Who has sent a probe, and of which device; left out: of all. */
 interface Asker {
   readonly jid: string
@@ -392,7 +395,7 @@ class Turn {
       const answer = (status: number, headers: readonly (readonly [string, string])[] = []): void => {
         this.#effects.push({ kind: 'respond', response: newSipResponse(request, status, undefined, { headers }) })
       }
-      if (!type.ok || type.value.type !== PIDF_TYPE) return answer(415, [['Accept', PIDF_TYPE]])
+      if (!type.ok || !PIDF_TYPES.has(type.value.type)) return answer(415, [['Accept', PIDF_TYPE]])
       if (!parsePidf(request.body).ok) return answer(400)
     }
     this.engine({ kind: 'notify', request })

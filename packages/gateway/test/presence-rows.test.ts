@@ -88,7 +88,12 @@ class World {
   }
 
   /** In the dialog that the SUBSCRIBE of ours opens. */
-  notify(subscribe: SipRequest, state: string, body = ''): Promise<number | undefined> {
+  notify(
+    subscribe: SipRequest,
+    state: string,
+    body = '',
+    contentType = 'application/pidf+xml',
+  ): Promise<number | undefined> {
     return this.sip(
       newSipRequest({
         method: 'NOTIFY',
@@ -102,7 +107,7 @@ class World {
           ['Subscription-State', state],
           ['Contact', '<sip:juliet@127.0.0.1:5060>'],
         ],
-        ...(body === '' ? {} : { contentType: 'application/pidf+xml', body }),
+        ...(body === '' ? {} : { contentType, body }),
       }),
     )
   }
@@ -229,6 +234,22 @@ describe('mapping D.5: responses to SUBSCRIBE, as the XMPP side hears of them', 
     // Once for each request: what is tried again by itself is told no more.
     await at.wait(5 * MINUTE)
     expect(at.heard()).toEqual([])
+  })
+})
+
+describe('mapping D.5, D.14: what a NOTIFY is answered, by its body', () => {
+  test.each([
+    ['PIDF', 'application/pidf+xml', pidf('desk', 'phone'), 200, 1],
+    ['PIDF as Lync names it', 'text/xml+msrtc.pidf', pidf('desk', 'phone'), 200, 1],
+    ['PIDF with a parameter', 'Application/PIDF+XML;charset=UTF-8', pidf('desk', 'phone'), 200, 1],
+    ['another type', 'application/xpidf+xml', pidf('desk', 'phone'), 415, 0],
+    ['categories of Lync', 'application/msrtc-event-categories+xml', '<categories/>', 415, 0],
+    ['no PIDF', 'application/pidf+xml', '<presence/>', 400, 0],
+    ['no XML', 'application/pidf+xml', '<', 400, 0],
+  ])('%s', async (_case, contentType, body, status, news) => {
+    const [at, subscribe] = await romeoWatches()
+    expect(await at.notify(subscribe, 'active;expires=3600', body, contentType)).toBe(status)
+    expect(at.heard()).toHaveLength(news)
   })
 })
 

@@ -9,15 +9,8 @@ export {
   stanzaErrorToFailure,
   statusForCondition,
 } from './failure-to-sip.ts'
-export {
-  CONDITION_FOR_STATUS,
-  SIP_TROUBLE,
-  STREAM_TROUBLE,
-  sipStatusToFailure,
-  sipTroubleToFailure,
-  streamTroubleToFailure,
-} from './failure-to-xmpp.ts'
-export type { SipAnswerHints, SipTrouble, StreamTrouble } from './failure-to-xmpp.ts'
+export { CONDITION_FOR_STATUS, SIP_TROUBLE, sipStatusToFailure, sipTroubleToFailure } from './failure-to-xmpp.ts'
+export type { SipAnswerHints, SipTrouble } from './failure-to-xmpp.ts'
 export {
   PAGER_LIMIT_BYTES,
   callIdForThread,

@@ -44,7 +44,7 @@ test.each([
   ['the limit is reached', plain('connection-limit'), 'resource-constraint', 480],
   ['waited too long', plain('expired'), 'remote-server-timeout', 504],
   ['too large', plain('too-big'), 'policy-violation', 513],
-] as const)('mapping B.3: %s', (_name, failure, condition, status) => {
+] as const)('mapping B.3: %s [7247-7.1n.2]', (_name, failure, condition, status) => {
   const told = failureOf(failure, THEM)
   expect(told).toMatchObject({ condition, status })
   // Never a 503, which blacklists the gateway, and never a 408, which no non-INVITE may get. @see RFC 4320 §4.2

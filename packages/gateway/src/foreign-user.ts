@@ -51,7 +51,7 @@ export interface ForeignUser {
 
 export type ForeignUserEvent =
   /** Somebody has to do with him. */
-  | { readonly kind: 'join'; readonly afterMs: number }
+  | { readonly kind: 'join' }
   /** What he shows may have changed. */
   | { readonly kind: 'changed' }
   /** Nobody has to do with him any more, or may. */
@@ -59,8 +59,8 @@ export type ForeignUserEvent =
   | { readonly kind: 'reply'; readonly request: SipRequest; readonly reply: SubscriptionReply }
   | { readonly kind: 'notify'; readonly request: SipRequest }
   | { readonly kind: 'timer'; readonly timer: string }
-  /** After a restart: as many as there are share so much time. */
-  | { readonly kind: 'resume'; readonly spreadMs: number }
+  /** After a restart. */
+  | { readonly kind: 'resume' }
 
 export type ForeignUserEffect =
   | WatchEffect
@@ -109,7 +109,7 @@ export function advanceForeignUser(
   const turn = new Turn(user, context)
   switch (event.kind) {
     case 'join':
-      turn.join(event.afterMs)
+      turn.join()
       break
     case 'changed':
       turn.publish({ kind: 'changed' })
@@ -128,7 +128,7 @@ export function advanceForeignUser(
       turn.takeTimer(event.timer)
       break
     case 'resume':
-      turn.resume(event.spreadMs)
+      turn.resume()
       break
   }
   return turn.step()
@@ -154,15 +154,13 @@ class Turn {
     this.#user = { ...this.#user, ...change }
   }
 
-  join(afterMs: number): void {
+  join(): void {
     const { leaving, publication, watching } = this.#user
     if (leaving) {
       this.#set({ leaving: false, publication: publication.ended ? newPublication(publication.order) : publication })
       this.publish({ kind: 'stay' })
     }
-    if (watching !== null && watching.name !== 'closing') return
-    if (afterMs > 0) this.#arm(`${WATCH}ask`, afterMs)
-    else this.#ask()
+    if (watching === null || watching.name === 'closing') this.#ask()
   }
 
   leave(): void {
@@ -172,11 +170,10 @@ class Turn {
     this.watch({ kind: 'unsubscribe' })
   }
 
-  resume(spreadMs: number): void {
-    const { publication, watching, leaving } = this.#user
-    this.#publication(resumePublication(publication, this.#context, spreadMs))
-    if (watching !== null) this.#watching(resumeSubscriber(watching, this.#context, spreadMs))
-    else if (!leaving) this.#arm(`${WATCH}ask`, Math.round(this.#context.ids.fraction() * spreadMs))
+  resume(): void {
+    const { publication, watching } = this.#user
+    this.#publication(resumePublication(publication, this.#context, 0))
+    if (watching !== null) this.#watching(resumeSubscriber(watching, this.#context, 0))
   }
 
   #arm(timer: string, afterMs: number): void {
@@ -311,8 +308,7 @@ class Turn {
       return this.publish({ kind: 'timer', timer: timer.slice(PUBLISH.length) as PublicationTimer })
     if (timer !== `${WATCH}ask`)
       return this.watch({ kind: 'timer', timer: timer.slice(WATCH.length) as SubscriberTimer })
-    const name = this.#user.watching?.name
-    if ((name === undefined || name === 'closing') && !this.#user.leaving) this.#ask()
+    if (this.#user.watching === null && !this.#user.leaving) this.#ask()
   }
 }
 

@@ -392,8 +392,7 @@ export async function startGateway(
     await publisher.load()
     keeper.start()
     undo.push(() => keeper.close())
-    publisher.modelChanged(keeper)
-    publisher.start()
+    publisher.start(keeper)
     undo.push(() => publisher.close())
     link.start()
     log.info('gateway-started', {

@@ -19,6 +19,8 @@ import { advanceForeignUser, foreignUserKey, newForeignUser } from './foreign-us
 import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
 import { publishedDocument, shownUnapproved, watcherJid } from './published-document.ts'
 import { domainsAt, publishingDomains } from './publishing-domains.ts'
+import { PacedTurns } from './paced-turns.ts'
+import type { Pace } from './paced-turns.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
 import { sipEnd, xmppEnd } from './watch-entry.ts'
@@ -42,11 +44,12 @@ export interface PublishPresenceDeps {
   isApproved(watcher: Jid, contact: Jid): boolean
 }
 
-/** So many are taken up in a second after a restart. @see mapping D.10 */
-const RESUMED_PER_S = 100
-const LONGEST_SPREAD_MS = 300_000
+/** After a restart, and when the model changes. @see mapping D.10 */
+const RESUMPTION: Pace = { perS: 100, longestMs: 290_000 }
 /** His server tells each of those who may see him by himself: all of them are heard before it is published. */
 const SETTLE_MS = 50
+/** So long a server that is to be left may take for its last answer, which has an etag. */
+const LAST_WORDS_MS = 2000
 
 /** A foreign user, and what we hold for him. */
 interface Site {
@@ -59,6 +62,9 @@ interface Site {
   readonly watches: Map<string, WatchEntry>
   readonly timers: Map<string, Timer>
   settling: Timer | undefined
+  /** What a process before this one has left, and nothing done for it since. */
+  awaitsResumption: boolean
+  joined: boolean
   /** Who is shown what he may not see, so that nothing is published. */
   withheldFrom: string | undefined
 }
@@ -74,11 +80,19 @@ export class PresencePublisher {
   readonly #byDialog = new Map<string, Site>()
   /** Where each subscription was last noted. */
   readonly #siteOf = new Map<string, Site>()
+  readonly #paced: PacedTurns<Site>
   #started = false
+  /** Many are noted at once. */
+  #many = false
+  #closing = false
   #closed = false
+  /** Requests without an answer. */
+  #underWay = 0
+  #lastAnswer: (() => void) | undefined
 
   constructor(deps: PublishPresenceDeps) {
     this.#deps = deps
+    this.#paced = new PacedTurns(deps, RESUMPTION, (site) => this.#settle(site))
   }
 
   // --- life
@@ -87,62 +101,70 @@ export class PresencePublisher {
   async load(): Promise<void> {
     for (const { id, data } of await this.#deps.store.all()) {
       const user = this.#readable(id, data)
-      if (user !== undefined) this.#keep(this.#newSite(id, user))
+      if (user === undefined) continue
+      const site = this.#newSite(id, user)
+      site.awaitsResumption = true
+      this.#keep(site)
     }
   }
 
   /** After the subscriptions are there. What nobody has to do with any more is taken away. */
-  start(): void {
+  start(entries: Iterable<WatchEntry>): void {
     this.#started = true
-    const spreadMs = Math.min(LONGEST_SPREAD_MS, Math.ceil((this.#sites.size / RESUMED_PER_S) * 1000))
-    for (const site of this.#sites.values()) {
-      this.#advance(site, { kind: 'resume', spreadMs })
-      if (site.watches.size === 0) this.#advance(site, { kind: 'leave' })
-      else if (site.user.leaving) this.#advance(site, { kind: 'join', afterMs: 0 })
-    }
-    if (this.#sites.size > 0) this.#deps.log.info('publications-resumed', { count: this.#sites.size, spreadMs })
+    this.modelChanged(entries)
+    this.#paced.add(this.#sites.values())
+    if (this.#sites.size > 0)
+      this.#deps.log.info('publications-resumed', { count: this.#sites.size, spreadMs: this.#paced.leftMs })
   }
 
-  /** Timers only: what is published stays so, and is taken up by the next process. */
-  close(): void {
-    this.#closed = true
+  /**
+   * What is published stays so, and is taken up by the next process: nothing new is sent, and the answers to what was sent
+   * are waited for, since without its etag a publication would be doubled.
+   */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#paced.close()
     for (const site of this.#sites.values()) {
       site.settling?.cancel()
       for (const timer of site.timers.values()) timer.cancel()
     }
+    if (this.#underWay > 0)
+      await new Promise<void>((resolve) => {
+        const timer = this.#deps.timers.arm(LAST_WORDS_MS, resolve)
+        this.#lastAnswer = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    this.#closed = true
   }
 
   // --- who has to do with whom
 
-  /** A subscription between an XMPP and a SIP user is as it is now; `held`: it is still there. True: he is new here. */
-  noteWatch(entry: WatchEntry, held: boolean, afterMs = 0): boolean {
-    if (this.#closed) return false
+  /** A subscription between an XMPP and a SIP user is as it is now; `held`: it is still there. */
+  noteWatch(entry: WatchEntry, held: boolean): void {
+    if (this.#closing) return
     const id = held ? this.#idFor(entry) : undefined
     const before = this.#siteOf.get(entry.id)
     if (before !== undefined && before.id !== id) {
       before.watches.delete(entry.id)
       this.#siteOf.delete(entry.id)
-      if (before.watches.size > 0) this.#changed(before)
-      else if (this.#started) this.#advance(before, { kind: 'leave' })
+      this.#changed(before)
     }
-    if (id === undefined) return false
-    const known = this.#sites.get(id)
-    const site = known ?? this.#newSite(id, this.#newUser(entry, id))
+    if (id === undefined) return
+    const site = this.#sites.get(id) ?? this.#newSite(id, this.#newUser(entry, id))
     this.#sites.set(id, site)
     this.#siteOf.set(entry.id, site)
     site.watches.set(entry.id, entry)
-    const joins = known === undefined || site.user.leaving
-    if (!this.#started) return joins
-    if (joins) this.#advance(site, { kind: 'join', afterMs })
-    this.#changed(site, afterMs)
-    return joins
+    this.#changed(site)
   }
 
   /** The federation model has changed: with it, who may be published, and where. */
   modelChanged(entries: Iterable<WatchEntry>): void {
     if (this.#sites.size === 0 && publishingDomains(this.#deps.index()).size === 0) return
-    let joined = 0
-    for (const entry of entries) if (this.noteWatch(entry, true, Math.floor(joined / RESUMED_PER_S) * 1000)) joined += 1
+    this.#many = true
+    for (const entry of entries) this.noteWatch(entry, true)
+    this.#many = false
   }
 
   /** By user and server; undefined: not to be published. */
@@ -171,16 +193,29 @@ export class PresencePublisher {
       watches: new Map(),
       timers: new Map(),
       settling: undefined,
+      awaitsResumption: false,
+      joined: false,
       withheldFrom: undefined,
     }
   }
 
-  #changed(site: Site, afterMs = 0): void {
+  #changed(site: Site): void {
     if (!this.#started || site.settling !== undefined) return
-    site.settling = this.#deps.timers.arm(SETTLE_MS + afterMs, () => {
+    if (this.#many) return this.#paced.add([site])
+    site.settling = this.#deps.timers.arm(SETTLE_MS, () => {
       site.settling = undefined
-      this.#advance(site, { kind: 'changed' })
+      this.#settle(site)
     })
+  }
+
+  #settle(site: Site): void {
+    this.#paced.drop(site)
+    if (site.awaitsResumption) this.#advance(site, { kind: 'resume' })
+    site.awaitsResumption = false
+    const joins = site.watches.size > 0
+    if (joins !== site.joined || site.user.leaving === joins) this.#advance(site, { kind: joins ? 'join' : 'leave' })
+    site.joined = joins
+    if (joins) this.#advance(site, { kind: 'changed' })
   }
 
   // --- from the SIP side
@@ -294,7 +329,7 @@ export class PresencePublisher {
 
   #arm(site: Site, name: string, afterMs: number): void {
     site.timers.get(name)?.cancel()
-    if (this.#closed || !this.#holds(site)) return
+    if (this.#closing || !this.#holds(site)) return
     const timer = this.#deps.timers.arm(afterMs, () => {
       site.timers.delete(name)
       this.#advance(site, { kind: 'timer', timer: name })
@@ -303,8 +338,10 @@ export class PresencePublisher {
   }
 
   async #send(site: Site, request: SipRequest, nextHop: string | undefined): Promise<void> {
+    if (this.#closing) return
     const route = this.#routeOf(site)
     const options = nextHop === undefined ? (route?.options ?? {}) : inDialog(route)
+    this.#underWay += 1
     const reply = await this.#deps.sip.send(request, nextHop ?? site.user.route, options)
     this.#deps.log.debug('publication-request', {
       id: site.id,
@@ -312,6 +349,8 @@ export class PresencePublisher {
       result: reply.kind === 'response' ? reply.response.status : reply.cause,
     })
     this.#advance(site, { kind: 'reply', request, reply })
+    this.#underWay -= 1
+    if (this.#underWay === 0) this.#lastAnswer?.()
   }
 
   #respond(incoming: IncomingSipRequest, status: number): void {

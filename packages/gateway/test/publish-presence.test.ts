@@ -113,15 +113,14 @@ class World {
     await publisher.load()
     await this.keeper.load()
     this.keeper.start()
-    publisher.modelChanged(this.keeper)
-    publisher.start()
-    await settle()
+    publisher.start(this.keeper)
+    await this.later(100)
     return this
   }
 
   /** As kill -9 does. */
   stop(): void {
-    this.publisher.close()
+    void this.publisher.close()
     this.keeper.close()
   }
 
@@ -140,7 +139,7 @@ class World {
   async xmpp(to: string, attributes: string, content = '', from = ROMEO): Promise<void> {
     const xml = `<presence xmlns='jabber:server' from='${from}' to='${to}' ${attributes}>${content}</presence>`
     await this.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
-    await settle()
+    await this.later(60)
   }
 
   /** Romeo's presence from a device, to each of those who may see him. */
@@ -230,8 +229,8 @@ describe('RFC 3857: who watches', () => {
   test('whoever has to do with a user of ours is asked for, as himself [3857-4.1.1 3857-4.6.1]', async () => {
     const at = await known()
     expect(at.asked()).toEqual([
-      'SUBSCRIBE sip:romeo@montague.example presence.winfo 3600',
       'SUBSCRIBE sip:nurse@capulet.example presence 3600',
+      'SUBSCRIBE sip:romeo@montague.example presence.winfo 3600',
     ])
   })
 
@@ -534,6 +533,7 @@ describe('the end, and the beginning', () => {
   test('kill -9, and both he and the publication are gone meanwhile: what is not known is not published', async () => {
     const at = await published()
     at.stop()
+    await at.later(6000)
     at.owner.publications.clear()
     at.asked()
     await at.start()
@@ -559,6 +559,53 @@ describe('the end, and the beginning', () => {
     await at.start()
     await at.later(10_000)
     expect(at.owner.shows).toEqual([])
+  })
+
+  test('asked to stop while a PUBLISH is under way: its answer is waited for, for its etag', async () => {
+    const at = await published()
+    await at.later(6000)
+    const answers: (() => void)[] = []
+    at.stage.sip.answer = (request) =>
+      new Promise((resolve) => void answers.push(() => resolve(at.owner.answer(request))))
+    await at.shows('desk', '<show>away</show>', JULIET)
+    let closed = false
+    const closing = at.publisher.close().then(() => (closed = true))
+    await settle()
+    expect(closed).toBe(false)
+    for (const answer of answers) answer()
+    await closing
+    const [kept] = await at.stage.store.publications.all()
+    expect(kept?.data).toContain('"etag":"e2"')
+    expect([...at.owner.publications.keys()]).toEqual(['e2'])
+  })
+
+  test('or for two seconds', async () => {
+    const at = await published()
+    await at.later(6000)
+    at.stage.sip.answer = () => new Promise(() => undefined)
+    await at.shows('desk', '<show>away</show>', JULIET)
+    let closed = false
+    void at.publisher.close().then(() => (closed = true))
+    await at.later(1900)
+    expect(closed).toBe(false)
+    await at.later(200)
+    expect(closed).toBe(true)
+  })
+
+  test('many users at once are taken in at a pace', async () => {
+    const at = new World()
+    at.model = modelFor('federated', capulet({}))
+    await at.start()
+    for (let user = 0; user < 30; user += 1) await at.xmpp(NURSE, "type='subscribe'", '', `u${user}@montague.example`)
+    at.asked()
+    await at.change(capulet({ mode: 'publish' }))
+    const soon = at.asked().length
+    expect(soon).toBeGreaterThan(0)
+    expect(soon).toBeLessThanOrEqual(10)
+    await at.later(100)
+    await at.later(100)
+    await at.later(100)
+    expect(at.asked().length + soon).toBe(30)
   })
 
   test('what nobody can read is left where it is', async () => {

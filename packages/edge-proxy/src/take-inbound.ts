@@ -51,7 +51,10 @@ export function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaCo
     return reply === undefined ? undefined : sendAnswer(deps, reply)
   }
   const endedHere = endHere(deps, stanza)
-  if (endedHere !== undefined) return end(endedHere, stanza.kind === 'iq' ? replyToIq(stanza) : undefined)
+  if (endedHere !== undefined) {
+    const contacts = deps.index().model.settings.contactAddresses
+    return end(endedHere, stanza.kind === 'iq' ? replyToIq(stanza, contacts) : undefined)
+  }
   return deps.offer(envelopeOf(deps, stanza, context, correlationId)).then((outcome) => end(outcome))
 }
 

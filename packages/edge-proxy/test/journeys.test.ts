@@ -174,6 +174,15 @@ describe('from a partner', () => {
     expect(world.lines).toMatchObject([{ kind: 'iq', outcome: 'absorbed answered-here' }])
   })
 
+  test('XEP-0157: whoever asks a domain is told whom to write to', async () => {
+    const { settings } = modelOf()
+    const contactAddresses = { ...settings.contactAddresses, abuse: ['mailto:abuse@sip.example'] }
+    const world = worldOf(modelOf({ settings: { ...settings, contactAddresses } }))
+    const asks = `<iq from='${XMPP}' to='${SIP}' id='q' type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>`
+    await takeInbound(world.deps, stanzaOf(asks), context)
+    expect(world.sent).toEqual([expect.stringContaining('<value>mailto:abuse@sip.example</value>')])
+  })
+
   test.each([
     ['what a user can do', `<query xmlns='http://jabber.org/protocol/disco#info'/>`],
     ['whether he is there', `<ping xmlns='urn:xmpp:ping'/>`],

@@ -15,7 +15,35 @@ export interface Settings {
   readonly dialbackPassphrase: string | null
   readonly logBodies: boolean
   readonly journalRetentionDays: number
+  readonly contactAddresses: ContactAddresses
 }
+
+/** Whom others may write to about our domains, as URIs. @see XEP-0157 */
+export type ContactAddresses = Readonly<Record<ContactRole, readonly string[]>>
+
+export const CONTACT_ROLES = ['abuse', 'admin', 'feedback', 'sales', 'security', 'support'] as const
+export type ContactRole = (typeof CONTACT_ROLES)[number]
+
+const contactUri = z
+  .string()
+  .max(512)
+  .regex(/^(?:mailto|xmpp|sip|tel|https?):[^\s<>"]+$/, 'not a mailto:, xmpp:, sip:, tel: or http(s): address')
+
+const contactsOf = (what: string) => z.array(contactUri).max(10).default([]).describe(what)
+
+const contactAddressesSchema = z
+  .strictObject({
+    abuse: contactsOf('For those who are troubled by our users.'),
+    admin: contactsOf('Who runs the servers.'),
+    feedback: contactsOf('For what else is to be said.'),
+    sales: contactsOf('Who sells the service.'),
+    security: contactsOf('For those who have found a hole.'),
+    support: contactsOf('Who helps users.'),
+  } satisfies Record<ContactRole, unknown>)
+  .prefault({})
+  .describe(
+    'Whom others may write to about our domains: told to every XMPP server that asks (XEP-0157), as mailto:, xmpp: or other addresses.',
+  )
 
 export const settingsSchema = z
   .strictObject({
@@ -82,6 +110,7 @@ export const settingsSchema = z
       .refine((wanted) => !wanted, 'logging of message texts is not built yet')
       .describe('Whether the text of messages goes to the log. Not built yet: only false is taken.'),
     journalRetentionDays: z.int().min(1).max(3650).default(30).describe('Days for which the message journal is kept.'),
+    contactAddresses: contactAddressesSchema,
   })
   .describe('Settings for the whole system.') satisfies z.ZodType<Settings>
 

@@ -37,6 +37,7 @@ test('Set-CsXmppGatewayConfiguration: the defaults of the settings', () =>
     dialbackPassphrase: null,
     logBodies: false,
     journalRetentionDays: 30,
+    contactAddresses: { abuse: [], admin: [], feedback: [], sales: [], security: [], support: [] },
   }))
 
 test('an empty federation.yaml is a model that allows nothing', () =>
@@ -69,6 +70,7 @@ test.each([
 
 test.each([
   ['discovery', { settings: { discovery: true } }, 'not built yet'],
+  ['a contact that is no address', { settings: { contactAddresses: { abuse: ['abuse@a.example'] } } }, 'not a mailto:'],
   ['bodies in the log', { settings: { logBodies: true } }, 'not built yet'],
 ])('%s is refused in plain words', (_what, file, words) => expect(problems(file).join()).toContain(words))
 

@@ -10,6 +10,7 @@ import {
   ns,
   parseDiscoInfo,
   parseDiscoItems,
+  serverInfoForm,
 } from '@stox/xmpp'
 
 /** What a query to one of our domains may find. @see XEP-0030 §3, mapping C.14 */
@@ -30,19 +31,27 @@ export const isForUser = ({ type, to, payload }: IqStanza): boolean =>
 
 /**
  * The answer on behalf of a served domain and its users; every `get` and `set` has one. Undefined: this iq is an answer itself.
- * A user's is the same whether there is such a user or not. @see RFC 6120 §8.2.3, §8.4
+ * A user's is the same whether there is such a user or not. `contacts`: whom to write to about our domains.
+ * @see RFC 6120 §8.2.3, §8.4, XEP-0157
  */
-export function replyToIq(iq: IqStanza): Stanza | undefined {
+export function replyToIq(
+  iq: IqStanza,
+  contacts: Readonly<Record<string, readonly string[]>> = {},
+): Stanza | undefined {
   if (iq.type === 'result' || iq.type === 'error') return undefined
   const { payload } = iq
   if (iq.type === 'get' && payload !== undefined) {
-    const answer = iq.to.local === undefined ? ofDomain(iq, payload) : ofUser(iq, payload)
+    const answer = iq.to.local === undefined ? ofDomain(iq, payload, contacts) : ofUser(iq, payload)
     if (answer !== undefined) return answer
   }
   return errorReply(iq, { condition: 'service-unavailable' })
 }
 
-function ofDomain(iq: IqStanza, payload: XmlElement): Stanza | undefined {
+function ofDomain(
+  iq: IqStanza,
+  payload: XmlElement,
+  contacts: Readonly<Record<string, readonly string[]>>,
+): Stanza | undefined {
   if (isPing(payload)) return iqResult(iq)
   if (isElement(payload, 'vCard', ns.NS_VCARD)) {
     const card = [el('FN', {}, iq.to.domain), el('DESC', {}, 'A gateway to SIP')]
@@ -52,7 +61,9 @@ function ofDomain(iq: IqStanza, payload: XmlElement): Stanza | undefined {
   const items = parseDiscoItems(payload)
   // @see XEP-0030 §7
   if ((info ?? items)?.node !== undefined) return errorReply(iq, { condition: 'item-not-found' })
-  if (info !== undefined) return iqResult(iq, discoInfoElement(GATEWAY_INFO))
+  const form = info === undefined ? undefined : serverInfoForm(contacts)
+  const forms = form === undefined ? [] : [form]
+  if (info !== undefined) return iqResult(iq, discoInfoElement({ ...GATEWAY_INFO, forms }))
   return items && iqResult(iq, discoItemsElement({ items: [] }))
 }
 

@@ -60,3 +60,27 @@ test('it is our tree that is answered with', () => {
   const answer = replyToIq(parsed.value)
   expect(answer && serializeXml(answer.element)).toContain('disco#info')
 })
+
+describe('XEP-0157, mapping C.14: whom to write to about a domain', () => {
+  const asked = (to: string, contacts: Readonly<Record<string, readonly string[]>>): string => {
+    const parsed = parseStanzaText(iq(to, 'get', INFO))
+    if (!parsed.ok || parsed.value.kind !== 'iq') throw new Error(to)
+    const answer = replyToIq(parsed.value, contacts)
+    return answer === undefined ? '' : formatStanza(answer)
+  }
+  const contacts = {
+    abuse: ['mailto:abuse@sip.example', 'xmpp:abuse@sip.example'],
+    admin: [],
+    support: ['https://a/?b&c'],
+  }
+  test('a form beside the features, with the roles that are held', () => {
+    const text = asked(DOMAIN, contacts).replaceAll('"', "'")
+    expect(text).toContain(
+      `<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field><field var='abuse-addresses' type='list-multi'><value>mailto:abuse@sip.example</value><value>xmpp:abuse@sip.example</value></field><field var='support-addresses' type='list-multi'><value>https://a/?b&amp;c</value></field></x>`,
+    )
+  })
+  test.each([
+    ['nobody is named', DOMAIN, { admin: [] }],
+    ['a user is asked', USER, contacts],
+  ])('no form when %s', (_when, to, named) => expect(asked(to, named)).not.toContain('jabber:x:data'))
+})

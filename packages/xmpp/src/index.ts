@@ -37,7 +37,13 @@ export { parseDateTime } from './payloads/delay.ts'
 export { parseReply, replyElement } from './payloads/reply.ts'
 export { asksToEnterRoom } from './payloads/muc.ts'
 export { nickElement, parseNick } from './payloads/nick.ts'
-export { discoInfoElement, parseDiscoInfo, discoItemsElement, parseDiscoItems } from './payloads/disco.ts'
+export {
+  discoInfoElement,
+  serverInfoForm,
+  parseDiscoInfo,
+  discoItemsElement,
+  parseDiscoItems,
+} from './payloads/disco.ts'
 export type { DiscoIdentity, DiscoInfo, DiscoItem, DiscoItems } from './payloads/disco.ts'
 export { pingElement, isPing } from './payloads/ping.ts'
 export { isDialback, parseDialback, formatDialback } from './payloads/dialback.ts'

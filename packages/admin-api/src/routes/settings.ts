@@ -29,7 +29,9 @@ const settingsView = settingsSchema.omit({ dialbackPassphrase: true }).extend({
 
 function viewOf({ value, revision }: Versioned<Settings>): z.output<typeof settingsView> {
   const { dialbackPassphrase, ...shown } = value
-  return { ...shown, dialbackPassphraseSet: dialbackPassphrase !== null, revision }
+  // Kept before there were any: nobody is named.
+  const contactAddresses = settingsSchema.shape.contactAddresses.parse(shown.contactAddresses)
+  return { ...shown, contactAddresses, dialbackPassphraseSet: dialbackPassphrase !== null, revision }
 }
 
 export const settingsRoutes =

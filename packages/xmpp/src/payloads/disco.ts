@@ -1,6 +1,6 @@
 import { attrOf, childrenOf, el, isElement } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
-import { NS_DISCO_INFO, NS_DISCO_ITEMS } from '../namespaces.ts'
+import { NS_DATA_FORMS, NS_DISCO_INFO, NS_DISCO_ITEMS } from '../namespaces.ts'
 
 /** @see XEP-0030 §3 */
 export interface DiscoIdentity {
@@ -53,6 +53,19 @@ export function parseDiscoInfo(query: XmlElement): DiscoInfo | undefined {
   }
   return { node: attrOf(query, 'node'), identities, features, forms }
 }
+
+/** Whom to write to about a server, by role; undefined when nobody is named. @see XEP-0157 §3, XEP-0128 */
+export function serverInfoForm(contacts: Readonly<Record<string, readonly string[]>>): XmlElement | undefined {
+  const fields = Object.entries(contacts)
+    .filter(([, addresses]) => addresses.length > 0)
+    .map(([role, addresses]) =>
+      el('field', { var: `${role}-addresses`, type: 'list-multi' }, ...addresses.map((one) => el('value', {}, one))),
+    )
+  if (fields.length === 0) return undefined
+  const type = el('field', { var: 'FORM_TYPE', type: 'hidden' }, el('value', {}, SERVER_INFO))
+  return el('x', { xmlns: NS_DATA_FORMS, type: 'result' }, type, ...fields)
+}
+const SERVER_INFO = 'http://jabber.org/network/serverinfo'
 
 export function discoItemsElement({ node, items }: DiscoItems): XmlElement {
   const children = items.map((item) => el('item', { jid: item.jid, node: item.node, name: item.name }))

@@ -319,7 +319,7 @@ describe('/v1/local-domains', () => {
           lateErrors: 'message',
           receiptOn200: false,
         },
-        presence: { mode: 'notifier', unapproved: 'withhold' },
+        presence: { mode: 'notifier', unapproved: 'withhold', noteHeuristics: false },
         revision: 1,
       },
     ])

@@ -28,6 +28,8 @@ export interface LocalDomainPresence {
   readonly mode: PresenceMode
   /** While the server shows an XMPP user to somebody whom he has not approved. */
   readonly unapproved: 'withhold' | 'show'
+  /** Whether the words of a status count where nothing else tells what it means. */
+  readonly noteHeuristics: boolean
 }
 
 /** A domain of ours: its users live on the SIP side. A rule that is null is the profile's. */
@@ -122,9 +124,15 @@ const presenceSchema = z
       .describe(
         'With publish: what is done while the SIP server lets somebody see an XMPP user who has not approved him: nothing is published of that user (withhold), or the server decides alone (show).',
       ),
+    noteHeuristics: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a status of a user of the domain that says no more than On the phone, Busy, Do not disturb or Away is shown as such to XMPP users, where his server sends words alone and no RPID.',
+      ),
   })
   .prefault({})
-  .describe('How the users of the domain come to see XMPP users.')
+  .describe('How the users of the domain and XMPP users come to see each other.')
 
 const sipRoute = z.string().max(512).refine(isRoute, 'not a SIP route')
 

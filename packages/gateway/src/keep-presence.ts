@@ -603,6 +603,7 @@ export class PresenceKeeper {
       nowMs: clock.wallMs(),
       ids,
       hashes,
+      readsNotes: this.#deps.index().localDomain(entry.contact.domain)?.presence.noteHeuristics === true,
       showsNotes: partner !== undefined && mayShowNote(partner),
       expiresS: this.#deps.expiresS,
       mayAsk: this.#mayAskSip(),

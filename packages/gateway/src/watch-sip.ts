@@ -81,6 +81,8 @@ export interface SipWatchContext extends SubscriberContext {
   readonly hashes: Hashes
   /** Whether the watcher's domain may see status notes. */
   readonly showsNotes: boolean
+  /** Whether a status in words alone may count as busy or away. */
+  readonly readsNotes: boolean
   order(watch: SipWatch, expiresS: number): SubscriptionOrder
   readonly expiresS: number
   /** Whether the SIP side may be asked for what can wait. */
@@ -450,7 +452,7 @@ class Turn {
     if (body.length === 0) return undefined
     const pidf = parsePidf(body, this.#context.nowMs)
     if (!pidf.ok) return undefined
-    const devices = devicesOfPidf(pidf.value)
+    const devices = devicesOfPidf(pidf.value, this.#context.readsNotes)
     // Status notes are for federated partners only. @see New-CsXmppAllowedPartner
     return this.#context.showsNotes ? devices : devices.map((device) => ({ ...device, notes: [] }))
   }

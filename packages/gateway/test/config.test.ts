@@ -96,7 +96,7 @@ describe('gateway.yaml', () => {
           lateErrors: 'message',
           receiptOn200: false,
         },
-        presence: { mode: 'notifier', unapproved: 'withhold' },
+        presence: { mode: 'notifier', unapproved: 'withhold', noteHeuristics: false },
         route: 'sip:127.0.0.1:5060;transport=udp',
         backupRoutes: [],
         profile: 'generic',

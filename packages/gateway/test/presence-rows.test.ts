@@ -1,3 +1,4 @@
+import { localDomainSchema } from '@stox/federation'
 import { newSipRequest } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid, parseNick } from '@stox/xmpp'
@@ -23,11 +24,17 @@ const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 
 class World {
   readonly stage: Stage = newStage()
-  readonly keeper: PresenceKeeper = presenceKeeper(this.stage, indexFor('federated'), 0)
+  readonly keeper: PresenceKeeper
   #cseq = 0
   #notified = 0
   #refreshes = 1
   #last: SipResponse | undefined
+
+  constructor(presence: Readonly<Record<string, unknown>> = {}) {
+    const domain = { domain: 'capulet.example', route: 'sip:127.0.0.1:5060;transport=udp', presence }
+    const localDomains = [localDomainSchema.parse(domain)]
+    this.keeper = presenceKeeper(this.stage, indexFor('federated', { localDomains }), 0)
+  }
 
   async xmpp(attributes: string, content = '', from = ROMEO, to = JULIET) {
     const xml = `<presence xmlns='jabber:server' from='${from}' to='${to}' ${attributes}>${content}</presence>`
@@ -375,6 +382,18 @@ describe('mapping D.5: what a SUBSCRIBE is answered', () => {
     expect(await at.sip(at.subscribe(headers, uri))).toBe(status)
     if (status !== 200) expect(at.heard()).toEqual([])
   })
+})
+
+test.each([
+  [true, [`available ${JULIET}/desk > ${ROMEO} dnd`]],
+  [false, [`available ${JULIET}/desk > ${ROMEO}`]],
+])('mapping D.7: a status in words alone, where the domain wants it read: %s', async (noteHeuristics, heard) => {
+  const at = new World({ noteHeuristics })
+  await at.xmpp("type='subscribe' id='s1'")
+  const [subscribe] = at.stage.sip.take()
+  if (subscribe === undefined) throw new Error('no SUBSCRIBE')
+  await at.notify(subscribe, 'active;expires=3600', pidf('desk').replace('</tuple>', '<note>Busy</note></tuple>'))
+  expect(at.heard().slice(1)).toEqual(heard)
 })
 
 test('mapping E.2, RFC 7702 §4: who would enter a room is told that there is none, and is not there for it', async () => {

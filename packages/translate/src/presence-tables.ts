@@ -39,6 +39,15 @@ export const SHOW_FOR_EXTENDED: Readonly<Record<string, PidfShow | 'unavailable'
   offline: 'unavailable',
 }
 
+/** Status words that some servers send in place of rich presence; only where a domain wants them read. @see mapping D.7 */
+export const SHOW_FOR_NOTE: Readonly<Record<string, PidfShow | undefined>> = {
+  'on the phone': 'dnd',
+  busy: 'dnd',
+  'busy (dnd)': 'dnd',
+  'do not disturb': 'dnd',
+  away: 'away',
+}
+
 /** A negative priority is not mapped; 0 is 0, 127 is 1, and each between has a value of its own. @see RFC 8048 §4.2, note 4 */
 export const priorityToContact = (priority: number): number | undefined =>
   priority < 0 ? undefined : Math.floor((priority * 1000) / 127) / 1000

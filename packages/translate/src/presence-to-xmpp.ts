@@ -2,7 +2,7 @@ import { parseSipUri, uriParamToText } from '@stox/sip'
 import type { Pidf, PidfNote, PidfShow, PidfTuple } from '@stox/sip'
 import { idleElement, newPresence, parseDateTime, prepResource } from '@stox/xmpp'
 import type { Jid, PresenceStanza } from '@stox/xmpp'
-import { SHOW_FOR_ACTIVITY, SHOW_FOR_EXTENDED, contactToPriority } from './presence-tables.ts'
+import { SHOW_FOR_ACTIVITY, SHOW_FOR_EXTENDED, SHOW_FOR_NOTE, contactToPriority } from './presence-tables.ts'
 
 /** What one device of a SIP user says, as its watcher on the XMPP side is shown it. Plain values: kept in the store. */
 export interface DevicePresence {
@@ -21,14 +21,17 @@ const MOST_DEVICES = 5
 const LONGEST_NOTE = 1024
 
 /** First match wins. @see mapping D.7 */
-function showOf(tuple: PidfTuple, pidf: Pidf): PidfShow | 'unavailable' | undefined {
+function showOf(tuple: PidfTuple, pidf: Pidf, readsNotes: boolean): PidfShow | 'unavailable' | undefined {
   if (tuple.basic === 'closed') return 'unavailable'
   if (tuple.show !== undefined) return tuple.show
   const activities = [...tuple.activities, ...(pidf.person?.activities ?? [])]
   const row = SHOW_FOR_ACTIVITY.find((one) => activities.some((activity) => one.activities.has(activity)))
   if (row !== undefined) return row.show
   if (tuple.extended !== undefined && tuple.extended in SHOW_FOR_EXTENDED) return SHOW_FOR_EXTENDED[tuple.extended]
-  return tuple.idle || pidf.person?.idle === true ? 'away' : undefined
+  if (tuple.idle || pidf.person?.idle === true) return 'away'
+  const [note] = readsNotes ? notesOf(tuple, pidf) : []
+  const words = note?.text.trim().toLowerCase() ?? ''
+  return Object.hasOwn(SHOW_FOR_NOTE, words) ? SHOW_FOR_NOTE[words] : undefined
 }
 
 /** @see RFC 4480 §3.14 */
@@ -53,15 +56,18 @@ const notesOf = (tuple: PidfTuple, pidf: Pidf): readonly PidfNote[] => {
   return person.length > 0 ? person : pidf.notes
 }
 
-/** The devices that are open. None: the user is offline, or nothing is known. @see RFC 8048 §4.3, table 2 */
-export function devicesOfPidf(pidf: Pidf): readonly DevicePresence[] {
+/**
+ * The devices that are open. None: the user is offline, or nothing is known. `readsNotes`: a status in words alone may
+ * count as busy or away. @see RFC 8048 §4.3, table 2, mapping D.7
+ */
+export function devicesOfPidf(pidf: Pidf, readsNotes = false): readonly DevicePresence[] {
   const devices: DevicePresence[] = []
   for (const tuple of pidf.tuples) {
     // A tuple with a relationship speaks of someone else. @see RFC 4480 §3.9
     if (tuple.relationship !== undefined) continue
     // Without basic nothing is said about reaching the device. @see RFC 3863 §4.1.4
     if (tuple.basic === undefined && tuple.show === undefined) continue
-    const show = showOf(tuple, pidf)
+    const show = showOf(tuple, pidf, readsNotes)
     if (show === 'unavailable') continue
     const resource = resourceOf(tuple)
     if (devices.some((other) => other.resource === resource)) continue

@@ -210,6 +210,21 @@ describe('RFC 8048 §4.3, table 2: PIDF as XMPP presence', () => {
     const devices = devicesOfPidf(pidf([tuple(some)]))
     expect(show === 'closed' ? devices : devices[0]?.show).toEqual(show === 'closed' ? [] : show)
   })
+  test.each<[string, string, Partial<PidfTuple>, boolean, DevicePresence['show']]>([
+    ['On the phone', 'On the phone', {}, true, 'dnd'],
+    ['Busy', ' busy ', {}, true, 'dnd'],
+    ['Busy (DND)', 'Busy (DND)', {}, true, 'dnd'],
+    ['Do not disturb', 'Do Not Disturb', {}, true, 'dnd'],
+    ['Away', 'Away', {}, true, 'away'],
+    ['no more than a word of them', 'Busy bees', {}, true, null],
+    ['no word of an object', 'constructor', {}, true, null],
+    ['an activity wins', 'Busy', { activities: ['vacation'] }, true, 'xa'],
+    ['a show wins', 'Busy', { show: 'chat' }, true, 'chat'],
+    ['not where it is not wanted', 'Busy', {}, false, null],
+  ])('D.7, noteHeuristics: %s', (_row, text, some, wanted, show) => {
+    const [device] = devicesOfPidf(pidf([tuple({ ...some, notes: [{ lang: undefined, text }] })]), wanted)
+    expect(device).toMatchObject({ show, notes: [{ text }] })
+  })
   test('D.7: the person’s activity and note count where the tuple has none [8048-4.3.note]', () => {
     const person = { activities: ['busy'], notes: [{ lang: undefined, text: 'in a call' }], idle: false }
     expect(devicesOfPidf(pidf([tuple({})], { person }))[0]).toMatchObject({

@@ -41,6 +41,7 @@ import type { DeliverToSipDeps } from './deliver-to-sip.ts'
 import { deliverToXmpp } from './deliver-to-xmpp.ts'
 import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
 import { PresenceKeeper } from './keep-presence.ts'
+import { keepHeapLean } from './lean-heap.ts'
 import { HoldDowns } from './hold-downs.ts'
 import { LoopGuard } from './loop-guard.ts'
 import { OlderMessages } from './older-messages.ts'
@@ -239,6 +240,7 @@ export async function startGateway(
       expiresS: config.presence.expiresS,
       notifyIntervalMs: config.presence.notifyIntervalMs,
       mostNew: config.sip.overload.newSubscriptions,
+      noteCrowd: keepHeapLean,
       isLate: () => endpoint.delayMs > config.sip.overload.delayMs / 2,
     })
     presence = keeper

@@ -54,6 +54,8 @@ export interface KeepPresenceDeps {
   readonly mostNew: number
   /** This process has more to do than it can: what is new has to wait. */
   isLate(): boolean
+  /** Told once that there are very many subscriptions. */
+  noteCrowd(): void
 }
 
 /** So many are refreshed or probed a second after a restart, and when a road is there again. @see mapping D.10 */
@@ -63,6 +65,7 @@ const STANZA_EXPIRES_MS = 15_000
 /** Streams come up in pairs, and edges with many of them. */
 const HEAL_AFTER_MS = 500
 const RETRY_AFTER_S = 60
+const CROWD = 20_000
 const tooManyAtOnce = {
   fault: 'us',
   retry: 'later',
@@ -96,6 +99,7 @@ export class PresenceKeeper {
   readonly #newFromSip: NewWorkDoor
   readonly #newFromXmpp: NewWorkDoor
   #loaded: WatchEntry[] = []
+  #isCrowd = false
   #closed = false
 
   constructor(deps: KeepPresenceDeps) {
@@ -126,9 +130,16 @@ export class PresenceKeeper {
       this.#table.keep(entry)
       kept.push({ entry, dueAtMs: record.dueAtMs ?? Number.POSITIVE_INFINITY })
     }
+    this.#countCrowd()
     // What would expire first comes first.
     kept.sort((a, b) => (a.dueAtMs === b.dueAtMs ? 0 : a.dueAtMs - b.dueAtMs))
     this.#loaded = kept.map(({ entry }) => entry)
+  }
+
+  #countCrowd(): void {
+    if (this.#isCrowd || this.#table.size < CROWD) return
+    this.#isCrowd = true
+    this.#deps.noteCrowd()
   }
 
   /** Takes it up, at a steady pace: nobody is asked again. Who has something to say is heard at once. @see mapping D.10 */
@@ -504,6 +515,7 @@ export class PresenceKeeper {
       return undefined
     }
     const hasOtherDialogs = this.#table.keep(entry)
+    this.#countCrowd()
     noteWatch(entry, true)
     const record = recordOfEntry(entry, clock.wallMs())
     const { direction, watcher, contact, authorization, state } = record

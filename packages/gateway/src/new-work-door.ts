@@ -8,7 +8,7 @@ const FORGOTTEN_TO = 0.9
 const SLOWEST_PER_S = 50
 const FIRST_PER_S = 500
 const SOONEST_RETRY_S = 1
-const LATEST_RETRY_S = 120
+const LATEST_RETRY_S = 60
 
 /**
  * How much new work of a kind is begun and not ended: above the bound the door is shut, and who comes is told when to come

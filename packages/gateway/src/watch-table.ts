@@ -8,7 +8,7 @@ import type { EntryOf, WatchEntry } from './watch-entry.ts'
 const MOST_WATCHES_OF_ONE = 500
 const MOST_WATCHES = 500_000
 /** So many of those that had a turn last lie unpacked. */
-const AWAKE = 1024
+const AWAKE = 256
 
 /** The subscriptions of both directions: by watcher and contact, and by dialog. Has a bound. */
 export class WatchTable {
@@ -16,6 +16,10 @@ export class WatchTable {
   readonly #byDialog = new Map<string, WatchEntry>()
   readonly #perWatcher = new Map<string, number>()
   readonly #awake = new Set<WatchEntry>()
+
+  get size(): number {
+    return this.#entries.size
+  }
 
   byId(id: string): WatchEntry | undefined {
     return this.#entries.get(id)

@@ -245,5 +245,6 @@ export const presenceKeeper = (
     notifyIntervalMs,
     mostNew: 500,
     isLate: () => false,
+    noteCrowd: () => undefined,
     ...more,
   })

@@ -1,3 +1,4 @@
+import { pause } from '../src/heard.ts'
 import type { Incoming } from '../src/sip-user.ts'
 import { play } from '../src/play.ts'
 import { headerOf, statusOf } from '../src/sip-text.ts'
@@ -227,6 +228,54 @@ const besideWords = (name: string, server: { readonly server?: 'ejabberd' }): vo
         })
         await paris.heard.next('failed', ofType('message/cpim', /<message-id>paris2<[^]*<failed\/>/))
       })
+
+      act(
+        'mapping B.4, C.9: kill -9 of the gateway between a message and what is said of it: the sender hears it all the same',
+        async ({ pair, xmpp: { juliet }, sip: { paris } }) => {
+          const to = 'paris@tcp.example'
+          await paris.request('MESSAGE', `sip:${juliet.bare}`, {
+            headers: [['Content-Type', 'text/plain']],
+            callId: 'before-1@tcp.example',
+            body: 'Before the fall',
+          })
+          const plain = await juliet.hearsMessage('Before the fall')
+          const wants = ['imdn.Message-ID: paris3', 'imdn.Disposition-Notification: positive-delivery']
+          await paris.request('MESSAGE', `sip:${juliet.bare}`, {
+            headers: [['Content-Type', 'message/cpim']],
+            body: cpim(paris.aor, `sip:${juliet.bare}`, wants, ['Content-Type: text/plain', '', 'Heard?']),
+          })
+          const asking = await juliet.hearsMessage('Heard?')
+          const own = say(juliet, to, body('And thou?'), of('request', RECEIPTS))
+          const asked = await paris.heard.next('her words in CPIM', ofType('message/cpim', 'And thou?'))
+          const messageId = /^imdn\.Message-ID: (.+)$/m.exec(asked.body)?.[1]?.trim() ?? ''
+          // The journal is written within 200 ms.
+          await pause(1000)
+          await pair.kill9('gateway')
+          await pair.start('gateway')
+          await pair.ready()
+
+          const condition = of('service-unavailable', 'urn:ietf:params:xml:ns:xmpp-stanzas')
+          const error: Tree = { name: 'error', attrs: { type: 'cancel' }, children: [condition] }
+          juliet.send({ name: 'message', attrs: { to, id: plain.id ?? '', type: 'error' }, children: [error] })
+          const told = await paris.heard.next('that it failed', (one) => one.body.includes('was not delivered'))
+          expect(headerOf(told.text, 'in-reply-to')).toBe('before-1@tcp.example')
+
+          say(juliet, to, of('received', RECEIPTS, { id: asking.id ?? '' }))
+          await paris.heard.next('delivered', ofType('message/cpim', /<message-id>paris3<[^]*<delivered\/>/))
+
+          await paris.request('MESSAGE', `sip:${juliet.bare}`, {
+            headers: [['Content-Type', 'message/cpim']],
+            body: cpim(
+              paris.aor,
+              `sip:${juliet.bare}`,
+              ['imdn.Message-ID: own3'],
+              imdn(messageId, 'delivery', 'delivered'),
+            ),
+          })
+          await juliet.hears('a receipt', has('received', RECEIPTS, own))
+        },
+        60_000,
+      )
     },
   )
 

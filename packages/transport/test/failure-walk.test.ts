@@ -264,7 +264,7 @@ describe('they come to us', () => {
   test('penalty: their streams end by their own fault, and they come again at once', async () => {
     const at = await scene(RULES.tlsNotSupported, { limits: { freeFaults: 0 } })
     // Each is read a moment later than the one before, and has to wait for twice as long.
-    for (let said = ''; said !== 'policy-violation'; ) {
+    for (let said = ''; said !== 'policy-violation';) {
       const peer = await at.connected()
       peer.say(header(THEIRS, OURS) + '<a b>')
       said = (await peer.hears(/not-well-formed|policy-violation/))[0]

@@ -48,8 +48,8 @@ export async function locateXmpp(
     )
   }
   if (!plain.ok && plain.failure.kind === 'trouble') return fail(dnsTrouble(plain.failure))
-  // A refusal of direct TLS alone says nothing of the rest.
-  if (plain.ok && plain.value.length > 0) {
+  // A refusal of direct TLS leaves STARTTLS, but only where a record of its own says so. @see XEP-0368 §5
+  if ([direct, plain].some((found) => found.ok && found.value.length > 0)) {
     const detail = `${domain} says that it offers no XMPP service`
     return fail({ kind: 'domain-not-found', reason: 'service-refused', detail })
   }

@@ -131,7 +131,7 @@ export class OutboundPairs {
       const [first] = stream.pairs
       if (stream.direction !== 'in' || !stream.isBidi || stream.isShut || first === undefined) continue
       if (first.local !== pair.local || first.remote !== pair.remote) continue
-      this.#carry(stream, pair)
+      this.#carry(stream, pair, stream.mostBack)
       return true
     }
     return false

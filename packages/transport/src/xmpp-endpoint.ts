@@ -293,6 +293,7 @@ export class XmppEndpoint {
       remote,
       pairs: [],
       isBidi: false,
+      mostBack: undefined,
       isShut: false,
       carried,
       carrier: undefined,
@@ -333,6 +334,7 @@ export class XmppEndpoint {
       case 'proven': {
         const { local, peer } = effect
         stream.isBidi = effect.isBidi
+        stream.mostBack = effect.limits?.maxBytes
         this.#up(stream, local, peer.domain, peer.provenBy)
         // Who comes to us can be gone to.
         this.#pairs.known(local, peer.domain)?.forgive()

@@ -24,6 +24,8 @@ export interface Stream {
   readonly pairs: StreamUp[]
   /** Stanzas go both ways. @see XEP-0288 */
   isBidi: boolean
+  /** Inbound: bytes of one stanza of ours that the peer takes on it. @see XEP-0478 §3.2 */
+  mostBack: number | undefined
   isShut: boolean
   /** Whose stanzas of ours it carries, or is to carry; undefined: nobody's. */
   carried: OutboundPair | undefined

@@ -97,7 +97,7 @@ describe('mapping F.6', () => {
   const THERE = [record('x.a.example', 1, 0)]
   test.each([
     ['direct TLS refused', REFUSED, THERE, [['x.a.example', false]]],
-    ['direct TLS refused, no other records', REFUSED, undefined, [['a.example', false]]],
+    ['XEP-0368 §5: direct TLS refused, no other records', REFUSED, undefined, 'domain-not-found'],
     ['STARTTLS refused', THERE, REFUSED, [['x.a.example', true]]],
     ['direct TLS alone', THERE, undefined, [['x.a.example', true]]],
     ['both refused', REFUSED, REFUSED, 'domain-not-found'],

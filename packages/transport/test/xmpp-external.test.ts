@@ -93,6 +93,20 @@ describe('endpoint with endpoint', () => {
     },
   )
 
+  test('XEP-0478 §3.2: what who opened a stream takes is kept to on the way back too, and the stream stays', async () => {
+    const rules = [{ ...RULES.saslOnly, maxStanzaBytes: 10_000 }, RULES.saslOnly] as const
+    const { romeo, juliet } = await two([await signed(ROMEO), await signed(JULIET)], rules)
+    expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
+    await juliet.until(() => juliet.arrived.length === 1)
+    expect(await juliet.send(romeo.domain, 'm2', 'ü'.repeat(6_000))).toMatchObject({
+      kind: 'failed',
+      failure: { condition: 'policy-violation', status: 513 },
+    })
+    expect(await juliet.send(romeo.domain, 'm3', 'ü'.repeat(4_000))).toMatchObject({ kind: 'sent' })
+    await romeo.until(() => romeo.arrived.length === 1)
+    expect([romeo.ups.length, romeo.downs, romeo.refused]).toEqual([1, [], []])
+  })
+
   test.each([
     ['names the domain', JULIET, 'sent'],
     ['names the proxy alone', 'proxy.inside', 'failed'],

@@ -78,8 +78,14 @@ export type StreamEffect =
     }
   /** Inbound: the peer has asked about a key of ours, and it was right. */
   | { readonly kind: 'vouched' }
-  /** Inbound: this pair may send stanzas from now on; `isBidi`: and so may we, the other way round. */
-  | { readonly kind: 'proven'; readonly local: DomainName; readonly peer: ProvenPeer; readonly isBidi: boolean }
+  /** Inbound: this pair may send stanzas from now on; `isBidi`: and so may we, the other way round, within its `limits`. */
+  | {
+      readonly kind: 'proven'
+      readonly local: DomainName
+      readonly peer: ProvenPeer
+      readonly isBidi: boolean
+      readonly limits: AdvertisedLimits | undefined
+    }
   /** Outbound: stanzas may be written from now on. */
   | {
       readonly kind: 'ready'

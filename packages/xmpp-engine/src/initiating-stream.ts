@@ -3,6 +3,7 @@ import { unreachable } from '@stox/kernel'
 import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
 import type {
+  AdvertisedLimits,
   DialbackVerdict,
   DomainName,
   SaslElement,
@@ -11,9 +12,9 @@ import type {
   StreamFeatures,
 } from '@stox/xmpp'
 import {
-  BIDI,
   SM_ENABLE,
   STREAM_END,
+  formatBidi,
   formatDialback,
   formatSaslAuth,
   formatSmAnswer,
@@ -293,6 +294,7 @@ function proceed(
   if (!judgement.allowed) return quit(state, world, { kind: 'not-allowed', detail: judgement.reason })
   if (state.provenBy !== undefined) return establish(state.provenBy, features, state.isBidi, world)
   const isBidi = wantsBidi(judgement.rules, features, state.encrypted, world)
+  const wish = isBidi ? formatBidi(limitsOfOurs(judgement.rules, world)) : ''
   const chance = chanceOf(state.encrypted, world)
   const next = chooseNext(judgement.rules, features, state.encrypted, chance)
   switch (next.kind) {
@@ -304,14 +306,10 @@ function proceed(
       // The authorization identity is empty by right; old servers want to read the domain. @see XEP-0178 §3
       return to(
         { name: 'awaiting-success', streamId, features, isBidi },
-        { kind: 'write', text: (isBidi ? BIDI : '') + formatSaslAuth(EXTERNAL, world.local) },
+        { kind: 'write', text: wish + formatSaslAuth(EXTERNAL, world.local) },
       )
     case 'dialback': {
-      const dialback = startDialback(
-        { encrypted: state.encrypted, streamId, features, isBidi },
-        world,
-        isBidi ? BIDI : '',
-      )
+      const dialback = startDialback({ encrypted: state.encrypted, streamId, features, isBidi }, world, wish)
       const { certificate } = chance
       if (!state.encrypted || certificate.ok || !allowsExternal(judgement.rules)) return dialback
       const { remote } = world
@@ -339,6 +337,12 @@ const wantsBidi = (
   world.purpose.kind === 'stanzas' &&
   allowsExternal(rules) &&
   world.judgeCertificate().ok
+
+/** What we take of the peer where it may send too. @see XEP-0478 §3.2 */
+const limitsOfOurs = ({ maxStanzaBytes }: StreamRules, { times }: InitiatingWorld): AdvertisedLimits => ({
+  maxBytes: maxStanzaBytes,
+  idleSeconds: Math.max(1, Math.floor(times.idleMs / 1000)),
+})
 
 const NO_CERTIFICATE: CertificateVerdict = { ok: false, reason: 'the stream is not encrypted' }
 
@@ -515,10 +519,27 @@ function onDialback(state: InitiatingState, element: XmlElement, world: Initiati
   ) {
     const { encrypted } = state
     const close = quit(state, world, undefined)
-    return { ...close, effects: [{ kind: 'verdict', verdict: dialback.verdict, encrypted }, ...close.effects] }
+    const verdict = fromAuthority(dialback.verdict)
+    return { ...close, effects: [{ kind: 'verdict', verdict, encrypted }, ...close.effects] }
+  }
+  if (dialback.kind === 'result-request' && state.name === 'established' && state.bidi !== undefined) {
+    // More domains of the peer's on this stream: it may ask, and has to come by a stream of its own. @see XEP-0288 §3
+    const { from: theirs, to: ours } = dialback
+    const verdict: DialbackVerdict = { type: 'error', condition: 'not-acceptable', text: undefined }
+    return to(
+      state,
+      { kind: 'refused', refusal: 'dialback-refused', detail: `${theirs} to ${ours} on a stream of ours` },
+      { kind: 'write', text: formatDialback({ kind: 'result-answer', from: ours, to: theirs, verdict }) },
+    )
   }
   return endWith(state, 'not-authorized', `${dialback.kind} in ${state.name}`, 'dialback-unsolicited')
 }
+
+/** An error of the authoritative server says nothing of the one who waits for its word. @see XEP-0220 §2.5 */
+const fromAuthority = (verdict: DialbackVerdict): DialbackVerdict =>
+  verdict.type === 'error'
+    ? { ...verdict, condition: 'remote-server-not-found', text: verdict.text ?? verdict.condition }
+    : verdict
 
 /** @see XEP-0220 §2.1.1 */
 function onResult(

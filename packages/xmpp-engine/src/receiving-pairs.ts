@@ -39,7 +39,7 @@ export function prove(
   }
   effects.push(
     { kind: 'set-max-stanza', bytes: maxStanzaOf(pairs) },
-    { kind: 'proven', local, peer, isBidi: state.isBidi },
+    { kind: 'proven', local, peer, isBidi: state.isBidi, limits: state.limits },
   )
   return { state: { ...state, pairs }, effects }
 }

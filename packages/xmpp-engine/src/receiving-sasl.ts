@@ -84,6 +84,7 @@ function onAuthorization(
       proven: provePeer(remote, 'sasl-external'),
       before: { local, remote },
       isBidi: state.isBidi,
+      limits: state.limits,
     },
     { kind: 'write', text: formatSaslSuccess() },
     { kind: 'restart' },

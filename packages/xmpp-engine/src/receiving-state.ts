@@ -1,5 +1,5 @@
 import type { Hashes, Ids } from '@stox/kernel'
-import type { DomainName, StreamErrorInfo, StreamFeatures } from '@stox/xmpp'
+import type { AdvertisedLimits, DomainName, StreamErrorInfo, StreamFeatures } from '@stox/xmpp'
 import type { Step, StreamEffect, StreamTimes } from './effects.ts'
 import { featuresFor } from './feature-order.ts'
 import type { Proof, ProvenPeer } from './proven-peer.ts'
@@ -56,6 +56,8 @@ export interface OpenStream {
   readonly isManaged: boolean
   /** Our own stanzas for a pair that has proven itself may use it too. @see XEP-0288 */
   readonly isBidi: boolean
+  /** What it takes of ours then. @see XEP-0478 §3.2 */
+  readonly limits: AdvertisedLimits | undefined
   /** What comes now is left to the peer, which will not find it acknowledged. */
   readonly isDraining: boolean
   /** Why dialback was refused the last time. */
@@ -76,6 +78,7 @@ export type ReceivingState =
       /** What the header before this one said, or the handshake of direct TLS. */
       readonly before: Before | undefined
       readonly isBidi: boolean
+      readonly limits: AdvertisedLimits | undefined
     }
   | ({ readonly name: 'open' } & OpenStream)
   /** Without `local`: before any header. @see XEP-0368 */

@@ -10,6 +10,7 @@ import {
   formatStreamError,
   formatStreamHeader,
   isBidi,
+  limitsIn,
   isDialback,
   isSasl,
   isStreamManagement,
@@ -45,7 +46,14 @@ export function startReceiving(world: ReceivingWorld, tls: 'starttls' | 'direct'
   }
   if (tls === 'starttls') {
     return to(
-      { name: 'awaiting-header', encrypted: false, proven: undefined, before: undefined, isBidi: false },
+      {
+        name: 'awaiting-header',
+        encrypted: false,
+        proven: undefined,
+        before: undefined,
+        isBidi: false,
+        limits: undefined,
+      },
       establishment,
     )
   }
@@ -71,6 +79,7 @@ export function advanceReceiving(state: ReceivingState, input: StreamInput, worl
         proven: undefined,
         before: state.local === undefined ? askedFor(input.serverName) : { local: state.local, remote: state.remote },
         isBidi: false,
+        limits: undefined,
       })
     case 'timer':
       return onTimer(state, input.timer, input.quietMs, world)
@@ -266,6 +275,7 @@ function onHeader(
     questions: 0,
     isManaged: false,
     isBidi: state.isBidi,
+    limits: state.limits,
     isDraining: false,
     denied: undefined,
   }
@@ -327,7 +337,9 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
     )
   }
   if (state.name === 'closing') return state.isManaged ? to(state, ...lastCounted(element, world.counts)) : stay(state)
-  if (isBidi(element) && mayTurnBidi(state, world)) return stay({ ...state, isBidi: true })
+  if (isBidi(element) && mayTurnBidi(state, world)) {
+    return stay({ ...state, isBidi: true, limits: limitsIn(element) })
+  }
   if (isStreamManagement(element)) return onManagement(state, element, world)
   if (isDialback(element)) return onDialback(state, element, world)
   if (isSasl(element)) return onSasl(state, element, world)

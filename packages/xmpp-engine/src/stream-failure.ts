@@ -170,11 +170,15 @@ export function verdictOfFailure(failure: StreamFailure): DialbackVerdict {
 function dialbackConditionOf(failure: StreamFailure): DialbackCondition {
   switch (failure.kind) {
     case 'unreachable':
+    case 'tls-failed':
       return 'remote-connection-failed'
     case 'timeout':
     case 'closed':
     case 'dns-trouble':
+    case 'protocol':
       return 'remote-server-timeout'
+    case 'peer-error':
+      return OF_PEER_ERROR[failure.condition] === NOT_FOUND ? 'remote-server-not-found' : 'remote-server-timeout'
     case 'connection-limit':
     case 'queue-full':
       return 'resource-constraint'

@@ -19,6 +19,9 @@ import {
 } from './support.ts'
 
 const BIDI = `<bidi xmlns='urn:xmpp:bidi'/>`
+const LIMITS = `<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>50000</max-bytes><idle-seconds>600</idle-seconds></limits>`
+/** Ours, with what we take. */
+const WISH = `<bidi xmlns='urn:xmpp:bidi'>${LIMITS}</bidi>`
 const OFFER = `<bidi xmlns='urn:xmpp:features:bidi'/>`
 const SASL = `xmlns='urn:ietf:params:xml:ns:xmpp-sasl'`
 const TLS = `xmlns='urn:ietf:params:xml:ns:xmpp-tls'`
@@ -58,6 +61,13 @@ describe('inbound (XEP-0288 §3)', () => {
     ['not asked for', () => external('').effects, false],
   ])('our stanzas for the pair that has proven itself may use it: %s', (_name, effects, isBidi) => {
     expect(ofKind(effects(), 'proven')).toMatchObject([{ local: US, peer: { domain: THEM }, isBidi }])
+  })
+
+  test.each([
+    ['after SASL', () => external(WISH).effects],
+    ['after dialback', () => dialback(WISH)],
+  ])('XEP-0478 §3.2: what the peer takes of ours stands in its wish: %s', (_name, effects) => {
+    expect(ofKind(effects(), 'proven')).toMatchObject([{ limits: { maxBytes: 50_000, idleSeconds: 600 } }])
   })
 
   test('it is not answered', () => {
@@ -118,7 +128,7 @@ describe('outbound (XEP-0288 §3, §4)', () => {
   }
 
   test('before SASL, in one breath with it', () => {
-    expect(encrypted(RULES.saslOnly).said).toMatch(new RegExp(`^${BIDI}<auth `))
+    expect(encrypted(RULES.saslOnly).said).toMatch(new RegExp(`^${WISH}<auth `))
     const { effects } = ready()
     expect(ofKind(effects, 'ready')).toMatchObject([{ provenBy: 'sasl-external', isBidi: true }])
     // What the peer may send is what its record says, not what a stranger may.
@@ -127,7 +137,7 @@ describe('outbound (XEP-0288 §3, §4)', () => {
 
   test('before dialback, where the certificate of the peer is good and ours is not taken', () => {
     const { stream, said } = encrypted(RULES.saslOrDialback, { more: '' })
-    expect(said).toMatch(new RegExp(`^${BIDI}<db:result `))
+    expect(said).toMatch(new RegExp(`^${WISH}<db:result `))
     const effects = stream.receive(`<db:result from='${THEM}' to='${US}' type='valid'/>`)
     expect(ofKind(effects, 'ready')).toMatchObject([{ provenBy: 'dialback-over-tls', isBidi: true }])
   })
@@ -168,6 +178,16 @@ describe('outbound (XEP-0288 §3, §4)', () => {
     const effects = ready().stream.receive(message(from, to))
     expect([kindsOf(effects).includes('stanza'), streamErrorIn(effects)]).toEqual([false, condition])
     expect(ofKind(effects, 'refused')).toMatchObject([{ refusal: condition }])
+  })
+
+  test('XEP-0288 §3: a key for more of its domains is an error of dialback, and the stream stays', () => {
+    const { stream } = ready()
+    const effects = stream.receive(`<db:result from='${ALSO_THEM}' to='${US}'>k</db:result>`)
+    expect(writtenIn(effects)).toMatch(
+      new RegExp(`^<db:result .*from='${US}' to='${ALSO_THEM}' type='error'.*<not-acc`),
+    )
+    expect(stream.receive(message(THEM, US))).toMatchObject([{ kind: 'stanza' }])
+    expect(streamErrorIn(stream.receive(message(ALSO_THEM, US)))).toBe('invalid-from')
   })
 
   test('a broken stanza is answered, and one without an address ends the stream', () => {

@@ -330,6 +330,16 @@ describe('a stream that only verifies', () => {
   const verified = (type: string, id = 'ours', from: string = THEM) =>
     `<db:verify from='${from}' to='${US}' id='${id}' type='${type}'/>`
 
+  test('XEP-0220 §2.5: an error of the authoritative server is told on as one of ours', () => {
+    const stream = initiator(world())
+    stream.receive(header({ id: 'z' }) + features(DIALBACK))
+    const error = `<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>`
+    const effects = stream.receive(`<db:verify from='${THEM}' to='${US}' id='ours' type='error'>${error}</db:verify>`)
+    expect(ofKind(effects, 'verdict')).toMatchObject([
+      { verdict: { type: 'error', condition: 'remote-server-not-found', text: 'item-not-found' } },
+    ])
+  })
+
   test('asks, hears, closes', () => {
     const stream = initiator(world())
     const question = writtenIn(stream.receive(header() + features(DIALBACK)))

@@ -60,7 +60,9 @@ test.each([
   ['no connection', plain('unreachable'), 'remote-connection-failed'],
   ['it closed', plain('closed'), 'remote-server-timeout'],
   ['it was silent', plain('timeout'), 'remote-server-timeout'],
+  ['no TLS with it', plain('tls-failed'), 'remote-connection-failed'],
   ['it does not know itself', peer('host-unknown'), 'remote-server-not-found'],
+  ['it ended the stream', peer('system-shutdown'), 'remote-server-timeout'],
   ['no such domain', plain('domain-not-found'), 'remote-server-not-found'],
   ['too many of them', plain('connection-limit'), 'resource-constraint'],
 ] as const)('XEP-0220 §2.5: %s', (_name, failure, condition) =>

@@ -63,8 +63,10 @@ export type { SaslCondition, SaslElement } from './payloads/sasl.ts'
 export { parseStartTls, formatStartTls } from './payloads/starttls.ts'
 export type { StartTls } from './payloads/starttls.ts'
 export { isFeatures, parseFeatures, formatFeatures } from './payloads/features.ts'
-export type { AdvertisedLimits, StreamFeatures } from './payloads/features.ts'
-export { BIDI, isBidi } from './payloads/bidi.ts'
+export type { StreamFeatures } from './payloads/features.ts'
+export { limitsIn } from './payloads/limits.ts'
+export type { AdvertisedLimits } from './payloads/limits.ts'
+export { formatBidi, isBidi } from './payloads/bidi.ts'
 export {
   SM_MODULUS,
   SM_ENABLE,

@@ -5,18 +5,11 @@ import {
   NS_DIALBACK_FEATURE,
   NS_SASL,
   NS_STREAMS,
-  NS_STREAM_LIMITS,
   NS_STREAM_MANAGEMENT,
   NS_TLS,
 } from '../namespaces.ts'
-
-/** What a receiving server takes; undefined: it does not say. @see XEP-0478 §3 */
-export interface AdvertisedLimits {
-  /** Of one stanza. */
-  readonly maxBytes: number | undefined
-  /** Silence after which it closes the stream. */
-  readonly idleSeconds: number | undefined
-}
+import type { AdvertisedLimits } from './limits.ts'
+import { limitsElement, limitsIn } from './limits.ts'
 
 /** What a receiving server offers. @see RFC 6120 §4.3.2 */
 export interface StreamFeatures {
@@ -37,7 +30,6 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
   const startTls = childOf(element, 'starttls', NS_TLS)
   const mechanisms = childOf(element, 'mechanisms', NS_SASL)
   const dialback = childOf(element, 'dialback', NS_DIALBACK_FEATURE)
-  const limits = childOf(element, 'limits', NS_STREAM_LIMITS)
   const offered = mechanisms === undefined ? [] : childrenOf(mechanisms)
   const tlsWord =
     startTls !== undefined && childOf(startTls, 'required', NS_TLS) !== undefined ? 'required' : 'optional'
@@ -46,20 +38,10 @@ export function parseFeatures(element: XmlElement): StreamFeatures {
     mechanisms: offered.filter((child) => isElement(child, 'mechanism', NS_SASL)).map((child) => textOf(child).trim()),
     dialback:
       dialback === undefined ? undefined : { errors: childOf(dialback, 'errors', NS_DIALBACK_FEATURE) !== undefined },
-    limits:
-      limits === undefined
-        ? undefined
-        : { maxBytes: countIn(limits, 'max-bytes'), idleSeconds: countIn(limits, 'idle-seconds') },
+    limits: limitsIn(element),
     bidi: childOf(element, 'bidi', NS_BIDI_FEATURE) !== undefined,
     streamManagement: childOf(element, 'sm', NS_STREAM_MANAGEMENT) !== undefined,
   }
-}
-
-/** A limit of nothing would be no stream; what is no number says nothing. */
-function countIn(limits: XmlElement, name: string): number | undefined {
-  const child = childOf(limits, name, NS_STREAM_LIMITS)
-  const text = child === undefined ? '' : textOf(child).trim()
-  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined
 }
 
 /** As it goes on the wire: `stream` is the prefix of the stream's own header. */
@@ -76,13 +58,7 @@ export function formatFeatures(features: StreamFeatures): string {
     children.push(el('dialback', { xmlns: NS_DIALBACK_FEATURE }, ...(dialback.errors ? [el('errors')] : [])))
   }
   if (bidi) children.push(el('bidi', { xmlns: NS_BIDI_FEATURE }))
-  if (limits !== undefined) {
-    const { maxBytes, idleSeconds } = limits
-    const counts: XmlElement[] = []
-    if (maxBytes !== undefined) counts.push(el('max-bytes', {}, String(maxBytes)))
-    if (idleSeconds !== undefined) counts.push(el('idle-seconds', {}, String(idleSeconds)))
-    children.push(el('limits', { xmlns: NS_STREAM_LIMITS }, ...counts))
-  }
+  if (limits !== undefined) children.push(limitsElement(limits))
   if (streamManagement) children.push(el('sm', { xmlns: NS_STREAM_MANAGEMENT }))
   return serializeXml(el('stream:features', {}, ...children))
 }

@@ -108,7 +108,7 @@ class World {
     })
     this.publisher = publisher
     this.keeper = presenceKeeper(stage, index, 5000, {
-      noteWatch: (entry, held) => void publisher.noteWatch(entry, held),
+      noteWatch: (entry, held) => publisher.noteWatch(entry, held),
     })
     await publisher.load()
     await this.keeper.load()

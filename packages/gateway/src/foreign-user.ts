@@ -54,6 +54,8 @@ export type ForeignUserEvent =
   | { readonly kind: 'join' }
   /** What he shows may have changed. */
   | { readonly kind: 'changed' }
+  /** The server may have forgotten him. */
+  | { readonly kind: 'refresh' }
   /** Nobody has to do with him any more, or may. */
   | { readonly kind: 'leave' }
   | { readonly kind: 'reply'; readonly request: SipRequest; readonly reply: SubscriptionReply }
@@ -113,6 +115,10 @@ export function advanceForeignUser(
       break
     case 'changed':
       turn.publish({ kind: 'changed' })
+      break
+    case 'refresh':
+      turn.publish({ kind: 'timer', timer: 'refresh' })
+      turn.watch({ kind: 'refresh' })
       break
     case 'leave':
       turn.leave()

@@ -176,6 +176,7 @@ export async function startGateway(
       ...{ endpoint, locator, health, clock, timers, ids, log },
       intervalMs: config.sip.probeIntervalS * 1000,
       domains: () => index.model.localDomains,
+      cameBack: (domain) => publisher.serverCameBack(domain),
     })
 
     // --- the link

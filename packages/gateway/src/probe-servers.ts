@@ -25,6 +25,8 @@ export interface ServerProbesDeps {
   readonly intervalMs: number
   /** The model is live. */
   domains(): readonly ProbedDomain[]
+  /** A server of the domain answers that had missed a probe: it may have been started anew, and know nothing any more. */
+  cameBack(domain: string): void
 }
 
 export interface ServerReport {
@@ -104,6 +106,8 @@ export class ServerProbes {
       const afterS = parseRetryAfter(reply.response.headers.get('Retry-After') ?? '')
       if (afterS !== undefined && afterS > 0) health.asked(target, afterS)
     }
+    const missed = (this.#probed.get(serverKey(target))?.misses ?? 0) > 0
+    if (isThere && missed) this.#deps.cameBack(domain)
     const up = this.#note(
       serverKey(target),
       isThere,

@@ -65,6 +65,8 @@ interface Site {
   /** What a process before this one has left, and nothing done for it since. */
   awaitsResumption: boolean
   joined: boolean
+  /** His server may have forgotten him. */
+  doubtful: boolean
   /** Who is shown what he may not see, so that nothing is published. */
   withheldFrom: string | undefined
 }
@@ -167,6 +169,14 @@ export class PresencePublisher {
     this.#many = false
   }
 
+  /** It may have been started anew: what it has forgotten it is told again now, not at the next refresh. */
+  serverCameBack(domain: string): void {
+    const route = this.#deps.index().localDomain(domain)?.route
+    const sites = [...this.#sites.values()].filter(({ user }) => user.route === route)
+    for (const site of sites) site.doubtful = true
+    this.#paced.add(sites)
+  }
+
   /** By user and server; undefined: not to be published. */
   #idFor(entry: WatchEntry): string | undefined {
     const index = this.#deps.index()
@@ -195,6 +205,7 @@ export class PresencePublisher {
       settling: undefined,
       awaitsResumption: false,
       joined: false,
+      doubtful: false,
       withheldFrom: undefined,
     }
   }
@@ -215,6 +226,8 @@ export class PresencePublisher {
     const joins = site.watches.size > 0
     if (joins !== site.joined || site.user.leaving === joins) this.#advance(site, { kind: joins ? 'join' : 'leave' })
     site.joined = joins
+    if (site.doubtful) this.#advance(site, { kind: 'refresh' })
+    site.doubtful = false
     if (joins) this.#advance(site, { kind: 'changed' })
   }
 

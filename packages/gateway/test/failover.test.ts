@@ -156,18 +156,20 @@ describe('probes', () => {
       info: (event: string, fields?: object) => void lines.push(`${event} ${JSON.stringify(fields)}`),
       warn: (event: string, fields?: object) => void lines.push(`${event} ${JSON.stringify(fields)}`),
     }
+    const cameBack: string[] = []
     const [route = '', ...backupRoutes] = routes
     const { time, locator, endpoint, health } = scene
     const probes = new ServerProbes({
       ...{ endpoint, locator, health, clock: time, timers: time, ids: countingIds(), log },
       intervalMs: 30_000,
       domains: () => [{ domain: 'capulet.example', route, backupRoutes }],
+      cameBack: (domain) => void cameBack.push(domain),
     })
     const round = async (): Promise<void> => {
       time.advance(30_000)
       await settle()
     }
-    return { ...scene, probes, lines, round }
+    return { ...scene, probes, lines, cameBack, round }
   }
   const ROUTES = ['sip:192.0.2.1', 'sip:192.0.2.2']
   const [ONE, TWO] = ['udp:192.0.2.1:5060', 'udp:192.0.2.2:5060'] as const
@@ -192,6 +194,22 @@ describe('probes', () => {
     scene.take()
     await scene.send(ROUTES[0], { backups: ROUTES.slice(1) })
     expect(scene.take()).toEqual([ONE])
+    scene.probes.close()
+  })
+
+  test('who answers again after one miss may have been started anew', async () => {
+    let isDown = false
+    const scene = probing((_server, request) => (isDown ? DEAD : respondTo(request, 200)), ['sip:192.0.2.1'])
+    scene.probes.start()
+    await settle()
+    await scene.round()
+    expect(scene.cameBack).toEqual([])
+    isDown = true
+    await scene.round()
+    isDown = false
+    await scene.round()
+    await scene.round()
+    expect(scene.cameBack).toEqual(['capulet.example'])
     scene.probes.close()
   })
 

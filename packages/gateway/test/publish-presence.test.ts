@@ -497,6 +497,26 @@ describe('the end, and the beginning', () => {
     ])
   })
 
+  test('his server was started anew and has forgotten him: it is told again at once', async () => {
+    const at = await published()
+    at.owner.publications.clear()
+    at.owner.moods = (request) =>
+      request.method === 'SUBSCRIBE' && request.core.to.params.has('tag') ? respondTo(request, 481) : undefined
+    at.asked()
+    at.publisher.serverCameBack('montague.example')
+    await at.later(100)
+    expect(at.asked()).toEqual([])
+    at.publisher.serverCameBack('capulet.example')
+    await at.later(100)
+    expect(at.asked()).toEqual([
+      'PUBLISH sip:romeo@montague.example presence 3600 e1',
+      'SUBSCRIBE sip:127.0.0.1:5060 presence.winfo 3600',
+      'PUBLISH sip:romeo@montague.example presence 3600',
+      'SUBSCRIBE sip:romeo@montague.example presence.winfo 3600',
+    ])
+    expect(at.owner.shows).toEqual([`pres:${ROMEO} ID-desk:open`])
+  })
+
   test('kill -9: the next process goes on with the etag, and nobody is asked again', async () => {
     const at = await published()
     at.stop()

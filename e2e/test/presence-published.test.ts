@@ -14,6 +14,7 @@ const publishing =
   (presence: object = {}) =>
   (stage: Stage) => ({
     sip: {
+      probeIntervalS: 1,
       domains: [
         {
           domain: SIP,
@@ -107,6 +108,20 @@ play(
           WITHIN_MS,
         )
       },
+    )
+
+    act(
+      'his server is started anew and has forgotten her: it is told again',
+      async ({ kamailio, pair }) => {
+        const [before] = await kamailio.publications('juliet', 'xmpp.example')
+        await kamailio.stop()
+        await until('the server down', async () => (await pair.metric('gateway', 'stox_sip_server_up')) === 0, 40_000)
+        await kamailio.restart()
+        const now = async () => kamailio.publications('juliet', 'xmpp.example')
+        await until('one publication', async () => (await now()).length === 1, WITHIN_MS)
+        expect((await now())[0]?.etag).not.toBe(before?.etag)
+      },
+      ACT_MS,
     )
 
     act('she takes back what she gave to both: the publication is removed', async ({ kamailio, xmpp: { juliet } }) => {

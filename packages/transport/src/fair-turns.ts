@@ -14,7 +14,7 @@ export interface ReadPiece {
 /** Read of one partner in one turn of the event loop: some hundred stanzas, a few milliseconds. */
 const BYTES_PER_TURN = 16_384
 /** The same beside others. */
-const MS_PER_TURN = 1
+const MS_PER_TURN = 0.5
 /** What a piece costs, however small: who sends his bytes one by one has sooner had his share. */
 const BYTES_OF_A_PIECE = 256
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Clock, Timer, Timers } from '@stox/kernel'
 
 const EVERY_MS = 250
@@ -31,5 +32,16 @@ export class LoopDelay {
 
   close(): void {
     this.#timer?.cancel()
+  }
+}
+
+/** How much of the time since the last call the event loop of this process had work: 0 to 1. */
+export function loopBusyness(): () => number {
+  let before = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, before)
+    before = now
+    return utilization
   }
 }

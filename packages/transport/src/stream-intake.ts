@@ -4,6 +4,8 @@ import { networkOf } from './admission.ts'
 import { Company } from './company.ts'
 import { FairTurns } from './fair-turns.ts'
 import { PartnerRates } from './partner-rates.ts'
+import type { Busyness } from './shared-room.ts'
+import { SharedRoom } from './shared-room.ts'
 import type { PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 
@@ -17,15 +19,13 @@ interface InHand {
   readonly held: Set<Pick<Stream, 'connection'>>
 }
 
-type IntakeLimits = Pick<
-  XmppEndpointLimits,
-  'stanzasInHand' | 'bytesInHand' | 'stanzasInHandBeside' | 'bytesInHandBeside'
->
+type IntakeLimits = Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand' | 'stanzasInHandBeside'>
 
 /** How much of what comes is taken: a partner's turn, its rate, and what it may have under way. */
 export class StreamIntake {
   readonly #turns = new FairTurns()
   readonly #company: Company
+  readonly #room: SharedRoom
   readonly #rates: PartnerRates
   readonly #inHand = new Map<string, InHand>()
   readonly #limits: IntakeLimits
@@ -35,8 +35,10 @@ export class StreamIntake {
     clock: Clock,
     limits: IntakeLimits,
     rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined,
+    busyness: Busyness,
   ) {
     this.#company = new Company(clock)
+    this.#room = new SharedRoom(clock, busyness, Math.min(1, limits.stanzasInHandBeside / limits.stanzasInHand))
     this.#rates = new PartnerRates(clock)
     this.#limits = limits
     this.#rulesFor = rulesFor
@@ -66,8 +68,8 @@ export class StreamIntake {
 
   /**
    * Reading stops at the limit, of all streams of the partner together, and goes on when half of it is free again: so
-   * many stanzas of one partner, and no more, can be before those of another on the way to a gateway. Who is alone may
-   * have many under way; beside others few, which is enough for what is answered soon.
+   * many stanzas of one partner, and no more, can be before those of another on the way to a gateway; beside others
+   * fewer than alone.
    */
   hold(stream: Stream, stanzas: number, bytes: number): void {
     stream.stanzasInHand += stanzas
@@ -75,12 +77,9 @@ export class StreamIntake {
     const inHand = this.#inHand.get(key) ?? { stanzas: 0, bytes: 0, held: new Set() }
     inHand.stanzas += stanzas
     inHand.bytes += bytes
-    const { stanzasInHand, bytesInHand, stanzasInHandBeside, bytesInHandBeside } = this.#limits
-    const isAlone = this.#company.isAlone(key)
-    const fullness = Math.max(
-      inHand.stanzas / (isAlone ? stanzasInHand : Math.min(stanzasInHand, stanzasInHandBeside)),
-      inHand.bytes / (isAlone ? bytesInHand : Math.min(bytesInHand, bytesInHandBeside)),
-    )
+    const { stanzasInHand, bytesInHand } = this.#limits
+    const mine = Math.max(inHand.stanzas / stanzasInHand, inHand.bytes / bytesInHand)
+    const fullness = this.#company.isAlone(key) ? mine : mine / this.#room.share
     if (fullness >= 1 && !inHand.held.has(stream)) {
       inHand.held.add(stream)
       stream.connection.hold(true)

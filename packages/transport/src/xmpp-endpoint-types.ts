@@ -100,9 +100,8 @@ export interface XmppEndpointLimits extends PenaltyLimits, HandshakeLimits {
   /** Unsettled stanzas of one partner. */
   readonly stanzasInHand: number
   readonly bytesInHand: number
-  /** The same while other partners have something to say too. */
+  /** The same at least while other partners have something to say too and we are busy; of bytes as large a part. */
   readonly stanzasInHandBeside: number
-  readonly bytesInHandBeside: number
   /** Waiting for one outbound stream. */
   readonly queueEntries: number
   readonly queueBytes: number

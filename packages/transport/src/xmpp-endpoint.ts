@@ -14,6 +14,7 @@ import type { Waiter } from './handshake-gate.ts'
 import { HandshakeGate } from './handshake-gate.ts'
 import type { OutboundPair } from './outbound-pair.ts'
 import { OutboundPairs } from './outbound-pairs.ts'
+import { loopBusyness } from './loop-delay.ts'
 import { KeyVerifier } from './key-verifier.ts'
 import type { Comer } from './penalties.ts'
 import { Penalties } from './penalties.ts'
@@ -72,7 +73,12 @@ export class XmppEndpoint {
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
     this.#penalties = new Penalties(clock, this.#limits)
     this.#handshakes = new HandshakeGate(clock, timers, this.#limits)
-    this.#intake = new StreamIntake(clock, this.#limits, (local, remote) => this.#rules.rulesFor(local, remote))
+    this.#intake = new StreamIntake(
+      clock,
+      this.#limits,
+      (local, remote) => this.#rules.rulesFor(local, remote),
+      loopBusyness(),
+    )
     this.#pings = new StreamPings(options)
     this.#pairs = new OutboundPairs({
       ...options,

@@ -24,10 +24,10 @@ test('a partner that has had its share waits for the next turn, and others do no
 test('what takes long is a share too, beside others', async () => {
   const turns = new FairTurns()
   const [slow, alone] = [connection(), connection()]
-  turns.onRead('slow', slow, piece(100, 0.6))
+  turns.onRead('slow', slow, piece(100, 0.3))
   turns.onRead('alone', alone, piece(100, 5, true))
   expect([slow.seen, alone.seen]).toEqual([[], []])
-  turns.onRead('slow', slow, piece(100, 0.6))
+  turns.onRead('slow', slow, piece(100, 0.3))
   expect(slow.seen).toEqual([true])
   await nextTurn()
   expect(slow.seen).toEqual([true, false])

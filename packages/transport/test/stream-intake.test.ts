@@ -3,7 +3,7 @@ import { StreamIntake } from '../src/stream-intake.ts'
 import type { Stream } from '../src/xmpp-stream.ts'
 import { RULES } from './xmpp-support.ts'
 
-const LIMITS = { stanzasInHand: 10, bytesInHand: 10_000, stanzasInHandBeside: 4, bytesInHandBeside: 1_000 }
+const LIMITS = { stanzasInHand: 10, bytesInHand: 10_000, stanzasInHandBeside: 4 }
 
 /** Of a stream no more than the intake looks at. */
 function streamOf(partner: string) {
@@ -19,7 +19,12 @@ function streamOf(partner: string) {
   return { stream: stream as unknown as Stream, isHeld: () => connection.isHeld }
 }
 const intake = (time = new VirtualTime()) =>
-  new StreamIntake(time, LIMITS, (_local, partner) => ({ ...RULES.tlsRequired, partner }))
+  new StreamIntake(
+    time,
+    LIMITS,
+    (_local, partner) => ({ ...RULES.tlsRequired, partner }),
+    () => 1,
+  )
 
 test('what is in hand counts for all streams of a partner together, and for no other partner', () => {
   const taking = intake()

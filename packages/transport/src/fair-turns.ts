@@ -16,7 +16,7 @@ const BYTES_PER_TURN = 16_384
 /** The same beside others. */
 const MS_PER_TURN = 0.5
 /** What a piece costs, however small: who sends his bytes one by one has sooner had his share. */
-const BYTES_OF_A_PIECE = 256
+const BYTES_OF_A_PIECE = 128
 
 /**
  * Everybody is read in turn. A socket with much to say is read by the system as long as it has something, megabytes in

@@ -83,12 +83,19 @@ export class StreamIntake {
     if (fullness >= 1 && !inHand.held.has(stream)) {
       inHand.held.add(stream)
       stream.connection.hold(true)
-    } else if (fullness <= 0.5 && inHand.held.size > 0) {
-      const held = [...inHand.held]
-      inHand.held.clear()
-      for (const one of held) one.connection.hold(false)
     }
-    if (inHand.stanzas === 0) this.#inHand.delete(key)
+    if (inHand.stanzas === 0 && inHand.held.size === 0) this.#inHand.delete(key)
     else this.#inHand.set(key, inHand)
+    if (fullness <= 0.5) this.#readOn(inHand)
+  }
+
+  /** One stream goes on for each stanza that has ended: all at once would bring a piece each. */
+  #readOn(inHand: InHand): void {
+    for (const stream of inHand.held) {
+      inHand.held.delete(stream)
+      stream.connection.hold(false)
+      // Nothing is left to end, so that nobody would call the next.
+      if (inHand.stanzas > 0) return
+    }
   }
 }

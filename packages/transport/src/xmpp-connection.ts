@@ -56,8 +56,8 @@ const NO_CERTIFICATES: StreamCertificates = { own: undefined, peer: undefined }
 /** What a peer may still say that was hung up on, before the connection is cut. */
 const MOST_TO_THE_FLOOR = 65_536
 
-/** Some ten stanzas, and less than half a millisecond. */
-const BYTES_OF_A_PIECE = 2_048
+/** A few stanzas, some tenths of a millisecond. */
+const BYTES_OF_A_PIECE = 1_024
 
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 

@@ -4,7 +4,7 @@ import type { XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 export const DEFAULT_LIMITS: XmppEndpointLimits = {
   stanzasInHand: 2_048,
   bytesInHand: 8 * 1024 * 1024,
-  stanzasInHandBeside: 16,
+  stanzasInHandBeside: 8,
   queueEntries: 2_000,
   queueBytes: 4 * 1024 * 1024,
   unacknowledgedEntries: 4_096,

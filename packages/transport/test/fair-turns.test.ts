@@ -12,10 +12,10 @@ const piece = (bytes: number, ms = 0, isAlone = false) => ({ bytes, ms, isAlone 
 test('a partner that has had its share waits for the next turn, and others do not', async () => {
   const turns = new FairTurns()
   const [greedy, modest] = [connection(), connection()]
-  turns.onRead('greedy', greedy, piece(8_000))
+  turns.onRead('greedy', greedy, piece(8_100))
   expect(greedy.seen).toEqual([])
-  turns.onRead('greedy', greedy, piece(8_000))
-  turns.onRead('modest', modest, piece(8_000))
+  turns.onRead('greedy', greedy, piece(8_100))
+  turns.onRead('modest', modest, piece(8_100))
   expect([greedy.seen, modest.seen]).toEqual([[true], []])
   await nextTurn()
   expect(greedy.seen).toEqual([true, false])
@@ -67,7 +67,7 @@ test('who reads on at once in his turn, and has his share of it, waits again: th
 test('bytes one by one are dear', () => {
   const turns = new FairTurns()
   const one = connection()
-  for (let count = 0; count < 63; count += 1) turns.onRead('drips', one, piece(1))
+  for (let count = 0; count < 127; count += 1) turns.onRead('drips', one, piece(1))
   expect(one.seen).toEqual([])
   turns.onRead('drips', one, piece(1))
   expect(one.seen).toEqual([true])

@@ -40,16 +40,27 @@ test('what is in hand counts for all streams of a partner together, and for no o
   expect(one.isHeld()).toBe(true)
 })
 
-test('all that are held go on when half of it is free, whichever stream it was of', () => {
+test('those that are held go on when half of it is free, one for each stanza that ends, whichever stream it was of', () => {
   const taking = intake()
   const [one, two] = [streamOf('a partner'), streamOf('a partner')]
   for (let count = 0; count < 10; count += 1) taking.hold(one.stream, 1, 10)
   taking.hold(two.stream, 1, 10)
   expect([one, two].map(({ isHeld }) => isHeld())).toEqual([true, true])
   for (let count = 0; count < 5; count += 1) taking.hold(one.stream, -1, -10)
-  expect(one.isHeld()).toBe(true)
+  expect([one, two].map(({ isHeld }) => isHeld())).toEqual([true, true])
+  taking.hold(one.stream, -1, -10)
+  expect([one, two].map(({ isHeld }) => isHeld())).toEqual([false, true])
   taking.hold(one.stream, -1, -10)
   expect([one, two].map(({ isHeld }) => isHeld())).toEqual([false, false])
+})
+
+test('when nothing is in hand nobody is held', () => {
+  const taking = intake()
+  const streams = Array.from({ length: 5 }, () => streamOf('a partner'))
+  for (const { stream } of streams) taking.hold(stream, 10, 10)
+  expect(streams.every(({ isHeld }) => isHeld())).toBe(true)
+  for (const { stream } of streams) taking.hold(stream, -10, -10)
+  expect(streams.some(({ isHeld }) => isHeld())).toBe(false)
 })
 
 test('bytes count as well', () => {

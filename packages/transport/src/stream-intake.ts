@@ -9,6 +9,8 @@ import { SharedRoom } from './shared-room.ts'
 import type { PartnerRules, XmppEndpointLimits } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 
+const BYTES_ALONE = 16_384
+const BYTES_BESIDE = 1_024
 /** Of their bytes, before they have proven anything: a partner's cost one. */
 const PRICE_OF_STRANGERS = 4
 
@@ -48,22 +50,31 @@ export class StreamIntake {
     this.#rates.forgetAll()
   }
 
-  /** Behind the partner's turn, and beyond the rate of its record, reading pauses. */
-  onRead(stream: Stream, bytes: number, tookMs: number): void {
-    const { connection, pairs } = stream
-    const [pair] = pairs
-    const rules = pair && this.#rulesFor(pair.local, pair.remote)
-    if (rules === undefined) {
+  /** Beside others a few stanzas, some tenths of a millisecond; alone, what TLS gives in one piece. */
+  mostAtOnce({ place: { partner } }: Stream): number {
+    return partner !== undefined && this.#company.isAlone(partner) ? BYTES_ALONE : BYTES_BESIDE
+  }
+
+  /** Behind the partner's turn reading pauses. */
+  onPiece({ connection, place: { partner } }: Stream, bytes: number, ms: number): void {
+    if (partner === undefined) {
       // Strangers of one network are one, and have small turns.
       const name = `? ${networkOf(connection.remoteAddress)}`
-      return this.#turns.onRead(name, connection, { bytes: bytes * PRICE_OF_STRANGERS, ms: tookMs, isAlone: false })
+      return this.#turns.onRead(name, connection, { bytes: bytes * PRICE_OF_STRANGERS, ms, isAlone: false })
     }
-    this.#company.seen(rules.partner)
-    this.#turns.onRead(rules.partner, connection, { bytes, ms: tookMs, isAlone: this.#company.isAlone(rules.partner) })
-    const { stanzasIn } = connection
+    this.#company.seen(partner)
+    this.#turns.onRead(partner, connection, { bytes, ms, isAlone: this.#company.isAlone(partner) })
+  }
+
+  /** And beyond the rate of its record. */
+  onRead(stream: Stream, bytes: number): void {
+    const [pair] = stream.pairs
+    const rules = pair && this.#rulesFor(pair.local, pair.remote)
+    if (rules === undefined) return
+    const { stanzasIn } = stream.connection
     const stanzas = stanzasIn - stream.stanzasPaid
     stream.stanzasPaid = stanzasIn
-    connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
+    stream.connection.slowDown(this.#rates.spend(rules, stanzas, bytes))
   }
 
   /**

@@ -38,8 +38,12 @@ export interface XmppConnectionOptions {
   beforeHandshake(begin: () => void): () => void
   /** What the connection does not do itself: everything but bytes, TLS and timers. */
   onEffect(effect: StreamEffect): void
+  /** Bytes to be read before others may come first. */
+  mostAtOnce(): number
   /** A piece of so many bytes has been read, and what was in it has been told, in so many milliseconds. */
-  onRead(bytes: number, tookMs: number): void
+  onPiece(bytes: number, tookMs: number): void
+  /** So much has been read in all, and now there is nothing more, or it has to wait. */
+  onRead(bytes: number): void
   /** What else is to be written behind what is written now. */
   beforeFlush(): string
   /** There is room for writing again. */
@@ -55,9 +59,6 @@ const NO_CERTIFICATES: StreamCertificates = { own: undefined, peer: undefined }
 
 /** What a peer may still say that was hung up on, before the connection is cut. */
 const MOST_TO_THE_FLOOR = 65_536
-
-/** A few stanzas, some tenths of a millisecond. */
-const BYTES_OF_A_PIECE = 1_024
 
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
@@ -252,15 +253,18 @@ export class XmppConnection {
   #readOn(): void {
     if (this.#isReadingOn) return
     this.#isReadingOn = true
+    let bytes = 0
     while (this.#unread !== undefined && this.isReading && !this.#heldForTurn) {
-      const piece = this.#unread.subarray(0, BYTES_OF_A_PIECE)
+      const piece = this.#unread.subarray(0, this.#options.mostAtOnce())
       this.#unread = piece.length < this.#unread.length ? this.#unread.subarray(piece.length) : undefined
       const beganMs = this.#options.clock.monotonicMs()
       this.#consume(piece)
       if (!this.#isProven && this.bytesIn > this.#options.bytesBeforeProof) this.#cutOff()
-      this.#options.onRead(piece.length, this.#options.clock.monotonicMs() - beganMs)
+      this.#options.onPiece(piece.length, this.#options.clock.monotonicMs() - beganMs)
+      bytes += piece.length
     }
     this.#isReadingOn = false
+    if (bytes > 0) this.#options.onRead(bytes)
   }
 
   #cutOff(): void {

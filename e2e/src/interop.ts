@@ -151,7 +151,7 @@ async function startProsody(stage: Stage, ca: TestCa, house: House, port6: numbe
       : await ca.issue(`prosody-${house}`, domains)
   const trusted = house === 'self-signed' ? keyPair.cert : ca.cert
   const address = prosodyAddress(stage.at, house)
-  const expired = await ca.issue('prosody-expired', domains, EXPIRED)
+  const expired = await ca.issue(`prosody-${house}-expired`, domains, EXPIRED)
   const moreOf = Object.fromEntries(
     namesOf(house).map((name) => {
       const { theirs, modules = [] }: Partner = PARTNERS[name]

@@ -183,6 +183,30 @@ play(
       },
       90_000,
     )
+
+    act(
+      'RFC 3263 §4.3: a server that falls silent under a message: its stand-in has it well before Timer F',
+      async ({ stage, pair, xmpp: { juliet } }) => {
+        const [first, second] = [
+          await SipServer.listen(stage.at.users, PORTS.sip),
+          await SipServer.listen(stage.at.stranger, PORTS.sip),
+        ]
+        const up = (at: string): Promise<number> =>
+          pair.metric('gateway', 'stox_sip_server_up', { server: `udp:${at}:${PORTS.sip}` })
+        try {
+          for (const at of [stage.at.users, stage.at.stranger])
+            await until(`${at} up`, async () => (await up(at)) === 1, 30_000)
+          // The round of probes that has just ended is the last that it answers.
+          first.answer = () => undefined
+          juliet.message(ROMEO, 'to whom has just fallen silent')
+          await until('the first being asked', () => first.count('MESSAGE') > 0, 5_000)
+          await until('the second hearing it', () => second.count('MESSAGE') === 1, 25_000)
+        } finally {
+          await Promise.all([first.close(), second.close()])
+        }
+      },
+      90_000,
+    )
   },
 )
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@stox/kernel'
+import type { Clock, Timers } from '@stox/kernel'
 import { formatSipMessage, parseRetryAfter } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import type { SipEndpoint, SipReply, SipTarget } from '@stox/transport'
@@ -7,6 +7,8 @@ import type { SendOptions, SipSender } from './send-sip.ts'
 import { serverKey } from './server-health.ts'
 import type { ServerHealth } from './server-health.ts'
 
+/** A server that has said nothing for so long is asked whether it is there, where there is another one. */
+const SILENT_MS = 8000
 /** A try elsewhere must still end within the transaction of whoever waits. @see RFC 3261 §17.1.2.2 */
 const NO_NEW_TRY_AFTER_MS = 20_000
 /** With the Via that the endpoint adds, some 150 bytes, it must not come over 1300. @see RFC 3261 §18.1.1 */
@@ -17,6 +19,9 @@ export interface FailoverDeps {
   readonly locator: ServerLocator
   readonly health: ServerHealth
   readonly clock: Clock
+  readonly timers: Timers
+  /** Whether a server answers at all, found out within seconds; true where it may not be asked. */
+  isThere(target: SipTarget, domain: string): Promise<boolean>
 }
 
 /** Tries the servers of a route in turn. @see RFC 3263 §4.3 */
@@ -39,12 +44,33 @@ export class FailoverSender implements SipSender {
     const candidates = this.#candidates(located.value)
     if (candidates.length === 0) return this.#allRest(located.value)
     let last: SipReply | undefined
-    for (const target of inOrder(candidates, request, options)) {
+    const ordered = inOrder(candidates, request, options)
+    for (const [at, target] of ordered.entries()) {
       if (last !== undefined && clock.monotonicMs() - startedMs > NO_NEW_TRY_AFTER_MS) break
-      last = await endpoint.request(request, target, options)
+      const asked = endpoint.request(request, target, options)
+      last = await (at === ordered.length - 1 ? asked : this.#whileThere(asked, target, domain))
       if (!this.#shouldTryNext(last, target)) return last
     }
     return last ?? { kind: 'failed', cause: 'no-target', detail: `no server for ${towards}` }
+  }
+
+  /**
+   * What is asked, or that its server is silent: Timer F alone would leave no time for another one. That somebody behind
+   * it does not answer is no fault of the server: it says so itself. @see RFC 3263 §4.3
+   */
+  #whileThere(asked: Promise<SipReply>, target: SipTarget, domain = ''): Promise<SipReply> {
+    const { timers, isThere } = this.#deps
+    return new Promise((resolve) => {
+      const timer = timers.arm(SILENT_MS, () => {
+        void isThere(target, domain).then((there) => {
+          if (!there) resolve({ kind: 'failed', cause: 'timeout', detail: `${serverKey(target)} is silent` })
+        })
+      })
+      void asked.then((reply) => {
+        timer.cancel()
+        resolve(reply)
+      })
+    })
   }
 
   /** Whether one of the servers is not known to be silent or down; true where we know nothing. */

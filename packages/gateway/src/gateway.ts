@@ -166,13 +166,16 @@ export async function startGateway(
     const health = new ServerHealth(clock)
     const transports: readonly SipTransport[] = tls === undefined ? ['tcp', 'udp'] : ['tls', 'tcp', 'udp']
     const locator = new ServerLocator({ resolver, clock, ids, transports })
-    const failover = new FailoverSender({ endpoint, locator, health, clock })
+    const failover = new FailoverSender({
+      ...{ endpoint, locator, health, clock, timers },
+      isThere: (target, domain) => probes.isThere(target, domain),
+    })
     const { credentials } = config.sip
     const sip = new CountingSender(
       new AuthenticatingSender({ sender: failover, credentials, hashes: nodeDigestHashes, ids, log }),
       metrics,
     )
-    const probes = new ServerProbes({
+    const probes: ServerProbes = new ServerProbes({
       ...{ endpoint, locator, health, clock, timers, ids, log },
       intervalMs: config.sip.probeIntervalS * 1000,
       domains: () => index.model.localDomains,

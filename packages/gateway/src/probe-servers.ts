@@ -65,6 +65,13 @@ export class ServerProbes {
     this.#timer?.cancel()
   }
 
+  /** Asked out of turn; true where nothing is probed. */
+  async isThere(target: SipTarget, domain: string): Promise<boolean> {
+    if (this.#deps.intervalMs === 0 || this.#closed) return true
+    const reply = await this.#inTime(this.#deps.endpoint.request(this.#options(target, domain), target))
+    return reply === 'ours' || saysThere(reply)
+  }
+
   reports(): readonly ServerReport[] {
     return [...this.#probed].map(([server, { up }]) => ({ server, up }))
   }
@@ -100,8 +107,7 @@ export class ServerProbes {
     const { endpoint, health } = this.#deps
     const reply = await this.#inTime(endpoint.request(this.#options(target, domain), target))
     if (this.#closed || reply === 'ours') return
-    // Whatever it says, it is there; but 408 is what a proxy says for one behind it. @see mapping G.6
-    const isThere = reply.kind === 'response' && reply.response.status !== 408
+    const isThere = saysThere(reply)
     if (reply.kind === 'response' && reply.response.status === 503) {
       const afterS = parseRetryAfter(reply.response.headers.get('Retry-After') ?? '')
       if (afterS !== undefined && afterS > 0) health.asked(target, afterS)
@@ -165,5 +171,8 @@ export class ServerProbes {
     })
   }
 }
+
+/** Whatever it says, it is there; but 408 is what a proxy says for one behind it. @see mapping G.6 */
+const saysThere = (reply: SipReply): boolean => reply.kind === 'response' && reply.response.status !== 408
 
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)

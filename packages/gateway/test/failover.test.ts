@@ -45,10 +45,15 @@ function newScene(answer: (server: string, request: SipRequest) => SipReply | Pr
     contact: () => undefined,
   }
   const health = new ServerHealth(time)
-  const sender = new FailoverSender({ endpoint, locator, health, clock: time })
+  const there = { answers: true, asked: [] as string[] }
+  const isThere = async (target: SipTarget, domain: string): Promise<boolean> => {
+    there.asked.push(`${serverKey(target)} ${domain}`)
+    return there.answers
+  }
+  const sender = new FailoverSender({ endpoint, locator, health, clock: time, timers: time, isThere })
   const send = (towards = 'sip:domain.example', options = {}): Promise<SipReply> =>
     sender.send(sipMessage({}), towards, options)
-  return { time, asked, targets, srv, locator, endpoint, health, sender, send, take: () => asked.splice(0) }
+  return { time, there, asked, targets, srv, locator, endpoint, health, sender, send, take: () => asked.splice(0) }
 }
 
 const [A, B, C] = ['udp:192.0.2.a:1', 'tcp:192.0.2.b:2', 'tls:192.0.2.c:3'] as const
@@ -106,6 +111,57 @@ describe('RFC 3263 §4.3: the servers of a domain are tried in turn', () => {
     scene.time.advance(30_001)
     expect(await scene.send()).toMatchObject({ response: { status: 200 } })
     expect(scene.take()).toEqual([A, 'udp:192.0.2.d:4'])
+  })
+})
+
+describe('RFC 3263 §4.3: a server that says nothing leaves time for another one', () => {
+  const waiting = () => {
+    let answer: (reply: SipReply) => void = () => undefined
+    const scene = newScene((server, request) =>
+      server === A ? new Promise((resolve) => (answer = resolve)) : respondTo(request, 200),
+    )
+    return {
+      scene,
+      sent: scene.send(undefined, { domain: 'domain.example' }),
+      answer: (reply: SipReply) => answer(reply),
+    }
+  }
+  test('nor to OPTIONS: the next one is asked, and this one is left alone', async () => {
+    const { scene, sent, answer } = waiting()
+    scene.there.answers = false
+    await settle()
+    scene.time.advance(7999)
+    await settle()
+    expect([scene.there.asked, scene.take()]).toEqual([[], [A]])
+    scene.time.advance(1)
+    expect(await sent).toMatchObject({ kind: 'response', response: { status: 200 } })
+    expect([scene.there.asked, scene.take()]).toEqual([[`${A} domain.example`], [B]])
+    answer(respondTo(sipMessage({}), 404))
+    await scene.send()
+    expect(scene.take()).toEqual([B])
+  })
+  test('it answers OPTIONS: what it passes the request on to is silent, and it will say so', async () => {
+    const { scene, sent, answer } = waiting()
+    await settle()
+    scene.time.advance(20_000)
+    await settle()
+    expect([scene.there.asked.length, scene.take()]).toEqual([1, [A]])
+    answer(respondTo(sipMessage({}), 408))
+    expect(await sent).toMatchObject({ response: { status: 408 } })
+    expect(scene.take()).toEqual([])
+  })
+  test('the only one is not asked', async () => {
+    const scene = newScene(() => new Promise(() => undefined))
+    void scene.send('sip:192.0.2.9:5060')
+    await settle()
+    scene.time.advance(31_000)
+    await settle()
+    expect(scene.there.asked).toEqual([])
+  })
+  test('who answers in time is not asked either, and no timer is left', async () => {
+    const scene = newScene((_server, request) => respondTo(request, 200))
+    await scene.send()
+    expect(scene.time.armed).toBe(0)
   })
 })
 
@@ -194,6 +250,22 @@ describe('probes', () => {
     scene.take()
     await scene.send(ROUTES[0], { backups: ROUTES.slice(1) })
     expect(scene.take()).toEqual([ONE])
+    scene.probes.close()
+  })
+
+  test.each<[string, (request: SipRequest) => SipReply | Promise<SipReply>, boolean]>([
+    ['any answer', (request) => respondTo(request, 404), true],
+    ['408, of one behind it', (request) => respondTo(request, 408), false],
+    ['a broken connection', () => DEAD, false],
+    ['silence for five seconds', () => new Promise(() => undefined), false],
+    ['our own lack of room says nothing', () => ({ kind: 'failed', cause: 'overload', detail: '' }), true],
+  ])('asked out of turn: %s', async (_what, answer, there) => {
+    const scene = probing((_server, request) => answer(request), ['sip:192.0.2.1'])
+    const target: SipTarget = { transport: 'udp', host: '192.0.2.1', port: 5060 }
+    const told = scene.probes.isThere(target, 'capulet.example')
+    await settle()
+    scene.time.advance(5000)
+    expect(await told).toBe(there)
     scene.probes.close()
   })
 

@@ -29,6 +29,7 @@ import type { Pace } from './paced-turns.ts'
 import { WatchTable } from './watch-table.ts'
 import { XMPP_WATCH_ID, advanceXmppWatch } from './watch-xmpp.ts'
 import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
+import { WrittenPresence } from './written-presence.ts'
 
 export interface KeepPresenceDeps {
   readonly clock: Clock
@@ -96,6 +97,7 @@ export class PresenceKeeper {
   /** Domains whose streams have come up; undefined: all. */
   readonly #healed = new Map<string | undefined, Timer>()
   readonly #rules: SubscribeRules
+  readonly #documents: WrittenPresence
   readonly #newFromSip: NewWorkDoor
   readonly #newFromXmpp: NewWorkDoor
   #loaded: WatchEntry[] = []
@@ -104,6 +106,7 @@ export class PresenceKeeper {
 
   constructor(deps: KeepPresenceDeps) {
     this.#deps = deps
+    this.#documents = new WrittenPresence(deps.hashes, deps.gruu)
     this.#newFromSip = new NewWorkDoor(deps.clock, deps.mostNew)
     this.#newFromXmpp = new NewWorkDoor(deps.clock, deps.mostNew)
     this.#resuming = new PacedTurns(deps, RESUMPTION, (entry) => this.#resume(entry))
@@ -640,12 +643,11 @@ export class PresenceKeeper {
   }
 
   #xmppContext(entry: WatchEntry): XmppWatchContext {
-    const { clock, ids, hashes, gruu } = this.#deps
+    const { clock, ids } = this.#deps
     return {
       nowMs: clock.wallMs(),
       ids,
-      hashes,
-      gruu,
+      documents: this.#documents,
       rules: this.#rules,
       publishes: this.#deps.index().localDomain(entry.watcher.domain)?.presence.mode === 'publish',
       isShownToContact: () => {

@@ -1,5 +1,5 @@
-import type { Failure, Hashes, Ids } from '@stox/kernel'
-import { PIDF_TYPE, formatPidf, newSipResponse } from '@stox/sip'
+import type { Failure, Ids } from '@stox/kernel'
+import { PIDF_TYPE, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import {
   advanceNotifier,
@@ -23,10 +23,11 @@ import type {
 } from '@stox/sip-engine'
 import { newPresence, nickElement } from '@stox/xmpp'
 import type { Jid, NewPresence, PresenceStanza } from '@stox/xmpp'
-import { displayText, presenceToPidf, resourceOfPresence } from '@stox/translate'
-import type { GruuPolicy, ResourcePresence } from '@stox/translate'
+import { displayText, resourceOfPresence } from '@stox/translate'
+import type { ResourcePresence } from '@stox/translate'
 import { ownJid } from './watch-effects.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
+import type { WrittenPresence } from './written-presence.ts'
 
 /**
  * A SIP user watches an XMPP user: we are the notifier, with one dialog for each of his devices, and behave to the
@@ -83,8 +84,7 @@ export type XmppWatchEvent =
 export interface XmppWatchContext {
   readonly nowMs: number
   readonly ids: Ids
-  readonly hashes: Hashes
-  readonly gruu: GruuPolicy
+  readonly documents: Pick<WrittenPresence, 'of'>
   readonly rules: SubscribeRules
   /** What the contact shows is published for the watcher's server: it is kept up without any dialog of ours. */
   readonly publishes: boolean
@@ -255,9 +255,8 @@ class Turn {
   }
 
   #pidf(available: readonly ResourcePresence[], gone: readonly string[]): NotifyDocument {
-    const { nowMs, gruu, hashes } = this.#context
-    const pidf = presenceToPidf({ contact: this.#contact, available, gone, atMs: nowMs, gruu }, hashes)
-    return { contentType: PIDF_TYPE, body: formatPidf(pidf) }
+    const shown = { contact: this.#contact, available, gone, atMs: this.#context.nowMs }
+    return { contentType: PIDF_TYPE, body: this.#context.documents.of(shown) }
   }
 
   // --- the dialogs

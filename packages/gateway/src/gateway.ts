@@ -150,6 +150,7 @@ export async function startGateway(
       log: strangers,
       trusted: trustedPeers(config.sip.trustedPeers),
       ...authenticating(config.sip.digest, { clock, ids }),
+      busyForS: (request) => presence?.busyForS(request),
       on: {
         request: (incoming) => take(incoming),
         refused: (kind, refusal) => {

@@ -1,4 +1,4 @@
-import type { Clock, Hashes, Ids, Log, Outcome, Timer, Timers } from '@stox/kernel'
+import type { Clock, Hashes, Ids, Log, Outcome, Timers } from '@stox/kernel'
 import { decideInbound, decideOutbound, mayShowNote, refusalOf } from '@stox/federation'
 import type { FederationIndex } from '@stox/federation'
 import type { InboundEnvelope, OutboundEnvelope } from '@stox/link'
@@ -6,7 +6,7 @@ import { PIDF_TYPE, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { dialogKey, dialogKeyOf } from '@stox/sip-engine'
 import type { SubscribeRules, SubscriptionOrder } from '@stox/sip-engine'
-import type { SubscriptionRecord, SubscriptionStore } from '@stox/store'
+import type { SubscriptionStore } from '@stox/store'
 import type { Metrics } from '@stox/telemetry'
 import { failureToSip, jidToSipText, partiesOfRequest } from '@stox/translate'
 import type { GruuPolicy, SipFailure } from '@stox/translate'
@@ -21,11 +21,10 @@ import type { SipSender } from './send-sip.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
 import { advanceSipWatch } from './watch-sip.ts'
 import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
-import { entryOfRecord, newEntry, recordOfEntry, sipEnd, xmppEnd } from './watch-entry.ts'
+import { newEntry, recordOfEntry, sipEnd } from './watch-entry.ts'
 import type { EntryOf, WatchEntry } from './watch-entry.ts'
 import { NewWorkDoor } from './new-work-door.ts'
-import { PacedTurns } from './paced-turns.ts'
-import type { Pace } from './paced-turns.ts'
+import { PresenceHealing } from './presence-healing.ts'
 import { WatchTable } from './watch-table.ts'
 import { XMPP_WATCH_ID, advanceXmppWatch } from './watch-xmpp.ts'
 import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
@@ -59,14 +58,10 @@ export interface KeepPresenceDeps {
   noteCrowd(): void
 }
 
-/** So many are refreshed or probed a second after a restart, and when a road is there again. @see mapping D.10 */
-const RESUMPTION: Pace = { perS: 100, longestMs: 290_000 }
 /** A presence stanza that cannot leave in this time is told again later. */
 const STANZA_EXPIRES_MS = 15_000
-/** Streams come up in pairs, and edges with many of them. */
-const HEAL_AFTER_MS = 500
 const RETRY_AFTER_S = 60
-const CROWD = 20_000
+const CROWD = 2000
 const tooManyAtOnce = {
   fault: 'us',
   retry: 'later',
@@ -92,15 +87,11 @@ interface Occasion {
 export class PresenceKeeper {
   readonly #deps: KeepPresenceDeps
   readonly #table = new WatchTable()
-  readonly #resuming: PacedTurns<WatchEntry>
-  readonly #healing: PacedTurns<WatchEntry>
-  /** Domains whose streams have come up; undefined: all. */
-  readonly #healed = new Map<string | undefined, Timer>()
+  readonly #healing: PresenceHealing
   readonly #rules: SubscribeRules
   readonly #documents: WrittenPresence
   readonly #newFromSip: NewWorkDoor
   readonly #newFromXmpp: NewWorkDoor
-  #loaded: WatchEntry[] = []
   #isCrowd = false
   #closed = false
 
@@ -109,8 +100,7 @@ export class PresenceKeeper {
     this.#documents = new WrittenPresence(deps.hashes, deps.gruu)
     this.#newFromSip = new NewWorkDoor(deps.clock, deps.mostNew)
     this.#newFromXmpp = new NewWorkDoor(deps.clock, deps.mostNew)
-    this.#resuming = new PacedTurns(deps, RESUMPTION, (entry) => this.#resume(entry))
-    this.#healing = new PacedTurns(deps, RESUMPTION, (entry) => this.#advance(entry, { kind: 'heal' }))
+    this.#healing = new PresenceHealing(deps, this.#table, (entry, event) => this.#advance(entry, event))
     this.#rules = {
       events: ['presence'],
       bodyType: PIDF_TYPE,
@@ -123,20 +113,15 @@ export class PresenceKeeper {
 
   // --- life
 
-  /** Reads what the last process left, before anybody can ask for it: what is not known is answered with 481. */
+  /** Before anybody can ask for it: what is not known is answered with 481. */
   async load(): Promise<void> {
-    const kept: { readonly entry: WatchEntry; readonly dueAtMs: number }[] = []
-    for await (const record of this.#deps.store.all()) {
-      const entry = this.#readable(record)
-      if (entry === undefined) continue
-      entry.awaitsResumption = true
-      this.#table.keep(entry)
-      kept.push({ entry, dueAtMs: record.dueAtMs ?? Number.POSITIVE_INFINITY })
-    }
+    await this.#healing.load()
     this.#countCrowd()
-    // What would expire first comes first.
-    kept.sort((a, b) => (a.dueAtMs === b.dueAtMs ? 0 : a.dueAtMs - b.dueAtMs))
-    this.#loaded = kept.map(({ entry }) => entry)
+  }
+
+  /** Takes up what the last process left; who has something to say is heard at once. @see mapping D.10 */
+  start(): void {
+    this.#healing.start()
   }
 
   #countCrowd(): void {
@@ -145,28 +130,11 @@ export class PresenceKeeper {
     this.#deps.noteCrowd()
   }
 
-  /** Takes it up, at a steady pace: nobody is asked again. Who has something to say is heard at once. @see mapping D.10 */
-  start(): void {
-    const loaded = this.#loaded.splice(0)
-    this.#resuming.add(loaded)
-    if (loaded.length > 0)
-      this.#deps.log.info('subscriptions-resumed', { count: loaded.length, spreadMs: this.#resuming.leftMs })
-  }
-
-  #resume(entry: WatchEntry): void {
-    if (!entry.awaitsResumption) return
-    entry.awaitsResumption = false
-    this.#advance(entry, { kind: 'resume' })
-  }
-
   /** Timers only: what is kept is in the store, and is taken up by the next process. */
   close(): void {
     this.#closed = true
     for (const entry of this.#table) for (const timer of entry.timers.values()) timer.cancel()
-    for (const timer of this.#healed.values()) timer.cancel()
-    this.#healed.clear()
     this.#healing.close()
-    this.#resuming.close()
   }
 
   // --- from the XMPP side
@@ -245,6 +213,12 @@ export class PresenceKeeper {
 
   // --- from the SIP side
 
+  /** When a new subscription may come again; undefined: now. Dialogs that live go before it. @see RFC 3261 §21.5.4 */
+  busyForS(request: SipRequest): number | undefined {
+    if (request.method !== 'SUBSCRIBE' || dialogKeyOf(request) !== undefined) return undefined
+    return this.#newFromSip.open && !this.#deps.isLate() ? undefined : this.#newFromSip.appointmentS()
+  }
+
   takeSubscribe(incoming: IncomingSipRequest): void {
     const { request } = incoming
     const key = dialogKeyOf(request)
@@ -255,9 +229,6 @@ export class PresenceKeeper {
       void this.#advanceXmpp(entry, { kind: 'resubscribe', request, dialog: key }, { incoming })
       return
     }
-    // Before anything is lost, and dialogs that live before new ones. @see RFC 3261 §21.5.4
-    if (!this.#newFromSip.open || this.#deps.isLate())
-      return this.#refuse(incoming, 503, [['Retry-After', String(this.#newFromSip.appointmentS())]])
     const parties = partiesOfRequest(request)
     if (!parties.ok) return this.#refuseWith(incoming, parties.failure)
     const { from, to } = parties.value
@@ -309,29 +280,11 @@ export class PresenceKeeper {
 
   /** An edge has come: with it come streams, and what was under way with the last one may be lost. */
   edgeAttached(): void {
-    this.#healSoon(undefined)
+    this.#healing.healSoon(undefined)
   }
 
   streamUp(remoteDomain: string): void {
-    this.#healSoon(remoteDomain)
-  }
-
-  #healSoon(domain: string | undefined): void {
-    if (this.#closed) return
-    this.#healed.get(domain)?.cancel()
-    this.#healed.set(
-      domain,
-      this.#deps.timers.arm(HEAL_AFTER_MS, () => {
-        this.#healed.delete(domain)
-        this.#healing.add(this.#toHeal(domain))
-      }),
-    )
-  }
-
-  /** Who is to be resumed yet is healed by that. */
-  *#toHeal(domain: string | undefined): Iterable<WatchEntry> {
-    for (const entry of this.#table)
-      if (!entry.awaitsResumption && (domain === undefined || xmppEnd(entry).domain === domain)) yield entry
+    this.#healing.healSoon(remoteDomain)
   }
 
   // --- questions and orders
@@ -394,15 +347,6 @@ export class PresenceKeeper {
     return counts.values()
   }
 
-  #readable(record: SubscriptionRecord): WatchEntry | undefined {
-    try {
-      return entryOfRecord(record)
-    } catch (error) {
-      this.#deps.log.error('subscription-unreadable', { id: record.id, detail: String(error) })
-      return undefined
-    }
-  }
-
   // --- turns
 
   /** What both directions know. */
@@ -412,14 +356,6 @@ export class PresenceKeeper {
     else void this.#advanceXmpp(entry, event)
   }
 
-  /** Whoever says something does not wait for the pace. */
-  #resumeFirst(entry: WatchEntry): boolean {
-    const waited = entry.awaitsResumption
-    this.#resuming.drop(entry)
-    this.#resume(entry)
-    return waited
-  }
-
   /** False: we broke down over it. */
   #advanceSip(
     entry: EntryOf<'xmpp-watches-sip'> | undefined,
@@ -427,7 +363,7 @@ export class PresenceKeeper {
     occasion: Occasion = {},
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
-    this.#resumeFirst(entry)
+    this.#healing.resumeFirst(entry)
     return this.#guarded(entry, event.kind, occasion, () => {
       const before = entry.authorization
       const step = advanceSipWatch(entry.watch, event, this.#sipContext(entry))
@@ -442,7 +378,7 @@ export class PresenceKeeper {
     occasion: Occasion = {},
   ): Promise<boolean> {
     if (entry === undefined) return Promise.resolve(true)
-    const ahead = this.#resumeFirst(entry)
+    const ahead = this.#healing.resumeFirst(entry)
     return this.#guarded(entry, event.kind, occasion, () => {
       const before = entry.authorization
       const input = event.kind === 'presence' ? { ...event, ahead } : event

@@ -1,4 +1,4 @@
-import { newSipRequest } from '@stox/sip'
+import { newSipRequest, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { openMemoryStore } from '@stox/store'
 import type { SubscriptionRecord } from '@stox/store'
@@ -46,7 +46,11 @@ const subscribeOf = (at: number, dialog?: { readonly tag: string; readonly cseq:
     ],
   })
 
+/** As the endpoint hands it over, or does not. */
 async function subscribe(on: World, request: SipRequest): Promise<SipResponse> {
+  const afterS = on.keeper.busyForS(request)
+  if (afterS !== undefined)
+    return newSipResponse(request, 503, undefined, { headers: [['Retry-After', String(afterS)]] })
   const { incoming, responses } = incomingOf(request)
   on.keeper.takeSubscribe(incoming)
   await settle()

@@ -134,6 +134,8 @@ export interface SipEndpointOptions {
   trusted(remoteHost: string, names: readonly string[]): boolean
   /** Asked for each new request of who is not trusted. Left out: they are all refused. */
   readonly authenticate?: (request: SipRequest) => SipAuthentication
+  /** In how many seconds this request may come again, when there is no room for it now: it is answered 503, and not kept. */
+  readonly busyForS?: (request: SipRequest) => number | undefined
   /** Methods handed to `request` besides the four; the rest is answered 405 or 501. */
   readonly methods?: readonly string[]
   readonly on: SipEndpointEvents

@@ -396,8 +396,9 @@ export class SipEndpoint {
     if (this.#servers.absorb(key)) return
     if (request.method === 'CANCEL') return this.#cancel(request, path)
     // Said before anything is lost, and without keeping anything. @see RFC 3261 §21.5.4
-    if (this.#servers.full || this.#delay.delayMs > this.#limits.maxDelayMs) {
-      const response = this.#answer(request, 503, [['Retry-After', this.#retryAfter()]])
+    const afterS = this.#hasRoom() ? this.#options.busyForS?.(request) : this.#retryAfterS()
+    if (afterS !== undefined) {
+      const response = this.#answer(request, 503, [['Retry-After', String(afterS)]])
       return this.#refuse(path, { kind: 'sip-overload', detail: request.method, response })
     }
     const refusal = judgeRequest(request, this.#sanity)
@@ -412,9 +413,13 @@ export class SipEndpoint {
     this.#handUp(key, request, path)
   }
 
+  #hasRoom(): boolean {
+    return !this.#servers.full && this.#delay.delayMs <= this.#limits.maxDelayMs
+  }
+
   /** Not the same for all, lest they all come back at once. */
-  #retryAfter(): string {
-    return String(OVERLOAD_RETRY_S + Math.floor(this.#ids.fraction() * OVERLOAD_RETRY_S))
+  #retryAfterS(): number {
+    return OVERLOAD_RETRY_S + Math.floor(this.#ids.fraction() * OVERLOAD_RETRY_S)
   }
 
   #handUp(key: string, request: SipRequest, path: AnswerPath): void {

@@ -524,6 +524,22 @@ describe('what is refused', () => {
     expect(server.refusals.map(([kind]) => kind)).toEqual(['sip-overload'])
   })
 
+  test('what there is no room for is told when to come again, and nothing of it is kept', async () => {
+    let afterS: number | undefined = 7
+    const server = await start(undefined, { busyForS: () => afterS })
+    const peer = await rawPeer()
+    const branch = { Via: 'SIP/2.0/UDP 127.0.0.1:5999;rport;branch=z9hG4bKbusy' }
+    peer.socket.send(raw(branch), server.udp.port, '127.0.0.1')
+    const answer = await peer.next()
+    expect([statusOf(answer), /Retry-After: (\d+)/.exec(answer)?.[1]]).toEqual([503, '7'])
+    expect(server.endpoint.counts().serverTransactions).toBe(0)
+    expect(server.requests).toEqual([])
+    afterS = undefined
+    peer.socket.send(raw(branch), server.udp.port, '127.0.0.1')
+    await until(() => server.requests.length === 1)
+    expect(server.refusals.map(([kind]) => kind)).toEqual(['sip-overload'])
+  })
+
   test('a stranger: 403, on UDP only a few times a second, and never to an ACK', async () => {
     const server = await start(undefined, { trusted: () => false, limits: { strangerAnswersPerS: 3 } })
     const peer = await rawPeer()

@@ -81,6 +81,7 @@ export class Stage {
   readonly #endings: (() => Promise<void>)[] = []
   #userPort: number = PORTS.user
   #failed = false
+  #isOver = false
 
   private constructor(dir: string, at: Addresses, dns: DnsStub) {
     this.dir = dir
@@ -97,8 +98,12 @@ export class Stage {
     return new Stage(dir, at, dns)
   }
 
-  /** What is started last is ended first. */
+  /** What is started last is ended first; what comes up when all is over is ended at once. */
   onEnd(end: () => Promise<void>): void {
+    if (this.#isOver) {
+      void end()
+      throw new Error('the stage is closed')
+    }
     this.#endings.unshift(end)
   }
 
@@ -108,6 +113,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    this.#isOver = true
     for (const end of this.#endings) await end()
     if (this.#failed || process.env['STOX_E2E_KEEP'] !== undefined)
       process.stderr.write(`logs are kept in ${this.dir}\n`)

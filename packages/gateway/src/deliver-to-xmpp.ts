@@ -248,9 +248,15 @@ function respond(deps: DeliverToXmppDeps, incoming: IncomingSipRequest, outcome:
     incoming.respond(newSipResponse(request, answer.status, answer.reason, { toTag, headers: answer.headers }))
     return answer.status
   }
-  // A relay into another network answers 202; some servers want 200. No Contact, no body. @see RFC 3428 §7
-  const domain = parseDomain(request.core.from.uri.host)
-  const status = (domain.ok ? deps.index().localDomain(domain.value)?.acceptedStatus : undefined) ?? 202
+  const status = acceptedStatus(deps, request, outcome)
   incoming.respond(newSipResponse(request, status, undefined, { toTag }))
   return status
+}
+
+/** A relay into another network answers 202; some servers want 200. No Contact, no body. @see RFC 3428 §7 */
+function acceptedStatus(deps: DeliverToXmppDeps, request: SipRequest, outcome: Outcome): number {
+  // What was too old goes nowhere: it is not accepted for later, it is done with. @see mapping C.3
+  if (outcome.kind === 'absorbed' && outcome.reason === 'expired') return 200
+  const domain = parseDomain(request.core.from.uri.host)
+  return (domain.ok ? deps.index().localDomain(domain.value)?.acceptedStatus : undefined) ?? 202
 }

@@ -2,7 +2,7 @@ import { silentLog } from '@stox/kernel'
 import type { Outcome } from '@stox/kernel'
 import type { FederationModel } from '@stox/federation'
 import { localDomainSchema } from '@stox/federation'
-import type { SipRequest, SipResponse } from '@stox/sip'
+import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
 import { Conversations } from '../src/conversations.ts'
 import { deliverToXmpp } from '../src/deliver-to-xmpp.ts'
@@ -160,6 +160,19 @@ describe('a MESSAGE from SIP to XMPP', () => {
     expect(at.link.sent).toHaveLength(0)
     expect((await at.store.journal.find({ limit: 1 })).items).toMatchObject([
       { outcome: 'absorbed', detail: 'no-content' },
+    ])
+  })
+
+  test('C.3, RFC 3428 §7: what is too old is dropped with 200, and said', async () => {
+    const at = world()
+    const headers: SipHeaderEntry[] = [
+      ['Date', 'Wed, 31 Dec 2025 23:00:00 GMT'],
+      ['Expires', '60'],
+    ]
+    expect((await at.deliver(sipMessage({ headers }))).status).toBe(200)
+    expect(at.link.sent).toHaveLength(0)
+    expect((await at.store.journal.find({ limit: 1 })).items).toMatchObject([
+      { outcome: 'absorbed', detail: 'expired' },
     ])
   })
 

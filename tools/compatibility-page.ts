@@ -90,6 +90,11 @@ of [failures](failures.md)) and the sender hears an error.
 `,
     ...PEERS.map(section),
     journeys(),
+    `## What to know about Prosody 0.12.3
+
+- It does stream management (XEP-0198, module \`smacks\`) on streams that certificates have proven, and not where dialback has: there what is
+  under way when one of the two ends may be lost, and nobody is told. \`/v1/sessions\` shows \`streamManagement\` for each stream.
+`,
     `## What to know about ejabberd 23.01
 
 - It takes a certificate for SASL EXTERNAL only when it is good for clients too, which public CAs no longer issue; newer ones take it. Until

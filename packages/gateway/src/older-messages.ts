@@ -37,11 +37,15 @@ export class OlderMessages {
     this.#startedAtMs = deps.clock.wallMs()
   }
 
-  /** The id of a stanza that tells what its sender asks; as it was when it would become too long. */
+  /**
+   * The id of a stanza that tells what its sender asks. As it was when it would become too long, and where a report has a
+   * route to take: the servers inside are nobody's business outside. @see RFC 5438 §14
+   */
   idFor(id: string, asks: ReportsAsked, parties: SipParties): string {
     const { messageId, dateTime, delivered: positive, failed, displayed, from, to, route } = asks
+    if (route.length > 0) return id
     const wants = [positive && 'p', failed && 'n', displayed && 'd'].filter((one) => one !== false).join('')
-    const told = Buffer.from(JSON.stringify([messageId, dateTime, wants, from, to, ...route])).toString('base64url')
+    const told = Buffer.from(JSON.stringify([messageId, dateTime, wants, from, to])).toString('base64url')
     const whole = `${id}.${told}.${this.#mac(id, told, parties)}`
     return whole.length > LONGEST_ID ? id : whole
   }
@@ -123,7 +127,7 @@ function ownJid(text: string): Jid | undefined {
 
 /** Written by us: the MAC has been looked at. */
 function asksOf(told: string): ReportsAsked {
-  const [messageId = '', dateTime = '', wants = '', from = '', to = '', ...route] = JSON.parse(
+  const [messageId = '', dateTime = '', wants = '', from = '', to = ''] = JSON.parse(
     Buffer.from(told, 'base64url').toString(),
   ) as string[]
   return {
@@ -134,6 +138,6 @@ function asksOf(told: string): ReportsAsked {
     displayed: wants.includes('d'),
     from,
     to,
-    route,
+    route: [],
   }
 }

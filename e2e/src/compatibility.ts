@@ -91,7 +91,8 @@ export const PARTNERS = {
   both: { theirs: 'dialback-ca', record: DIALBACK_TOO },
   expired: { theirs: 'expired', record: DIALBACK_TOO },
   'expired-strict': { theirs: 'expired', record: CERTIFICATES_ONLY },
-  self: { theirs: 'self-signed', record: DIALBACK_TOO },
+  // Prosody acknowledges nothing on a stream that dialback has proven, though it could.
+  self: { theirs: 'self-signed', record: DIALBACK_TOO, modules: ['smacks'] },
   'self-strict': { theirs: 'self-signed', record: CERTIFICATES_ONLY },
   clear: { theirs: 'no-tls', record: NO_TLS },
   'clear-strict': { theirs: 'no-tls', record: DIALBACK_TOO },

@@ -21,7 +21,7 @@ export interface ProsodyOptions {
   readonly users: readonly string[]
   /** Further domains, with the same users and the same certificate. */
   readonly aliases?: readonly string[]
-  /** More of the configuration of a host, by the alias. */
+  /** More of the configuration of a host, by its domain. */
   readonly moreOf?: Readonly<Record<string, string>>
   readonly mode: S2sMode
   readonly keyPair: KeyPair
@@ -87,7 +87,7 @@ export class Prosody implements XmppServer {
       CERT: options.keyPair.cert,
       CA: options.ca,
       GLOBAL_MORE: options.globalMore ?? '',
-      HOSTS_MORE: [options.hostsMore ?? '', ...hosts].join('\n'),
+      HOSTS_MORE: [moreOf[options.domain] ?? '', options.hostsMore ?? '', ...hosts].join('\n'),
       LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
     })
     this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })

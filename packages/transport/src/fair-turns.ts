@@ -14,7 +14,9 @@ export interface ReadPiece {
 /** Read of one partner in one turn of the event loop: some hundred stanzas, a few milliseconds. */
 const BYTES_PER_TURN = 16_384
 /** The same beside others. */
-const MS_PER_TURN = 0.5
+const MS_PER_TURN = 0.3
+/** And then a turn lasts as long at least, so that one partner takes a part of the time and not all of it. */
+const TURN_BESIDE_MS = 1
 /** What a piece costs, however small: who sends his bytes one by one has sooner had his share. */
 const BYTES_OF_A_PIECE = 128
 
@@ -27,6 +29,7 @@ export class FairTurns {
   readonly #taken = new Map<string, { bytes: number; ms: number }>()
   readonly #waiting = new Map<string, Set<Reading>>()
   #isNextAwaited = false
+  #isAlone = false
   readonly #onNext = (): void => this.#begin()
 
   onRead(partner: string, connection: Reading, { bytes, ms, isAlone }: ReadPiece): void {
@@ -37,7 +40,7 @@ export class FairTurns {
     }
     taken.bytes += bytes + BYTES_OF_A_PIECE
     if (!isAlone) taken.ms += ms
-    this.#awaitNext()
+    this.#awaitNext(isAlone)
     if (taken.bytes < BYTES_PER_TURN && taken.ms < MS_PER_TURN) return
     const others = this.#waiting.get(partner)
     if (others === undefined) this.#waiting.set(partner, new Set([connection]))
@@ -45,10 +48,12 @@ export class FairTurns {
     connection.waitForTurn(true)
   }
 
-  #awaitNext(): void {
+  #awaitNext(isAlone: boolean): void {
     if (this.#isNextAwaited) return
     this.#isNextAwaited = true
-    setImmediate(this.#onNext)
+    this.#isAlone = isAlone
+    if (isAlone) setImmediate(this.#onNext)
+    else setTimeout(this.#onNext, TURN_BESIDE_MS)
   }
 
   #begin(): void {
@@ -61,7 +66,7 @@ export class FairTurns {
       if (first !== undefined) waiting.delete(first)
       if (waiting.size === 0) this.#waiting.delete(partner)
     }
-    if (this.#waiting.size > 0) this.#awaitNext()
+    if (this.#waiting.size > 0) this.#awaitNext(this.#isAlone)
     // They read on at once what has come already, and may wait again at the end of it.
     for (const one of next) one.waitForTurn(false)
   }

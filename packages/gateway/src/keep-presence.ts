@@ -197,8 +197,9 @@ export class PresenceKeeper {
       })
     const entry = known ?? newEntry('xmpp-watches-sip', from, to)
     // What is known is told; nobody is asked about it then.
-    if (presence.type !== 'unsubscribe' && !this.#mayAskSip() && !this.#isKnown(entry)) return bounced(tooManyAtOnce)
-    const occasion = { end: this.#newFromXmpp.enter() }
+    const isNew = presence.type !== 'unsubscribe' && !this.#isKnown(entry)
+    if (isNew && !this.#mayAskSip()) return bounced(tooManyAtOnce)
+    const occasion = isNew ? { end: this.#newFromXmpp.enter() } : {}
     const kept = await this.#advanceSip(entry, { kind: 'presence', presence }, occasion)
     return kept ? absorbed('presence-kept') : bounced(brokeDown('presence'))
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '@stox/kernel'
+import type { Clock, Timer, Timers } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
 import { networkOf } from './admission.ts'
 import { Company } from './company.ts'
@@ -14,17 +14,30 @@ const BYTES_BESIDE = 1_024
 /** Of their bytes, before they have proven anything: a partner's cost one. */
 const PRICE_OF_STRANGERS = 4
 
-/** What a partner has sent and what is not dealt with, and the streams of it that are not read from meanwhile. */
-interface InHand {
+/** What has come lately may be before others; what has waited longer waits for somebody elsewhere, and is in nobody's way. */
+const LATELY_MS = 20
+
+interface Load {
   stanzas: number
   bytes: number
+}
+
+/** What a partner has sent and what is not dealt with, and the streams of it that are not read from meanwhile. */
+interface InHand extends Load {
   readonly held: Set<Pick<Stream, 'connection'>>
+  /** Of it, what came since `sinceMs`, and in the time as long before that. */
+  lately: Load
+  before: Load
+  sinceMs: number
+  timer: Timer | undefined
 }
 
 type IntakeLimits = Pick<XmppEndpointLimits, 'stanzasInHand' | 'bytesInHand' | 'stanzasInHandBeside'>
 
 /** How much of what comes is taken: a partner's turn, its rate, and what it may have under way. */
 export class StreamIntake {
+  readonly #clock: Clock
+  readonly #timers: Timers
   readonly #turns = new FairTurns()
   readonly #company: Company
   readonly #room: SharedRoom
@@ -35,10 +48,13 @@ export class StreamIntake {
 
   constructor(
     clock: Clock,
+    timers: Timers,
     limits: IntakeLimits,
     rulesFor: (local: DomainName, remote: DomainName) => PartnerRules | undefined,
     busyness: Busyness,
   ) {
+    this.#clock = clock
+    this.#timers = timers
     this.#company = new Company(clock)
     this.#room = new SharedRoom(clock, busyness, Math.min(1, limits.stanzasInHandBeside / limits.stanzasInHand))
     this.#rates = new PartnerRates(clock)
@@ -80,24 +96,60 @@ export class StreamIntake {
   /**
    * Reading stops at the limit, of all streams of the partner together, and goes on when half of it is free again: so
    * many stanzas of one partner, and no more, can be before those of another on the way to a gateway; beside others
-   * fewer than alone.
+   * fewer than alone, and of these only what came lately: what waits for a slow SIP server keeps nothing else waiting.
    */
   hold(stream: Stream, stanzas: number, bytes: number): void {
     stream.stanzasInHand += stanzas
     const key = stream.place.partner ?? stream.id
-    const inHand = this.#inHand.get(key) ?? { stanzas: 0, bytes: 0, held: new Set() }
+    const inHand = this.#inHandOf(key)
     inHand.stanzas += stanzas
     inHand.bytes += bytes
-    const { stanzasInHand, bytesInHand } = this.#limits
-    const mine = Math.max(inHand.stanzas / stanzasInHand, inHand.bytes / bytesInHand)
-    const fullness = this.#company.isAlone(key) ? mine : mine / this.#room.share
-    if (fullness >= 1 && !inHand.held.has(stream)) {
+    if (stanzas > 0) {
+      inHand.lately.stanzas += stanzas
+      inHand.lately.bytes += bytes
+    }
+    const all = this.#fullness(inHand)
+    const beside = this.#besideOthers(key, inHand)
+    if (Math.max(all, beside) >= 1 && !inHand.held.has(stream)) {
       inHand.held.add(stream)
       stream.connection.hold(true)
     }
-    if (inHand.stanzas === 0 && inHand.held.size === 0) this.#inHand.delete(key)
-    else this.#inHand.set(key, inHand)
-    if (fullness <= 0.5) this.#readOn(inHand)
+    if (Math.max(all, beside) <= 0.5) this.#readOn(inHand)
+    this.#keep(key, inHand)
+  }
+
+  close(): void {
+    for (const { timer } of this.#inHand.values()) timer?.cancel()
+    this.#inHand.clear()
+  }
+
+  #inHandOf(key: string): InHand {
+    const nowMs = this.#clock.monotonicMs()
+    const known = this.#inHand.get(key)
+    if (known === undefined) {
+      const nothing = (): Load => ({ stanzas: 0, bytes: 0 })
+      return { ...nothing(), held: new Set(), lately: nothing(), before: nothing(), sinceMs: nowMs, timer: undefined }
+    }
+    const agoMs = nowMs - known.sinceMs
+    if (agoMs < LATELY_MS) return known
+    known.before = agoMs < 2 * LATELY_MS ? known.lately : { stanzas: 0, bytes: 0 }
+    known.lately = { stanzas: 0, bytes: 0 }
+    known.sinceMs = nowMs
+    return known
+  }
+
+  /** 1 is full. */
+  #fullness({ stanzas, bytes }: Load): number {
+    const { stanzasInHand, bytesInHand } = this.#limits
+    return Math.max(stanzas / stanzasInHand, bytes / bytesInHand)
+  }
+
+  /** The same of what may be before others. */
+  #besideOthers(key: string, inHand: InHand): number {
+    if (this.#company.isAlone(key)) return 0
+    const { lately, before } = inHand
+    const fresh = { stanzas: lately.stanzas + before.stanzas, bytes: lately.bytes + before.bytes }
+    return Math.min(this.#fullness(inHand), this.#fullness(fresh)) / this.#room.share
   }
 
   /** One stream goes on for each stanza that has ended: all at once would bring a piece each. */
@@ -108,5 +160,23 @@ export class StreamIntake {
       // Nothing is left to end, so that nobody would call the next.
       if (inHand.stanzas > 0) return
     }
+  }
+
+  #keep(key: string, inHand: InHand): void {
+    if (inHand.stanzas === 0 && inHand.held.size === 0) {
+      inHand.timer?.cancel()
+      this.#inHand.delete(key)
+      return
+    }
+    this.#inHand.set(key, inHand)
+    if (inHand.held.size > 0) inHand.timer ??= this.#timers.arm(LATELY_MS, () => this.#lookAgain(key))
+  }
+
+  /** Nothing has to end for it: what was new has become old. */
+  #lookAgain(key: string): void {
+    const inHand = this.#inHandOf(key)
+    inHand.timer = undefined
+    if (this.#fullness(inHand) < 1 && this.#besideOthers(key, inHand) <= 0.5) this.#readOn(inHand)
+    this.#keep(key, inHand)
   }
 }

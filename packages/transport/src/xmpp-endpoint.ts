@@ -75,6 +75,7 @@ export class XmppEndpoint {
     this.#handshakes = new HandshakeGate(clock, timers, this.#limits)
     this.#intake = new StreamIntake(
       clock,
+      timers,
       this.#limits,
       (local, remote) => this.#rules.rulesFor(local, remote),
       loopBusyness(),
@@ -185,6 +186,7 @@ export class XmppEndpoint {
     this.#closed = true
     this.#failures.close()
     this.#handshakes.close()
+    this.#intake.close()
     this.#dialing.abort()
     for (const pair of this.#pairs.all) pair.close(SHUTTING_DOWN)
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'close' })

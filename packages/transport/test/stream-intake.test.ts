@@ -21,6 +21,7 @@ function streamOf(partner: string) {
 const intake = (time = new VirtualTime()) =>
   new StreamIntake(
     time,
+    time,
     LIMITS,
     (_local, partner) => ({ ...RULES.tlsRequired, partner }),
     () => 1,
@@ -92,5 +93,29 @@ test('beside others a partner has few in hand, and many again when it is alone',
   expect(one.isHeld()).toBe(false)
   time.advance(1001)
   for (let count = 0; count < 7; count += 1) taking.hold(one.stream, 1, 10)
+  expect(one.isHeld()).toBe(false)
+})
+
+test('what has waited for longer than a moment waits for somebody else: the next are taken, up to the limit of who is alone', () => {
+  const time = new VirtualTime()
+  const taking = intake(time)
+  const [one, other] = [streamOf('a partner'), streamOf('another')]
+  const takeAll = (): number => {
+    taking.onPiece(one.stream, 100, 0)
+    taking.onPiece(other.stream, 100, 0)
+    while (!one.isHeld()) taking.hold(one.stream, 1, 10)
+    return one.stream.stanzasInHand
+  }
+  expect(takeAll()).toBe(4)
+  // No stanza ends, but time passes.
+  time.advance(19)
+  expect(takeAll()).toBe(4)
+  time.advance(40)
+  expect(takeAll()).toBe(8)
+  time.advance(60)
+  expect(takeAll()).toBe(10)
+  time.advance(5000)
+  expect(one.isHeld()).toBe(true)
+  for (let ended = 0; ended < 5; ended += 1) taking.hold(one.stream, -1, -10)
   expect(one.isHeld()).toBe(false)
 })

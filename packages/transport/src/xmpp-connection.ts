@@ -295,7 +295,15 @@ export class XmppConnection {
     }
   }
 
+  /** What has come and waited is heard before it is told that the peer is gone: often it says why. */
+  #hearOut(): void {
+    const rest = this.#unread
+    this.#unread = undefined
+    if (rest !== undefined && this.#mode === 'reading') this.#consume(rest)
+  }
+
   #onGone(detail: string): void {
+    this.#hearOut()
     if (this.#mode === 'closed' || this.#mode === 'hung-up') return
     const reason = tlsTroubleOf(detail)
     // As the one who connected we hear after the handshake that our certificate is refused. @see RFC 8446 §4.4.2.4

@@ -5,11 +5,12 @@ import type { StreamCondition } from '@stox/xmpp'
 import type { SendOutcome } from '@stox/transport'
 import { OutboundPair } from '../src/outbound-pair.ts'
 import type { OutboundStanza, StanzaCarrier } from '../src/outbound-stanza.ts'
-import { RULES, RawServer, TableResolver, TestServer, domain, header } from './xmpp-support.ts'
+import { RULES, type RawPeer, RawServer, TableResolver, TestServer, domain, header } from './xmpp-support.ts'
 
 /** What we do when the peer ends our stream with an error. @see RFC 6120 §4.9.3, mapping B.3 */
 const ROMEO = domain('montague.example')
 const JULIET = domain('capulet.example')
+const OTHER = 'tybalt.example'
 
 interface Reaction {
   readonly reason: FailureReason
@@ -149,19 +150,44 @@ test.each(ROWS)('%s in the list of failures', (condition, _waits, _told, { reaso
   expect(wordsOf(failureOf(condition), { ours: ROMEO, theirs: JULIET })).toMatchObject({ reason })
 })
 
+/** We, and partners that say this to whoever connects; what we then list as failures, and what became of the last message. */
+async function failuresOf(partners: readonly string[], onPeer: (raw: RawPeer, remote: string) => void) {
+  const peer = await new RawServer((raw, index) => onPeer(raw, partners[index] ?? '')).listen()
+  const resolver = new TableResolver()
+  const romeo = await new TestServer(ROMEO, resolver).listen()
+  resolver.hosts.set('x', ['127.0.0.1'])
+  for (const remote of partners) {
+    resolver.srvRecords.set(`_xmpp-server._tcp.${remote}`, [{ priority: 0, weight: 0, port: peer.port, target: 'x' }])
+    romeo.partners.set(remote, { ...RULES.tlsNotSupported, partner: remote })
+  }
+  let outcome: SendOutcome | undefined
+  for (const remote of partners) outcome = await romeo.send(remote, 'm1')
+  const failures = romeo.endpoint.failures()
+  await Promise.all([romeo.endpoint.close(), peer.close()])
+  return { outcome, failures }
+}
+
+test('beside others a partner is read in turns: who hangs up at once is heard to the end nevertheless', async () => {
+  const error = `<not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>`
+  const { failures } = await failuresOf([OTHER, JULIET], (raw, remote) => {
+    const white = ' '.repeat(24 * 1024)
+    raw.say(
+      header(remote, ROMEO, ` id='x' version='1.0'`) + `${white}<stream:error>${error}</stream:error></stream:stream>`,
+    )
+    raw.socket.end()
+  })
+  const refused = { reason: 'peer-not-authorized', times: 1 }
+  expect(failures).toMatchObject([refused, refused])
+})
+
 test('RFC 6120 §4.9.3.19: another host is not gone to, whatever domain it may be of', async () => {
   const other = await new RawServer().listen()
-  const peer = await new RawServer((raw) => {
+  const { outcome, failures } = await failuresOf([JULIET], (raw) => {
     const error = `<see-other-host xmlns='urn:ietf:params:xml:ns:xmpp-streams'>127.0.0.1:${other.port}</see-other-host>`
     raw.say(header(JULIET, ROMEO, ` id='x' version='1.0'`) + `<stream:error>${error}</stream:error></stream:stream>`)
-  }).listen()
-  const resolver = new TableResolver()
-  resolver.srvRecords.set(`_xmpp-server._tcp.${JULIET}`, [{ priority: 0, weight: 0, port: peer.port, target: 'x' }])
-  resolver.hosts.set('x', ['127.0.0.1'])
-  const romeo = await new TestServer(ROMEO, resolver).listen()
-  romeo.partners.set(JULIET, RULES.tlsNotSupported)
-  expect(await romeo.send(JULIET, 'm1')).toMatchObject({ kind: 'failed', failure: { status: 504 } })
-  expect(romeo.endpoint.failures()).toMatchObject([{ reason: 'peer-see-other-host', times: 1 }])
-  await Promise.all([romeo.endpoint.close(), peer.close(), other.close()])
+  })
+  expect(outcome).toMatchObject({ kind: 'failed', failure: { status: 504 } })
+  expect(failures).toMatchObject([{ reason: 'peer-see-other-host', times: 1 }])
+  await other.close()
   expect(other.peers).toEqual([])
 })

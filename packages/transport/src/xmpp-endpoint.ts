@@ -451,6 +451,8 @@ export class XmppEndpoint {
   }
 
   #failed(stream: Stream, failure: StreamFailure): void {
+    // That we stop is nobody's failure.
+    if (failure.kind === 'protocol' && failure.condition === STOPPING.condition) return
     const { direction, place, local, remote, connection, pairs } = stream
     const { remoteAddress, remotePort } = connection
     const partner = place.partner ?? place.claims

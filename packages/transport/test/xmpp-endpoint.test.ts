@@ -219,6 +219,18 @@ describe('endpoint with endpoint', () => {
   })
 })
 
+test('who is in the middle of proving himself when we stop is told so, and it is no failure', async () => {
+  const romeo = await server(ROMEO, new TableResolver())
+  romeo.partners.set(JULIET, RULES.tlsNotSupported)
+  const peer = await RawPeer.connect(romeo.port)
+  peer.say(header(JULIET, ROMEO))
+  await peer.hears(/<stream:features/)
+  await romeo.endpoint.close()
+  await peer.hears(/<system-shutdown/)
+  await peer.closes()
+  expect(romeo.endpoint.failures()).toEqual([])
+})
+
 describe('why a stanza cannot be sent', () => {
   const alone = async (options: Partial<XmppEndpointOptions> = {}) => {
     const resolver = new TableResolver()

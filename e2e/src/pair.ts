@@ -60,6 +60,9 @@ export const MAIN: Readonly<Record<Side, string>> = {
 /** What the pair needs of a stage. */
 export type PairStage = Pick<Stage, 'dir' | 'at' | 'onEnd'>
 
+/** As docs/quick-start.md starts an edge. */
+const LEAN = { MALLOC_MMAP_THRESHOLD_: '65536' }
+
 /** Our two processes, started as an administrator would start them. */
 export class Pair {
   readonly files: PairFiles
@@ -100,7 +103,7 @@ export class Pair {
       args,
       logDir: this.#stage.dir,
       cwd: this.#stage.dir,
-      env: sourceEnv(),
+      env: { ...sourceEnv(), ...(side === 'edge' ? LEAN : {}) },
     })
     this.#children.set(side, child)
     await child.ready('/healthz', () => this.#ok(side, '/healthz'))

@@ -11,11 +11,21 @@ export class Service {
   readonly #ended: Promise<number>
   #alive = true
 
-  constructor(name: string, main: string, args: readonly string[], logFile: string) {
+  /** `env`: what it gets beside ours. */
+  constructor(
+    name: string,
+    main: string,
+    args: readonly string[],
+    logFile: string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.name = name
     this.logFile = logFile
     const log = openSync(logFile, 'w', 0o600)
-    this.#child = spawn(process.execPath, [...process.execArgv, main, ...args], { stdio: ['ignore', log, log] })
+    this.#child = spawn(process.execPath, [...process.execArgv, main, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', log, log],
+    })
     closeSync(log)
     this.#ended = new Promise((resolve) => {
       this.#child.once('error', () => resolve(127))

@@ -48,7 +48,7 @@ const sizes = ({ isQuick }: Bench) => ({
   /** Opened before anything is measured, and held: code is compiled, the young generation and the allocator's pools have grown. */
   warmUp: isQuick ? 10 : 600,
   /** Garbage of the handshakes is collected when nothing happens for some seconds. */
-  settleMs: isQuick ? 500 : 20_000,
+  settleMs: isQuick ? 500 : 10_000,
 })
 
 interface PartnerStream {

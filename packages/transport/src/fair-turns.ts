@@ -14,9 +14,9 @@ export interface ReadPiece {
 /** Read of one partner in one turn of the event loop: some hundred stanzas, a few milliseconds. */
 const BYTES_PER_TURN = 16_384
 /** The same beside others. */
-const MS_PER_TURN = 1
+const MS_PER_TURN = 0.3
 /**
- * And then a turn lasts as long at least, so that one partner takes a part of the time and not all of it: some 10,000
+ * And then a turn lasts as long at least, so that one partner takes a part of the time and not all of it: some 3,000
  * stanzas a second. Shorter turns with less in each cost more, for each has its frame of the link and its outcomes.
  */
 const TURN_BESIDE_MS = 4

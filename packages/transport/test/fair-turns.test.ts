@@ -24,10 +24,10 @@ test('a partner that has had its share waits for the next turn, and others do no
 test('what takes long is a share too, beside others, and then a turn is no turn of the event loop', async () => {
   const turns = new FairTurns()
   const [slow, alone] = [connection(), connection()]
-  turns.onRead('slow', slow, piece(100, 0.6, false))
+  turns.onRead('slow', slow, piece(100, 0.2, false))
   turns.onRead('alone', alone, piece(100, 5))
   expect([slow.seen, alone.seen]).toEqual([[], []])
-  turns.onRead('slow', slow, piece(100, 0.6, false))
+  turns.onRead('slow', slow, piece(100, 0.2, false))
   expect(slow.seen).toEqual([true])
   while (slow.seen.length < 2) await nextTurn()
   expect(slow.seen).toEqual([true, false])

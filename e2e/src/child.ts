@@ -4,8 +4,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { until } from './heard.ts'
 
-/** The longest any process of a test may live, should the test die without ending it. */
-const LIFETIME_S = 900
+/** The longest any process of a test may live, should the test die without ending it; the bench needs more. */
+const lifetimeS = (): number => Number(process.env['STOX_E2E_LIFETIME_S'] ?? 900)
 
 const living = new Set<Child>()
 process.on('exit', () => living.forEach((child) => child.killNow()))
@@ -19,7 +19,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** A process of its own group, its output in a log file, ended by its id and never outliving `LIFETIME_S`. */
+/** A process of its own group, its output in a log file, ended by its id and never outliving its time. */
 export class Child {
   readonly name: string
   readonly logFile: string
@@ -32,7 +32,7 @@ export class Child {
     this.logFile = join(options.logDir, `${options.name}.log`)
     appendFileSync(this.logFile, `# ${new Date().toISOString()} ${options.command} ${options.args.join(' ')}\n`)
     const log = openSync(this.logFile, 'a')
-    this.#process = spawn('timeout', ['--kill-after=15', String(LIFETIME_S), options.command, ...options.args], {
+    this.#process = spawn('timeout', ['--kill-after=15', String(lifetimeS()), options.command, ...options.args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       detached: true,

@@ -1,7 +1,7 @@
 import type { FailureReason } from '@stox/xmpp-engine'
 import { wordsOf } from '@stox/xmpp-engine'
 import { VirtualTime } from '@stox/kernel'
-import type { StreamCondition } from '@stox/xmpp'
+import type { DomainName, StreamCondition } from '@stox/xmpp'
 import type { SendOutcome } from '@stox/transport'
 import { OutboundPair } from '../src/outbound-pair.ts'
 import type { OutboundStanza, StanzaCarrier } from '../src/outbound-stanza.ts'
@@ -10,7 +10,7 @@ import { RULES, type RawPeer, RawServer, TableResolver, TestServer, domain, head
 /** What we do when the peer ends our stream with an error. @see RFC 6120 §4.9.3, mapping B.3 */
 const ROMEO = domain('montague.example')
 const JULIET = domain('capulet.example')
-const OTHER = 'tybalt.example'
+const OTHER = domain('tybalt.example')
 
 interface Reaction {
   readonly reason: FailureReason
@@ -151,7 +151,7 @@ test.each(ROWS)('%s in the list of failures', (condition, _waits, _told, { reaso
 })
 
 /** We, and partners that say this to whoever connects; what we then list as failures, and what became of the last message. */
-async function failuresOf(partners: readonly string[], onPeer: (raw: RawPeer, remote: string) => void) {
+async function failuresOf(partners: readonly DomainName[], onPeer: (raw: RawPeer, remote: string) => void) {
   const peer = await new RawServer((raw, index) => onPeer(raw, partners[index] ?? '')).listen()
   const resolver = new TableResolver()
   const romeo = await new TestServer(ROMEO, resolver).listen()

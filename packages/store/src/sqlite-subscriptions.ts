@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { StoreDeps } from './deps.ts'
+import { NotedRecords } from './noted-records.ts'
 import {
   AUTHORIZATIONS,
   SUBSCRIPTION_DIRECTIONS,
@@ -9,10 +10,9 @@ import {
   type SubscriptionRecord,
   type SubscriptionStore,
 } from './ports.ts'
-import { integer, oneOf, orNull, text, transaction, type Row } from './sqlite-database.ts'
-import { WriteBehind, type WriteHealth } from './write-behind.ts'
+import { integer, oneOf, orNull, text, type Row } from './sqlite-database.ts'
+import type { WriteHealth } from './write-behind.ts'
 
-const FLUSH_MS = 50
 const PAGE_ROWS = 500
 
 const UPSERT = `INSERT INTO subscription (id, direction, watcher, contact, authorization, state, data, due_at_ms, updated_at_ms)
@@ -22,53 +22,38 @@ const UPSERT = `INSERT INTO subscription (id, direction, watcher, contact, autho
 
 export class SqliteSubscriptions implements SubscriptionStore {
   readonly #db: DatabaseSync
-  readonly #health: WriteHealth
-  readonly #upsert: StatementSync
-  readonly #remove: StatementSync
   readonly #byId: StatementSync
-  readonly #behind: WriteBehind
-  /** The newest of each that is not yet written, null for a deletion: at most one for each subscription there is. */
-  #noted = new Map<string, SubscriptionRecord | null>()
-  #soon: Promise<void> | undefined
+  readonly #noted: NotedRecords<SubscriptionRecord>
 
   constructor(db: DatabaseSync, deps: StoreDeps, health: WriteHealth) {
+    const upsert = db.prepare(UPSERT)
+    const remove = db.prepare('DELETE FROM subscription WHERE id = ?')
     this.#db = db
-    this.#health = health
-    this.#upsert = db.prepare(UPSERT)
-    this.#remove = db.prepare('DELETE FROM subscription WHERE id = ?')
     this.#byId = db.prepare('SELECT * FROM subscription WHERE id = ?')
-    this.#behind = new WriteBehind('subscriptions', FLUSH_MS, deps, () => this.#writeNoted())
+    this.#noted = new NotedRecords(
+      {
+        ...{ name: 'subscriptions', db, health },
+        write: (record) => void upsert.run(...columnsOf(record)),
+        remove: (id) => void remove.run(id),
+      },
+      deps,
+    )
   }
 
   put(record: SubscriptionRecord): void
   put(record: SubscriptionRecord, options: { readonly durable: true }): Promise<void>
   put(record: SubscriptionRecord, options?: { readonly durable: true }): Promise<void> | void {
-    this.#noted.set(record.id, record)
-    if (options !== undefined) return this.#writtenSoon()
-    this.#behind.note()
+    return this.#noted.note(record.id, record, options)
   }
 
   delete(id: string): void
   delete(id: string, options: { readonly durable: true }): Promise<void>
   delete(id: string, options?: { readonly durable: true }): Promise<void> | void {
-    this.#noted.set(id, null)
-    if (options !== undefined) return this.#writtenSoon()
-    this.#behind.note()
-  }
-
-  /** With everything else of this turn of the event loop, in one transaction: on a busy day that is many. */
-  #writtenSoon(): Promise<void> {
-    this.#soon ??= new Promise((resolve, reject) => {
-      setImmediate(() => {
-        this.#soon = undefined
-        this.flush().then(resolve, reject)
-      })
-    })
-    return this.#soon
+    return this.#noted.note(id, null, options)
   }
 
   async get(id: string): Promise<SubscriptionRecord | undefined> {
-    const noted = this.#noted.get(id)
+    const noted = this.#noted.peek(id)
     if (noted !== undefined) return noted ?? undefined
     const row = this.#byId.get(id)
     return row === undefined ? undefined : readRow(row)
@@ -77,7 +62,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
   async list(
     query: PageQuery & { readonly filter?: SubscriptionFilter | undefined },
   ): Promise<Page<SubscriptionRecord>> {
-    this.#behind.flush()
+    this.#noted.flush()
     const { direction, authorization, state, watcher, contact } = query.filter ?? {}
     const wanted = Object.entries({ direction, authorization, state, watcher, contact }).flatMap(
       ([column, value]): [string, string][] => (value === undefined ? [] : [[column, value]]),
@@ -102,41 +87,26 @@ export class SqliteSubscriptions implements SubscriptionStore {
   }
 
   async flush(): Promise<void> {
-    this.#behind.flush()
+    this.#noted.flush()
   }
 
   close(): void {
-    this.#behind.close()
-  }
-
-  #writeNoted(): boolean {
-    if (this.#noted.size === 0) return false
-    this.#health.run(() =>
-      transaction(this.#db, () => {
-        for (const [id, record] of this.#noted) {
-          if (record === null) this.#remove.run(id)
-          else this.#write(record)
-        }
-      }),
-    )
-    this.#noted = new Map()
-    return false
-  }
-
-  #write(record: SubscriptionRecord): void {
-    this.#upsert.run(
-      record.id,
-      record.direction,
-      record.watcher,
-      record.contact,
-      record.authorization,
-      record.state,
-      record.data,
-      record.dueAtMs,
-      record.updatedAtMs,
-    )
+    this.#noted.close()
   }
 }
+
+const columnsOf = (record: SubscriptionRecord) =>
+  [
+    record.id,
+    record.direction,
+    record.watcher,
+    record.contact,
+    record.authorization,
+    record.state,
+    record.data,
+    record.dueAtMs,
+    record.updatedAtMs,
+  ] as const
 
 const readRow = (row: Row): SubscriptionRecord => ({
   id: text(row['id']),

@@ -385,3 +385,12 @@ test('a file that cannot be written is unreadable', () => {
   expect(failureAt(join(directory, 'sub', 'stox.db'))?.kind).toBe('store-unreadable')
   chmodSync(directory, 0o700)
 })
+
+test('an etag of a publication is on the disk when put returns, for the next PUBLISH leaves in this turn', () => {
+  const { publications } = open()
+  void publications.put({ id: 'a user', data: 'an etag', updatedAtMs: 1 }, { durable: true })
+  const other = new DatabaseSync(path, { readOnly: true })
+  const rows = other.prepare('SELECT id, data FROM publication').all()
+  other.close()
+  expect(rows.map((row) => ({ ...row }))).toEqual([{ id: 'a user', data: 'an etag' }])
+})

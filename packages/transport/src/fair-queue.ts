@@ -8,6 +8,8 @@ interface Flow<T> {
   readonly entries: Entry<T>[]
   /** Of `entries`, so that none is moved when the first is taken. */
   head: number
+  /** Of all its entries. */
+  weight: number
   /** What it may still take in its turn. */
   credit: number
 }
@@ -21,8 +23,8 @@ const lengthOf = <T>({ entries, head }: Flow<T>): number => entries.length - hea
 
 /**
  * What waits of several flows, each first in, first out, with one bound on all. Flows take turns, each as much of the
- * weight (deficit round robin), so that who has put in little waits for little. When it is full the newest of the
- * longest flow makes way. @see Shreedhar and Varghese, Efficient Fair Queuing using Deficit Round Robin, 1995
+ * weight (deficit round robin), so that who has put in little waits for little. When it is full the newest of the flow
+ * that holds most of it, by number or by weight, makes way. @see Shreedhar and Varghese, Efficient Fair Queuing using Deficit Round Robin, 1995
  */
 export class FairQueue<T> {
   readonly #maxEntries: number
@@ -42,27 +44,28 @@ export class FairQueue<T> {
     return this.#length
   }
 
-  /** What had to make way, newest first: the entry itself, where its own flow is the longest. */
+  /** What had to make way, newest first: the entry itself, where its own flow is the largest. */
   push(name: string, value: T, weight: number): readonly T[] {
     if (weight > this.#maxWeight) return [value]
     const away: T[] = []
     while (this.#length >= this.#maxEntries || this.#weight + weight > this.#maxWeight) {
-      const longest = this.#turns.reduce<Flow<T> | undefined>(
-        (most, flow) => (most === undefined || lengthOf(flow) > lengthOf(most) ? flow : most),
+      const largest = this.#turns.reduce<Flow<T> | undefined>(
+        (most, flow) => (most === undefined || this.#shareOf(flow) > this.#shareOf(most) ? flow : most),
         undefined,
       )
       const own = this.#byName.get(name)
-      const isOwn = own !== undefined && longest !== undefined && lengthOf(own) >= lengthOf(longest)
-      if (longest === undefined || isOwn) return [...away, value]
-      away.push(this.#drop(longest))
+      const isOwn = own !== undefined && largest !== undefined && this.#shareOf(own) >= this.#shareOf(largest)
+      if (largest === undefined || isOwn) return [...away, value]
+      away.push(this.#drop(largest))
     }
     let flow = this.#byName.get(name)
     if (flow === undefined) {
-      flow = { name, entries: [], head: 0, credit: QUANTUM }
+      flow = { name, entries: [], head: 0, weight: 0, credit: QUANTUM }
       this.#byName.set(name, flow)
       this.#turns.push(flow)
     }
     flow.entries.push({ value, weight })
+    flow.weight += weight
     this.#length += 1
     this.#weight += weight
     return away
@@ -107,6 +110,11 @@ export class FairQueue<T> {
     }
   }
 
+  /** Of the bound that it is nearer to. */
+  #shareOf(flow: Flow<T>): number {
+    return Math.max(lengthOf(flow) / this.#maxEntries, flow.weight / this.#maxWeight)
+  }
+
   #drop(flow: Flow<T>): T {
     const entry = flow.entries.pop()
     if (entry === undefined) throw new Error('an empty flow has no turn')
@@ -117,6 +125,7 @@ export class FairQueue<T> {
   #took(flow: Flow<T>, { weight }: Entry<T>): void {
     this.#length -= 1
     this.#weight -= weight
+    flow.weight -= weight
     if (lengthOf(flow) > 0) return
     this.#byName.delete(flow.name)
     this.#turns.splice(this.#turns.indexOf(flow), 1)

@@ -52,6 +52,14 @@ test('weight is bounded as well', () => {
   expect(emptied(queue)).toEqual(['b1'])
 })
 
+test('who fills it with a few big ones makes way for who has many small ones', () => {
+  const queue = new FairQueue<string>(100, 1_000)
+  for (const one of ['b1', 'b2', 'b3']) expect(queue.push('big', one, 300)).toEqual([])
+  for (let count = 1; count <= 10; count += 1) expect(queue.push('small', `s${count}`, 10)).toEqual([])
+  expect(queue.push('small', 's11', 10)).toEqual(['b3'])
+  expect(queue.length).toBe(13)
+})
+
 const NAMES = ['a', 'b', 'c'] as const
 const anyStep = fc.oneof(
   fc.record({ name: fc.constantFrom(...NAMES), weight: fc.nat(10_000) }),

@@ -12,12 +12,13 @@ const IS_FAULT: Readonly<Record<RefusalKind, boolean>> = {
   'unsupported-stanza-type': true,
   'improper-addressing': true,
   'malformed-stanza': true,
-  'host-unknown': true,
   'invalid-from': true,
   'own-domain': true,
   'not-authorized': true,
   'wrong-direction': true,
-  // Whom we do not know, or with whom we have agreed on nothing, has done nothing wrong.
+  // Whom we do not know, or with whom we have agreed on nothing, has done nothing wrong; nor who asks for a domain that we
+  // do not serve, for his users may write to any: said at the header, it costs nothing.
+  'host-unknown': false,
   'unknown-partner': false,
   'no-method': false,
   certificate: true,

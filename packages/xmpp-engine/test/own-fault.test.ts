@@ -13,7 +13,7 @@ test.each<[string, StreamFailure, boolean]>([
   ['RFC 6120 §4.9.3.13: XML that is not well-formed', protocol('malformed-xml'), true],
   ['RFC 6120 §13.12: a stanza beyond the limit', protocol('stanza-too-big'), true],
   ['RFC 6120 §4.9.3.9: a domain not proven', protocol('invalid-from'), true],
-  ['RFC 6120 §4.9.3.6: a domain not served', protocol('host-unknown'), true],
+  ['RFC 6120 §4.9.3.6: a domain not served, to which his users wrote', protocol('host-unknown'), false],
   ['RFC 6120 §6.4.5: too many attempts at SASL', protocol('sasl-refused'), true],
   ['XEP-0220 §2.1.1: a key that its server does not know', { kind: 'dialback-invalid', detail }, true],
   ['RFC 6120 §13.7.1.2: a certificate that does not do', { kind: 'certificate', detail }, true],

@@ -65,7 +65,7 @@ export type ForeignUserEvent =
   | { readonly kind: 'resume' }
 
 export type ForeignUserEffect =
-  | WatchEffect
+  | Exclude<WatchEffect, { kind: 'send-stanza' }>
   /** URIs of those who have begun to watch, and of those who have ended. */
   | { readonly kind: 'watchers'; readonly came: readonly string[]; readonly went: readonly string[] }
   | { readonly kind: 'published'; readonly report: PublicationReport }

@@ -7,6 +7,9 @@ export interface Pace {
   readonly longestMs: number
 }
 
+/** After a restart, and whenever very many are due at once. @see mapping D.10 */
+export const RESUMPTION_PACE: Pace = { perS: 100, longestMs: 290_000 }
+
 const TICK_MS = 50
 /** What a process that was late catches up at once: the rest is later, so that what lives goes on beside it. */
 const MOST_TICKS_AT_ONCE = 4

@@ -1,7 +1,6 @@
 import type { Clock, Log, Timer, Timers } from '@stox/kernel'
 import type { SubscriptionRecord, SubscriptionStore } from '@stox/store'
-import { PacedTurns } from './paced-turns.ts'
-import type { Pace } from './paced-turns.ts'
+import { PacedTurns, RESUMPTION_PACE } from './paced-turns.ts'
 import { entryOfRecord, xmppEnd } from './watch-entry.ts'
 import type { WatchEntry } from './watch-entry.ts'
 import type { WatchTable } from './watch-table.ts'
@@ -13,8 +12,6 @@ export interface PresenceHealingDeps {
   readonly store: Pick<SubscriptionStore, 'all'>
 }
 
-/** So many are refreshed or probed a second after a restart, and when a road is there again. @see mapping D.10 */
-const PACE: Pace = { perS: 100, longestMs: 290_000 }
 /** Streams come up in pairs, and edges with many of them. */
 const HEAL_AFTER_MS = 500
 
@@ -38,8 +35,8 @@ export class PresenceHealing {
     this.#deps = deps
     this.#table = table
     this.#advance = advance
-    this.#resuming = new PacedTurns(deps, PACE, (entry) => this.#resume(entry))
-    this.#healing = new PacedTurns(deps, PACE, (entry) => advance(entry, { kind: 'heal' }))
+    this.#resuming = new PacedTurns(deps, RESUMPTION_PACE, (entry) => this.#resume(entry))
+    this.#healing = new PacedTurns(deps, RESUMPTION_PACE, (entry) => advance(entry, { kind: 'heal' }))
   }
 
   /** Reads what the last process left. */

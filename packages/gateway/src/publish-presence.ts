@@ -19,8 +19,7 @@ import { advanceForeignUser, foreignUserKey, newForeignUser } from './foreign-us
 import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
 import { publishedDocument, shownUnapproved, watcherJid } from './published-document.ts'
 import { domainsAt, publishingDomains } from './publishing-domains.ts'
-import { PacedTurns } from './paced-turns.ts'
-import type { Pace } from './paced-turns.ts'
+import { PacedTurns, RESUMPTION_PACE } from './paced-turns.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
 import { sipEnd, xmppEnd } from './watch-entry.ts'
@@ -44,8 +43,6 @@ export interface PublishPresenceDeps {
   isApproved(watcher: Jid, contact: Jid): boolean
 }
 
-/** After a restart, and when the model changes. @see mapping D.10 */
-const RESUMPTION: Pace = { perS: 100, longestMs: 290_000 }
 /** His server tells each of those who may see him by himself: all of them are heard before it is published. */
 const SETTLE_MS = 50
 /** So long a server that is to be left may take for its last answer, which has an etag. */
@@ -94,7 +91,7 @@ export class PresencePublisher {
 
   constructor(deps: PublishPresenceDeps) {
     this.#deps = deps
-    this.#paced = new PacedTurns(deps, RESUMPTION, (site) => this.#settle(site))
+    this.#paced = new PacedTurns(deps, RESUMPTION_PACE, (site) => this.#settle(site))
   }
 
   // --- life
@@ -334,8 +331,6 @@ export class PresencePublisher {
         return this.#tell(site, effect.report)
       case 'untold':
         this.#deps.log[effect.lasting ? 'warn' : 'debug']('watchers-untold', { id: site.id, detail: effect.detail })
-        return
-      case 'send-stanza':
         return
     }
   }

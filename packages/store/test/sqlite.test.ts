@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { openSqliteStore, openStore, type JournalQuery, type Store, type StoreFailure } from '../src/index.ts'
 import { openDatabase } from '../src/sqlite-database.ts'
 import { SqliteJournal, findSql } from '../src/sqlite-journal.ts'
+import { SqlitePublications } from '../src/sqlite-publications.ts'
 import { WriteHealth } from '../src/write-behind.ts'
 import { journalRow, localDomain, partner, settings, subscription } from './fixtures/samples.ts'
 
@@ -386,11 +387,20 @@ test('a file that cannot be written is unreadable', () => {
   chmodSync(directory, 0o700)
 })
 
-test('an etag of a publication is on the disk when put returns, for the next PUBLISH leaves in this turn', () => {
-  const { publications } = open()
-  void publications.put({ id: 'a user', data: 'an etag', updatedAtMs: 1 }, { durable: true })
-  const other = new DatabaseSync(path, { readOnly: true })
-  const rows = other.prepare('SELECT id, data FROM publication').all()
-  other.close()
-  expect(rows.map((row) => ({ ...row }))).toEqual([{ id: 'a user', data: 'an etag' }])
+test('an etag of a publication is written when put returns, for the next PUBLISH leaves in this turn', () => {
+  const opened = openDatabase(path)
+  if (!opened.ok) throw new Error(opened.failure.detail)
+  const db = opened.value
+  const publications = new SqlitePublications(db, { clock: time, timers: time, log: silentLog }, new WriteHealth())
+  const written = () =>
+    db
+      .prepare('SELECT id, data FROM publication')
+      .all()
+      .map((row) => ({ ...row }))
+  publications.put({ id: 'a user', data: 'what can wait', updatedAtMs: 1 })
+  expect(written()).toEqual([])
+  void publications.put({ id: 'a user', data: 'an etag', updatedAtMs: 2 }, { durable: true })
+  expect(written()).toEqual([{ id: 'a user', data: 'an etag' }])
+  publications.close()
+  db.close()
 })

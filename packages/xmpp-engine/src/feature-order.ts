@@ -1,5 +1,5 @@
 import type { Method } from '@stox/federation'
-import type { StreamFeatures } from '@stox/xmpp'
+import type { AdvertisedLimits, StreamFeatures } from '@stox/xmpp'
 import type { Proof } from './proven-peer.ts'
 import type { FailureReason } from './failure-reasons.ts'
 import type { CertificateVerdict, StreamRules } from './rules.ts'
@@ -50,6 +50,12 @@ export function featuresFor(
     bidi: encrypted,
   }
 }
+
+/** What we take of a peer that has proven itself, wherever it sends to us. @see XEP-0478 §3 */
+export const limitsOf = ({ maxStanzaBytes }: StreamRules, idleMs: number): AdvertisedLimits => ({
+  maxBytes: maxStanzaBytes,
+  idleSeconds: Math.max(1, Math.floor(idleMs / 1000)),
+})
 
 /** What speaks for SASL EXTERNAL on an outbound stream, and what against it. */
 export interface ExternalChance {

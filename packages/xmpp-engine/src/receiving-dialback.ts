@@ -8,10 +8,11 @@ import { stay, to } from './effects.ts'
 import type { FailureReason } from './failure-reasons.ts'
 import { allowsDialback } from './feature-order.ts'
 import type { Proof } from './proven-peer.ts'
+import { provePeer } from './proven-peer.ts'
 import { endWith } from './receiving-end.ts'
 import { prove } from './receiving-pairs.ts'
-import type { ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
-import { CLOSED, errorOf, hasProven, keyOf, provePeer, refused } from './receiving-state.ts'
+import type { In, ReceivingWorld, Stepped } from './receiving-state.ts'
+import { CLOSED, errorOf, hasProven, keyOf, refused } from './receiving-state.ts'
 import type { Judgement } from './rules.ts'
 
 /** More pairs than this on one stream are refused. */
@@ -28,11 +29,7 @@ const WHY_DENIED: Partial<Readonly<Record<DialbackCondition, FailureReason>>> = 
   'resource-constraint': 'connection-limit',
 }
 
-export function onDialback(
-  state: Extract<ReceivingState, { name: 'open' }>,
-  element: XmlElement,
-  world: ReceivingWorld,
-): Stepped {
+export function onDialback(state: In<'open'>, element: XmlElement, world: ReceivingWorld): Stepped {
   const parsed = parseDialback(element)
   if (!parsed.ok) {
     const { condition, detail } = parsed.failure
@@ -60,7 +57,7 @@ export function onDialback(
 
 /** We are the receiving server: the sender must be asked about. @see XEP-0220 §2.1.1 */
 function onResultRequest(
-  state: Extract<ReceivingState, { name: 'open' }>,
+  state: In<'open'>,
   request: Extract<Dialback, { kind: 'result-request' }>,
   world: ReceivingWorld,
 ): Stepped {
@@ -108,7 +105,7 @@ function onResultRequest(
 
 /** We are the authoritative server: did we make this key? Also for peers that have not proven anything. @see XEP-0220 §2.1.2 */
 function onVerifyRequest(
-  state: Extract<ReceivingState, { name: 'open' }>,
+  state: In<'open'>,
   request: Extract<Dialback, { kind: 'verify-request' }>,
   world: ReceivingWorld,
 ): Stepped {
@@ -129,7 +126,7 @@ function onVerifyRequest(
 
 /** @see XEP-0220 §2.1.1, §2.5 */
 export function onVerdict(
-  state: Extract<ReceivingState, { name: 'open' }>,
+  state: In<'open'>,
   input: Extract<StreamInput, { kind: 'dialback-verdict' }>,
   world: ReceivingWorld,
 ): Stepped {

@@ -2,7 +2,7 @@ import type { StreamErrorInfo } from '@stox/xmpp'
 import { STREAM_END, formatStreamError, formatStreamHeader } from '@stox/xmpp'
 import type { StreamEffect } from './effects.ts'
 import { stay, to } from './effects.ts'
-import type { ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
+import type { In, ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
 import { CLOSED, hasProven } from './receiving-state.ts'
 import type { RefusalKind } from './refusal.ts'
 import type { StreamFailure } from './stream-failure.ts'
@@ -18,7 +18,7 @@ export const lastWords = (state: ReceivingState, world: ReceivingWorld): string 
   state.name === 'open' && state.isManaged ? lastWordsOf({ answers: true, asks: state.isBidi }, world.counts) : ''
 
 /** @see RFC 6120 §4.4 */
-export function beginClose(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+export function beginClose(state: In<'open'>, world: ReceivingWorld): Stepped {
   return to(
     { ...state, name: 'closing' },
     { kind: 'write', text: lastWords(state, world) + STREAM_END },

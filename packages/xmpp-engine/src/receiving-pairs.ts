@@ -1,7 +1,7 @@
 import type { DomainName } from '@stox/xmpp'
 import type { StreamEffect } from './effects.ts'
 import type { ProvenPeer } from './proven-peer.ts'
-import type { Pair, ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
+import type { In, Pair, ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
 import { hasProven, keyOf } from './receiving-state.ts'
 import type { StreamRules } from './rules.ts'
 
@@ -18,7 +18,7 @@ export function provenPairs(
 
 /** The pair may send from now on. */
 export function prove(
-  state: Extract<ReceivingState, { name: 'open' }>,
+  state: In<'open'>,
   local: DomainName,
   peer: ProvenPeer,
   rules: StreamRules,

@@ -5,19 +5,16 @@ import { formatSaslChallenge, formatSaslFailure, formatSaslSuccess, parseDomain,
 import type { StreamEffect } from './effects.ts'
 import { to } from './effects.ts'
 import { EXTERNAL, allowsExternal } from './feature-order.ts'
+import { provePeer } from './proven-peer.ts'
 import { endWith } from './receiving-end.ts'
-import type { ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
-import { provePeer, refused } from './receiving-state.ts'
+import type { In, ReceivingWorld, Stepped } from './receiving-state.ts'
+import { refused } from './receiving-state.ts'
 
 /** @see mapping F.3, RFC 6120 §6.4.5 */
 const MAX_SASL_FAILURES = 3
 
 /** @see RFC 6120 §6.4, §6.5, XEP-0178 §3, mapping F.3 */
-export function onSasl(
-  state: Extract<ReceivingState, { name: 'open' }>,
-  element: XmlElement,
-  world: ReceivingWorld,
-): Stepped {
+export function onSasl(state: In<'open'>, element: XmlElement, world: ReceivingWorld): Stepped {
   const refuseWith = (condition: SaslCondition, detail: string): Stepped => {
     const failures = state.sasl.failures + 1
     const next = { ...state, sasl: { failures, isAwaitingResponse: false } }
@@ -60,7 +57,7 @@ export function onSasl(
 
 /** The peer may be who its certificate says, and nobody else. @see XEP-0178 §3 */
 function onAuthorization(
-  state: Extract<ReceivingState, { name: 'open' }>,
+  state: In<'open'>,
   authorization: string,
   world: ReceivingWorld,
   refuseWith: (condition: SaslCondition, detail: string) => Stepped,

@@ -2,7 +2,7 @@ import type { Hashes, Ids } from '@stox/kernel'
 import type { AdvertisedLimits, DomainName, StreamErrorInfo, StreamFeatures } from '@stox/xmpp'
 import type { Step, StreamEffect, StreamTimes } from './effects.ts'
 import { featuresFor } from './feature-order.ts'
-import type { Proof, ProvenPeer } from './proven-peer.ts'
+import type { ProvenPeer } from './proven-peer.ts'
 import type { RefusalKind } from './refusal.ts'
 import type { CertificateVerdict, Judgement, StreamRules } from './rules.ts'
 import type { StreamFailure } from './stream-failure.ts'
@@ -87,15 +87,16 @@ export type ReceivingState =
   | ({ readonly name: 'closing' } & OpenStream)
   | { readonly name: 'closed' }
 
-export type Open = Extract<ReceivingState, { name: 'open' | 'closing' }>
+/** The state of that name. */
+export type In<Name extends ReceivingState['name']> = Extract<ReceivingState, { name: Name }>
+
+export type Open = In<'open' | 'closing'>
 
 export type Stepped = Step<ReceivingState>
 
 export const CLOSED: ReceivingState = { name: 'closed' }
 
 export const keyOf = (local: DomainName, remote: DomainName): string => `${local} ${remote}`
-
-export const provePeer = (domain: DomainName, provenBy: Proof): ProvenPeer => ({ domain, provenBy }) as ProvenPeer
 
 export const hasProven = (state: Open): boolean => [...state.pairs.values()].some((pair) => pair.name === 'proven')
 

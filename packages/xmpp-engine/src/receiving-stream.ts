@@ -1,14 +1,11 @@
 import { unreachable } from '@stox/kernel'
 import type { XmlElement, XmlEvent } from '@stox/xml'
 import { localNameOf, namespaceOf } from '@stox/xml'
-import type { DomainName, StreamErrorInfo, StreamFeatures, StreamHeader } from '@stox/xmpp'
+import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import {
   STREAM_END,
-  formatFeatures,
   formatSmAnswer,
   formatStartTls,
-  formatStreamError,
-  formatStreamHeader,
   isBidi,
   limitsIn,
   isDialback,
@@ -18,23 +15,19 @@ import {
   parseDomain,
   parseStartTls,
   parseStreamError,
-  parseStreamHeader,
 } from '@stox/xmpp'
 import type { StreamEffect, StreamInput, TimerName } from './effects.ts'
 import { stay, to } from './effects.ts'
-import { allowsDialback, allowsExternal, allowsProof, whyNoMethod } from './feature-order.ts'
+import { allowsProof } from './feature-order.ts'
 import { dropStanza, passStanza, readStanza } from './read-stanza.ts'
 import { onDialback, onVerdict } from './receiving-dialback.ts'
 import { beginClose, endWith, hangUp, lastWords, onDrain, whyOf } from './receiving-end.ts'
-import { KEEP_ALIVE_GRACE, prove } from './receiving-pairs.ts'
+import { onHeader } from './receiving-header.ts'
+import { KEEP_ALIVE_GRACE } from './receiving-pairs.ts'
 import { onSasl } from './receiving-sasl.ts'
-import type { Before, Open, OpenStream, ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
+import type { Before, In, Open, OpenStream, ReceivingState, ReceivingWorld, Stepped } from './receiving-state.ts'
 import { CLOSED, errorOf, featuresOf, hasProven, keyOf } from './receiving-state.ts'
-import type { RefusalKind } from './refusal.ts'
-import { refusalOfCondition, refusalOfXml } from './refusal.ts'
-import type { StreamRules } from './rules.ts'
-import { certificateFailure } from './rules.ts'
-import type { StreamFailure } from './stream-failure.ts'
+import { refusalOfXml } from './refusal.ts'
 import { lastCounted, onManagementAsked } from './stream-management.ts'
 
 /** `direct`: TLS comes first, and then the header. @see XEP-0368 */
@@ -154,171 +147,6 @@ function onXml(state: ReceivingState, event: XmlEvent, world: ReceivingWorld): S
   }
 }
 
-function onHeader(
-  state: Extract<ReceivingState, { name: 'awaiting-header' }>,
-  element: XmlElement,
-  world: ReceivingWorld,
-): Stepped {
-  const parsed = parseStreamHeader(element)
-  if (!parsed.ok) {
-    return endWith(state, parsed.failure, world, refusalOfCondition(parsed.failure.condition), 'stream header')
-  }
-  const header = parsed.value
-  const local = header.to
-  const remote = header.from ?? state.before?.remote
-  const answer = answerTo(header, remote, world)
-  const addressed: StreamEffect = { kind: 'addressed', local, remote }
-  const refuseHere = (
-    refusal: RefusalKind,
-    error: StreamErrorInfo,
-    detail: string,
-    failure: StreamFailure = { kind: 'protocol', condition: error.condition, refusal, detail },
-  ): Stepped =>
-    to(
-      CLOSED,
-      addressed,
-      { kind: 'refused', refusal, detail, isLast: true },
-      { kind: 'write', text: formatStreamHeader(answer) + formatStreamError(error) + STREAM_END },
-      { kind: 'ended', failure },
-      { kind: 'hang-up' },
-    )
-
-  if (local === undefined) {
-    return refuseHere(
-      'improper-addressing',
-      { condition: 'improper-addressing', text: undefined },
-      'no `to` in the header',
-    )
-  }
-  if (!world.isServed(local)) {
-    return refuseHere('host-unknown', { condition: 'host-unknown', text: undefined }, `a stream to ${local}`)
-  }
-  // Addresses may not change when a stream starts anew. @see RFC 6120 §4.7.1, §4.7.2
-  const { before } = state
-  if (before !== undefined && (before.local !== local || (before.remote ?? remote) !== remote)) {
-    const error: StreamErrorInfo = { condition: 'improper-addressing', text: 'other addresses than before' }
-    return refuseHere('improper-addressing', error, 'the addresses changed when the stream started anew')
-  }
-
-  let rules: StreamRules | undefined
-  let isCertified = false
-  const unproven: StreamEffect[] = []
-  if (remote !== undefined) {
-    if (world.isServed(remote)) {
-      const detail = `a stream from ${remote}, which is ours`
-      return refuseHere('own-domain', { condition: 'invalid-from', text: undefined }, detail)
-    }
-    const judgement = world.judge(local, remote)
-    if (!judgement.allowed) {
-      // Never tells which domains are listed. @see mapping F.3
-      const detail = `${remote} to ${local}: ${judgement.reason}`
-      return refuseHere('unknown-partner', { condition: judgement.condition, text: undefined }, detail)
-    }
-    rules = judgement.rules
-  }
-  // Before TLS, which is what a stream costs.
-  const penalty = state.proven === undefined ? world.penaltyOf(local, remote) : undefined
-  if (penalty !== undefined) {
-    const error: StreamErrorInfo = { condition: 'policy-violation', text: 'too many streams ended in errors: wait' }
-    return refuseHere('penalty', error, `${remote ?? 'somebody'} to ${local}: ${penalty}`)
-  }
-  if (remote !== undefined && rules !== undefined) {
-    const why = whyNoMethod(rules)
-    if (why !== undefined) {
-      return refuseHere('no-method', { condition: 'unsupported-feature', text: why }, `${remote}: ${why}`)
-    }
-    if (rules.tls === 'notSupported' && state.encrypted) {
-      // Direct TLS, or STARTTLS before the peer had said who it is.
-      const detail = 'the peer speaks TLS and the partner record says it is not supported'
-      const error: StreamErrorInfo = { condition: 'policy-violation', text: 'no TLS is agreed on: come without it' }
-      return refuseHere('no-method', error, `${remote}: ${detail}`, { kind: 'tls-failed', reason: 'no-method', detail })
-    }
-    if (rules.tls === 'required' && !state.encrypted) {
-      if (answer.version === undefined) {
-        const error: StreamErrorInfo = {
-          condition: 'unsupported-version',
-          text: 'TLS is required, which needs XMPP 1.0',
-        }
-        return refuseHere('tls-required', error, `${remote} speaks no XMPP 1.0, and TLS is required`)
-      }
-      if (!world.canEncrypt(local)) {
-        const error: StreamErrorInfo = { condition: 'internal-server-error', text: undefined }
-        return refuseHere('tls-failed', error, `TLS is required, and there is no certificate for ${local}`)
-      }
-    }
-    if (state.encrypted && state.proven === undefined && allowsExternal(rules)) {
-      const certificate = world.judgeCertificate(remote)
-      isCertified = certificate.ok
-      if (!certificate.ok && !allowsDialback(rules, true)) {
-        const error: StreamErrorInfo = { condition: 'not-authorized', text: certificate.reason }
-        return refuseHere('certificate', error, `${remote}: ${certificate.reason}`, certificateFailure(certificate))
-      }
-      if (!certificate.ok) unproven.push({ kind: 'unproven-by-certificate', remote, reason: certificate.reason })
-    }
-    if (state.proven !== undefined && !world.hasRoom(local, remote)) {
-      const error: StreamErrorInfo = { condition: 'resource-constraint', text: undefined }
-      return refuseHere('connection-limit', error, `${remote} has its connections`)
-    }
-  }
-
-  const open: Extract<ReceivingState, { name: 'open' }> = {
-    name: 'open',
-    encrypted: state.encrypted,
-    streamId: answer.id,
-    local,
-    remote,
-    rules,
-    isCertified,
-    sasl: { failures: 0, isAwaitingResponse: false },
-    pairs: new Map(),
-    hasAnswered: false,
-    questions: 0,
-    isManaged: false,
-    isBidi: state.isBidi,
-    limits: state.limits,
-    isDraining: false,
-    denied: undefined,
-  }
-  const offered = {
-    ...(state.proven === undefined ? featuresOf(open, world) : AFTER_SASL),
-    limits: limitsOf(rules, world),
-  }
-  const features = answer.version === undefined ? '' : formatFeatures(offered)
-  const written: StreamEffect = { kind: 'write', text: formatStreamHeader(answer) + features }
-  if (state.proven === undefined || rules === undefined) return to(open, addressed, ...unproven, written)
-  const proven = prove(open, local, state.proven, rules, world)
-  return to(proven.state, addressed, written, ...proven.effects)
-}
-
-const AFTER_SASL: StreamFeatures = {
-  startTls: undefined,
-  mechanisms: [],
-  dialback: undefined,
-  limits: undefined,
-  streamManagement: true,
-  bidi: false,
-}
-
-/** Those of the authenticated stream: dialback has no features of its own after it. @see XEP-0478 §3 */
-const limitsOf = (rules: StreamRules | undefined, { times }: ReceivingWorld): StreamFeatures['limits'] =>
-  rules && { maxBytes: rules.maxStanzaBytes, idleSeconds: Math.max(1, Math.floor(times.idleMs / 1000)) }
-
-/** The lower of both versions; none for a stream from before 1.0, which has no features. @see RFC 6120 §4.7.5 */
-function answerTo(
-  header: StreamHeader,
-  remote: DomainName | undefined,
-  world: ReceivingWorld,
-): StreamHeader & { readonly id: string } {
-  return {
-    from: header.to,
-    to: remote,
-    id: world.ids.token(),
-    version: header.version === undefined || header.version.major < 1 ? undefined : { major: 1, minor: 0 },
-    lang: 'en',
-    declaresDialback: true,
-  }
-}
-
 function onElement(state: Open, element: XmlElement, bytes: number, world: ReceivingWorld): Stepped {
   const namespace = namespaceOf(element)
   const name = localNameOf(element)
@@ -352,11 +180,7 @@ function onElement(state: Open, element: XmlElement, bytes: number, world: Recei
 const mayTurnBidi = (state: OpenStream, world: ReceivingWorld): boolean =>
   !state.isBidi && state.pairs.size === 0 && featuresOf(state, world).bidi
 
-function onManagement(
-  state: Extract<ReceivingState, { name: 'open' }>,
-  element: XmlElement,
-  world: ReceivingWorld,
-): Stepped {
+function onManagement(state: In<'open'>, element: XmlElement, world: ReceivingWorld): Stepped {
   const managed = onManagementAsked(element, { isOn: state.isManaged, isProven: hasProven(state) }, world.counts)
   if (managed.kind === 'stream-error') {
     return endWith(state, managed.error, world, 'stream-management', managed.detail)
@@ -365,7 +189,7 @@ function onManagement(
 }
 
 /** @see RFC 6120 §5.4.2 */
-function onStartTls(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+function onStartTls(state: In<'open'>, world: ReceivingWorld): Stepped {
   const { startTls } = featuresOf(state, world)
   if (startTls === undefined || state.pairs.size > 0) {
     const isByRecord = state.rules?.tls === 'notSupported' && !state.encrypted
@@ -441,7 +265,7 @@ function onTimer(state: ReceivingState, timer: TimerName, quietMs: number, world
   }
 }
 
-function onPolicyChanged(state: Extract<ReceivingState, { name: 'open' }>, world: ReceivingWorld): Stepped {
+function onPolicyChanged(state: In<'open'>, world: ReceivingWorld): Stepped {
   if (!world.isServed(state.local)) return endWith(state, errorOf('host-gone'), world)
   for (const pair of state.pairs.values()) {
     const remote = pair.name === 'proven' ? pair.peer.domain : pair.remote

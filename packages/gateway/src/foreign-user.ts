@@ -196,11 +196,14 @@ class Turn {
     this.#set({ publication: step.state })
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-publish':
+        case 'send-request':
           this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: undefined })
           break
         case 'report':
           this.#effects.push({ kind: 'published', report: effect.report })
+          break
+        case 'respond':
+          this.#effects.push(effect)
           break
         default:
           this.#effects.push({ ...effect, timer: `${PUBLISH}${effect.timer}` })
@@ -225,7 +228,7 @@ class Turn {
     if (foreignUserKey(this.#user) !== before) this.#set({ watchers: forNewDialog(this.#user.watchers) })
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-subscribe':
+        case 'send-request':
           this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: effect.nextHop })
           break
         case 'report':

@@ -378,7 +378,7 @@ class Turn {
     this.#set({ subscriber: step.state })
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-subscribe':
+        case 'send-request':
           this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: effect.nextHop })
           break
         case 'report':

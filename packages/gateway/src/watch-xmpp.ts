@@ -374,7 +374,7 @@ class Turn {
     })
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-notify':
+        case 'send-request':
           this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: effect.nextHop })
           break
         case 'arm-timer':

@@ -27,46 +27,41 @@ export type {
 } from './invite-refusal.ts'
 export { dialogFromRequest, dialogKey, dialogKeyOf, receiveInDialog, requestInDialog } from './dialog.ts'
 export type { Dialog, DialogRefusal, InDialogRequest, OutgoingRequest } from './dialog.ts'
+export type { Effect } from './effects.ts'
 export type { SubscriptionReply } from './subscription-reply.ts'
 export { decideOnReply, decideOnTermination } from './subscriber-decision.ts'
 export type { SubscriberDecision } from './subscriber-decision.ts'
-export { advanceSubscriber, openSubscription, resumeSubscriber, subscriberKey } from './subscriber.ts'
+export { advanceSubscriber, openSubscription, resumeSubscriber } from './subscriber.ts'
+export type { SubscriberInput } from './subscriber.ts'
+export { subscriberKey } from './subscriber-state.ts'
 export type {
   Attempt,
   SubscriberCause,
   SubscriberContext,
   SubscriberEffect,
-  SubscriberInput,
   SubscriberReport,
   SubscriberState,
   SubscriberStep,
   SubscriberTimer,
   SubscriptionOrder,
-} from './subscriber.ts'
-export {
-  DEFAULT_SUBSCRIBE_RULES,
-  advanceNotifier,
-  judgeSubscribe,
-  notifierKey,
-  openNotifier,
-  resumeNotifier,
-  revivedNotifier,
-} from './notifier.ts'
+} from './subscriber-state.ts'
+export { DEFAULT_SUBSCRIBE_RULES, judgeSubscribe } from './subscribe-terms.ts'
+export type { SubscribeRules, SubscribeTerms } from './subscribe-terms.ts'
+export { advanceNotifier, openNotifier, resumeNotifier, revivedNotifier } from './notifier.ts'
+export type { NotifierInput } from './notifier.ts'
+export { notifierKey } from './notifier-state.ts'
 export type {
   NotifierContext,
   NotifierEffect,
   NotifierEndCause,
-  NotifierInput,
   NotifierReport,
   NotifierState,
   NotifierStep,
   NotifierTimer,
   NotifyDocument,
-  SubscribeRules,
-  SubscribeTerms,
   Termination,
   TerminationReason,
-} from './notifier.ts'
+} from './notifier-state.ts'
 export { NO_WATCHERS, forNewDialog, takeWatcherInfo } from './watcher-list.ts'
 export type { WatcherListState, WatcherListStep } from './watcher-list.ts'
 export { advancePublication, nameOfPublication, newPublication, resumePublication } from './publication.ts'

@@ -1,91 +1,22 @@
 import { fail, ok, unreachable } from '@stox/kernel'
-import type { Ids, Result } from '@stox/kernel'
-import { accepts, contactOf, formatSubscriptionState, newSipResponse, parseDeltaSeconds, parseEvent } from '@stox/sip'
+import type { Result } from '@stox/kernel'
+import { newSipResponse } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
-import { dialogFromRequest, dialogKey, receiveInDialog, requestInDialog, resumedDialog } from './dialog.ts'
-import type { Dialog, OutgoingRequest } from './dialog.ts'
+import { dialogFromRequest, receiveInDialog, resumedDialog } from './dialog.ts'
+import { arm, before, to } from './effects.ts'
+import { end, flush } from './notifier-notify.ts'
+import type {
+  NotifierContext,
+  NotifierEffect,
+  NotifierEndCause,
+  NotifierState,
+  NotifierStep,
+  NotifierTimer,
+  Termination,
+} from './notifier-state.ts'
 import { sameEvent } from './same-event.ts'
+import { judgeSubscribe } from './subscribe-terms.ts'
 import type { SubscriptionReply } from './subscription-reply.ts'
-
-export interface SubscribeRules {
-  /** Event packages we serve: `presence`. */
-  readonly events: readonly string[]
-  /** The body type we send; the watcher must accept it (an absent Accept does). */
-  readonly bodyType: string
-  readonly minExpiresS: number
-  readonly maxExpiresS: number
-  readonly defaultExpiresS: number
-  /** At least this long between two NOTIFYs of one dialog. @see RFC 3856 §6.10 */
-  readonly minNotifyIntervalMs: number
-}
-
-export const DEFAULT_SUBSCRIBE_RULES: SubscribeRules = {
-  events: ['presence'],
-  bodyType: 'application/pidf+xml',
-  minExpiresS: 60,
-  maxExpiresS: 3600,
-  defaultExpiresS: 3600,
-  minNotifyIntervalMs: 5000,
-}
-
-/** What a SUBSCRIBE asks for, checked and granted. */
-export interface SubscribeTerms {
-  /** The Event header as written. */
-  readonly event: string
-  /** 0: a poll, or the end. */
-  readonly expiresS: number
-}
-
-export interface NotifyDocument {
-  readonly contentType: string
-  readonly body: string
-}
-
-export interface NotifierContext {
-  readonly nowMs: number
-  readonly ids: Ids
-  readonly rules: SubscribeRules
-  /**
-   * Asked when a NOTIFY is written, so that it always says the newest. `current`: the full state, undefined when nothing
-   * is known; `farewell`: the state that ends a subscription (all closed).
-   */
-  document(kind: 'current' | 'farewell'): NotifyDocument | undefined
-}
-
-/** @see RFC 6665 §4.1.3 */
-export type TerminationReason =
-  'deactivated' | 'probation' | 'rejected' | 'timeout' | 'giveup' | 'noresource' | 'invariant'
-
-export interface Termination {
-  readonly reason: TerminationReason
-  readonly retryAfterS: number | null
-  readonly document: 'none' | 'current' | 'farewell'
-}
-
-export type NotifierEndCause =
-  'unsubscribed' | 'expired' | 'polled' | 'terminated' | 'refused-by-watcher' | 'unreachable'
-
-/** Plain JSON. @see RFC 6665 §4.2.1, figure 3 */
-export interface NotifierState {
-  /** `polled`: the one NOTIFY waits for something to say. `ending`: the last NOTIFY waits until the one before it is answered. */
-  readonly name: 'pending' | 'active' | 'polled' | 'ending' | 'ended'
-  readonly dialog: Dialog
-  /** The Event header as the watcher wrote it. */
-  readonly event: string
-  readonly contact: string
-  readonly expiresAtMs: number
-  /** CSeq of the NOTIFY that waits for its response. */
-  readonly outstanding: number | null
-  /** A NOTIFY that is owed: `soon` keeps the interval, `now` only waits for the outstanding one. */
-  readonly owed: 'nothing' | 'soon' | 'now'
-  readonly lastNotifyAtMs: number
-  /** NOTIFYs in a row that failed. */
-  readonly failures: number
-  readonly termination: (Termination & { readonly cause: NotifierEndCause }) | null
-}
-
-/** `interval`: the pause between NOTIFYs is over; `poll`: the wait for something to say is. */
-export type NotifierTimer = 'expiry' | 'interval' | 'poll'
 
 export type NotifierInput =
   /** SUBSCRIBE within the dialog (`dialogKeyOf`): refresh or end. */
@@ -94,77 +25,20 @@ export type NotifierInput =
   /** The document has changed. */
   | { readonly kind: 'changed' }
   | { readonly kind: 'terminate'; readonly termination: Termination }
-  /** The end of a NOTIFY that `send-notify` asked for. */
+  /** The end of a NOTIFY that `send-request` asked for. */
   | { readonly kind: 'reply'; readonly request: SipRequest; readonly reply: SubscriptionReply }
   | { readonly kind: 'timer'; readonly timer: NotifierTimer }
-
-export type NotifierReport =
-  /** The watcher has come back: its interest lasts until `expiresAtMs`. */
-  | { readonly kind: 'refreshed'; readonly expiresAtMs: number }
-  | {
-      readonly kind: 'ended'
-      readonly cause: NotifierEndCause
-      readonly status: number | undefined
-    }
-
-export type NotifierEffect =
-  | { readonly kind: 'respond'; readonly response: SipResponse }
-  | ({ readonly kind: 'send-notify' } & OutgoingRequest)
-  /** Replaces the timer of that name, if armed. */
-  | { readonly kind: 'arm-timer'; readonly timer: NotifierTimer; readonly afterMs: number }
-  | { readonly kind: 'cancel-timer'; readonly timer: NotifierTimer }
-  | { readonly kind: 'report'; readonly report: NotifierReport }
-
-export interface NotifierStep {
-  readonly state: NotifierState
-  readonly effects: readonly NotifierEffect[]
-}
 
 /** Failed NOTIFYs in a row before the watcher counts as gone, and the pause between them. @see mapping note D.5 */
 const NOTIFY_TRIES = 3
 const NOTIFY_RETRY_MS = 30_000
 /** After a restart: how long the first NOTIFY waits for somebody to tell us what to say. */
 const RESUME_WAIT_MS = 2000
-/** Below this much, an expiry is short on purpose and may be refused. @see RFC 6665 §4.2.1.1 */
-const BRIEF_S = 3600
 
 /** Answers to NOTIFY that end the subscription. @see RFC 6665 §4.2.2 */
 const REMOVING_STATUSES: ReadonlySet<number> = new Set([
   404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604,
 ])
-
-/** The key for `dialogKeyOf(subscribe)`. */
-export const notifierKey = (state: NotifierState): string => dialogKey(state.dialog.callId, state.dialog.localTag)
-
-/** The checks every SUBSCRIBE passes, new or within a dialog; the failure is the response to give. @see mapping note D.5 */
-export function judgeSubscribe(request: SipRequest, rules: SubscribeRules): Result<SubscribeTerms, SipResponse> {
-  const refuse = (
-    status: number,
-    reason?: string,
-    headers: readonly SipHeaderEntry[] = [],
-  ): Result<never, SipResponse> => fail(newSipResponse(request, status, reason, { headers }))
-
-  const event = request.headers.get('Event')
-  const parsedEvent = event === undefined ? undefined : parseEvent(event)
-  if (
-    event === undefined ||
-    parsedEvent === undefined ||
-    !parsedEvent.ok ||
-    !rules.events.includes(parsedEvent.value.package)
-  ) {
-    return refuse(489, undefined, [['Allow-Events', rules.events.join(', ')]])
-  }
-  if (!accepts(request.headers, rules.bodyType, true)) return refuse(406, undefined, [['Accept', rules.bodyType]])
-  if (contactOf(request.headers) === undefined) return refuse(400, 'No usable Contact')
-
-  const text = request.headers.get('Expires')
-  const askedS = text === undefined ? rules.defaultExpiresS : parseDeltaSeconds(text)
-  if (askedS === undefined) return refuse(400, 'No usable Expires')
-  if (askedS > 0 && askedS < BRIEF_S && askedS < rules.minExpiresS) {
-    return refuse(423, undefined, [['Min-Expires', String(rules.minExpiresS)]])
-  }
-  return ok({ event, expiresS: Math.min(askedS, rules.maxExpiresS) })
-}
 
 /** Takes a SUBSCRIBE without To tag: 200, and at once the first NOTIFY. The failure is the response to give. @see RFC 6665 §4.2.1.2 */
 export function openNotifier(
@@ -260,13 +134,6 @@ export function resumeNotifier(state: NotifierState, context: NotifierContext): 
       return unreachable(state.name)
   }
 }
-
-const to = (state: NotifierState, ...effects: readonly NotifierEffect[]): NotifierStep => ({ state, effects })
-const arm = (timer: NotifierTimer, afterMs: number): NotifierEffect => ({ kind: 'arm-timer', timer, afterMs })
-const stop = (timer: NotifierTimer): NotifierEffect => ({ kind: 'cancel-timer', timer })
-const before = (effects: readonly NotifierEffect[], step: NotifierStep): NotifierStep =>
-  to(step.state, ...effects, ...step.effects)
-const STOP_ALL = [stop('expiry'), stop('interval'), stop('poll')]
 
 const isLive = (state: NotifierState): boolean => state.name === 'pending' || state.name === 'active'
 const isOpen = (state: NotifierState): boolean => isLive(state) || state.name === 'polled'
@@ -367,60 +234,3 @@ function terminate(
   const document = state.name === 'pending' ? 'none' : termination.document
   return flush({ ...state, name: 'ending', owed: 'now', termination: { ...termination, document } }, context)
 }
-
-/** Writes the NOTIFY that is owed, if it is its time: one at a time, and changes not faster than the interval. @see RFC 3856 §6.10 */
-function flush(state: NotifierState, context: NotifierContext): NotifierStep {
-  if (state.owed === 'nothing' || state.outstanding !== null) return to(state)
-  const intervalMs = context.rules.minNotifyIntervalMs
-  const pauseMs = Math.min(intervalMs, state.lastNotifyAtMs + intervalMs - context.nowMs) // the wall clock may step back
-  if (state.owed === 'soon' && pauseMs > 0) return to(state, arm('interval', pauseMs))
-  const step = notify(state, context)
-  const { termination } = state
-  return termination === null ? step : before(step.effects, end(step.state, termination.cause, undefined))
-}
-
-function notify(state: NotifierState, context: NotifierContext): NotifierStep {
-  const document = documentOf(state, context)
-  const { dialog, outgoing } = requestInDialog(state.dialog, 'NOTIFY', {
-    headers: [
-      ['Contact', `<${state.contact}>`],
-      ['Event', state.event],
-      ['Subscription-State', subscriptionStateOf(state, context)],
-    ],
-    ...document,
-  })
-  const next: NotifierState = {
-    ...state,
-    dialog,
-    outstanding: dialog.localCSeq,
-    owed: 'nothing',
-    lastNotifyAtMs: context.nowMs,
-  }
-  return to(next, { kind: 'send-notify', ...outgoing })
-}
-
-function documentOf(state: NotifierState, context: NotifierContext): NotifyDocument | undefined {
-  const which = state.termination === null ? (state.name === 'active' ? 'current' : 'none') : state.termination.document
-  return which === 'none' ? undefined : context.document(which)
-}
-
-function subscriptionStateOf(state: NotifierState, context: NotifierContext): string {
-  const { termination } = state
-  if (termination === null) {
-    const expires = Math.max(0, Math.round((state.expiresAtMs - context.nowMs) / 1000))
-    return formatSubscriptionState({ state: state.name, expires, reason: undefined, retryAfterS: undefined })
-  }
-  const { reason, retryAfterS } = termination
-  return formatSubscriptionState({
-    state: 'terminated',
-    expires: undefined,
-    reason,
-    retryAfterS: retryAfterS ?? undefined,
-  })
-}
-
-const end = (state: NotifierState, cause: NotifierEndCause, status: number | undefined): NotifierStep =>
-  to({ ...state, name: 'ended', owed: 'nothing' }, ...STOP_ALL, {
-    kind: 'report',
-    report: { kind: 'ended', cause: state.termination?.cause ?? cause, status },
-  })

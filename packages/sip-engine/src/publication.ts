@@ -1,9 +1,12 @@
 import { unreachable } from '@stox/kernel'
 import type { Ids } from '@stox/kernel'
-import { isToken, newSipRequest, parseDeltaSeconds, parseRetryAfter, withTag } from '@stox/sip'
+import { isToken, newSipRequest, withTag } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { storedAddress } from './dialog.ts'
-import { refreshAfterMs } from './subscriber.ts'
+import { arm, before, stop, to } from './effects.ts'
+import type { Effect, Step } from './effects.ts'
+import { LONGEST_S, refreshAfterMs } from './soft-state.ts'
+import { retryAfterMsIn, secondsIn } from './subscription-reply.ts'
 import type { SubscriptionReply } from './subscription-reply.ts'
 
 /** What to publish about whom. Plain JSON. */
@@ -84,7 +87,7 @@ export type PublicationInput =
   | { readonly kind: 'leave' }
   /** Wanted again after all. */
   | { readonly kind: 'stay' }
-  /** The end of a PUBLISH that `send-publish` asked for. */
+  /** The end of a PUBLISH that `send-request` asked for. */
   | { readonly kind: 'reply'; readonly request: SipRequest; readonly reply: SubscriptionReply }
   | { readonly kind: 'timer'; readonly timer: PublicationTimer }
 
@@ -102,17 +105,8 @@ export type PublicationReport =
       readonly retryAfterMs: number
     }
 
-export type PublicationEffect =
-  | { readonly kind: 'send-publish'; readonly request: SipRequest }
-  /** Replaces the timer of that name, if armed. */
-  | { readonly kind: 'arm-timer'; readonly timer: PublicationTimer; readonly afterMs: number }
-  | { readonly kind: 'cancel-timer'; readonly timer: PublicationTimer }
-  | { readonly kind: 'report'; readonly report: PublicationReport }
-
-export interface PublicationStep {
-  readonly state: PublicationState
-  readonly effects: readonly PublicationEffect[]
-}
+export type PublicationEffect = Effect<PublicationTimer, PublicationReport>
+export type PublicationStep = Step<PublicationState, PublicationEffect>
 
 const BACKOFF_FIRST_MS = 30_000
 const BACKOFF_LONGEST_MS = 3_600_000
@@ -120,8 +114,6 @@ const BACKOFF_LONGEST_MS = 3_600_000
 const REFUSED_RETRY_MS = 3_600_000
 /** No matter of a moment: wrong password, not allowed, no such user, no such method, no such event. */
 const REFUSALS: ReadonlySet<number | undefined> = new Set([401, 403, 404, 405, 407, 410, 415, 416, 489, 501, 603, 604])
-/** More than any server has reason to ask for (423). */
-const LONGEST_S = 30 * 86_400
 
 /** Nothing is there yet, and nothing is owed. */
 export const newPublication = (order: PublicationOrder): PublicationState => ({
@@ -202,12 +194,7 @@ export function resumePublication(
   )
 }
 
-const to = (state: PublicationState, ...effects: readonly PublicationEffect[]): PublicationStep => ({ state, effects })
-const arm = (timer: PublicationTimer, afterMs: number): PublicationEffect => ({ kind: 'arm-timer', timer, afterMs })
-const stop = (timer: PublicationTimer): PublicationEffect => ({ kind: 'cancel-timer', timer })
 const tell = (report: PublicationReport): PublicationEffect => ({ kind: 'report', report })
-const before = (effects: readonly PublicationEffect[], step: PublicationStep): PublicationStep =>
-  to(step.state, ...effects, ...step.effects)
 
 const without = (state: PublicationState): PublicationState => ({
   ...state,
@@ -280,8 +267,9 @@ function send(
   })
   const outstanding = { callId, act, expiresS, fingerprint: says?.fingerprint ?? null }
   return to({ ...state, outstanding, owed: 'nothing', refreshDue: false, lastSentAtMs: nowMs }, stop('pause'), {
-    kind: 'send-publish',
+    kind: 'send-request',
     request,
+    nextHop: undefined,
   })
 }
 
@@ -303,14 +291,14 @@ function onReply(
     const step = flush({ ...without(answered), owed: 'now' }, context)
     return before([stop('refresh'), stop('expiry'), tell({ kind: 'lost', reason: 'unknown-etag' })], step)
   }
-  const minS = response.status === 423 ? secondsOf(response, 'Min-Expires') : undefined
+  const minS = response.status === 423 ? secondsIn(response, 'Min-Expires') : undefined
   if (minS !== undefined && minS > outstanding.expiresS && minS <= LONGEST_S && act !== 'remove' && !state.lengthened)
     return flush(
       { ...answered, expiresS: minS, lengthened: true, owed: 'now', refreshDue: state.etag !== null },
       context,
     )
   const detail = `${response.status} ${response.reason}`
-  return hold(answered, act, response.status, detail, retryAfterMsOf(response), context)
+  return hold(answered, act, response.status, detail, retryAfterMsIn(response) || undefined, context)
 }
 
 function onAccepted(
@@ -325,7 +313,7 @@ function onAccepted(
     return before([stop('refresh'), stop('expiry'), tell({ kind: 'removed' })], step)
   }
   // It may be shortened, never made longer. @see RFC 3903 §6
-  const expiresS = Math.min(secondsOf(response, 'Expires') ?? askedS, askedS)
+  const expiresS = Math.min(secondsIn(response, 'Expires') ?? askedS, askedS)
   const told = response.headers.get('SIP-ETag')?.trim() ?? ''
   // COMPAT: who says nothing has kept the one it had. Without any, ours could only be doubled: it has to end by itself.
   const etag = isToken(told) ? told : state.etag
@@ -390,15 +378,4 @@ function onTimer(state: PublicationState, timer: PublicationTimer, context: Publ
     default:
       return unreachable(timer)
   }
-}
-
-function secondsOf(response: SipResponse, name: string): number | undefined {
-  const value = response.headers.get(name)
-  return value === undefined ? undefined : parseDeltaSeconds(value)
-}
-
-function retryAfterMsOf(response: SipResponse): number | undefined {
-  const value = response.headers.get('Retry-After')
-  const seconds = value === undefined ? undefined : parseRetryAfter(value)
-  return seconds === undefined || seconds === 0 ? undefined : seconds * 1000
 }

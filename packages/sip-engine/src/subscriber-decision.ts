@@ -1,5 +1,6 @@
-import { contactOf, formatSipUri, parseDeltaSeconds, parseRetryAfter } from '@stox/sip'
-import type { SipResponse, SubscriptionState } from '@stox/sip'
+import { contactOf, formatSipUri } from '@stox/sip'
+import type { SubscriptionState } from '@stox/sip'
+import { retryAfterMsIn, secondsIn } from './subscription-reply.ts'
 import type { SubscriptionReply } from './subscription-reply.ts'
 
 /** What follows from a response to SUBSCRIBE, or from a terminated subscription. */
@@ -51,9 +52,9 @@ const VERDICTS: Readonly<Record<number, Readonly<Record<Phase, Verdict>>>> = {
 export function decideOnReply(reply: SubscriptionReply, phase: Phase): SubscriberDecision {
   if (reply.kind === 'failed') return { kind: phase === 'initial' ? 'holdoff' : 'keep', afterMs: undefined }
   const { response } = reply
-  if (response.status < 300) return { kind: 'accepted', expiresS: deltaSecondsOf(response, 'Expires') }
+  if (response.status < 300) return { kind: 'accepted', expiresS: secondsIn(response, 'Expires') }
   if (response.status === 423) {
-    const expiresS = deltaSecondsOf(response, 'Min-Expires')
+    const expiresS = secondsIn(response, 'Min-Expires')
     if (expiresS !== undefined) return { kind: 'lengthen', expiresS }
   }
   if (response.status < 400 && phase === 'initial') {
@@ -64,7 +65,7 @@ export function decideOnReply(reply: SubscriptionReply, phase: Phase): Subscribe
   switch (verdict) {
     case 'holdoff':
     case 'keep':
-      return { kind: verdict, afterMs: retryAfterMsOf(response) }
+      return { kind: verdict, afterMs: retryAfterMsIn(response) }
     case 'resubscribe':
       return { kind: 'resubscribe', afterMs: 0 }
     default:
@@ -99,15 +100,4 @@ export function decideOnTermination(state: SubscriptionState, fraction: number):
     default:
       return { kind: 'holdoff', afterMs: state.retryAfterS === undefined ? undefined : state.retryAfterS * 1000 }
   }
-}
-
-function deltaSecondsOf(response: SipResponse, name: string): number | undefined {
-  const value = response.headers.get(name)
-  return value === undefined ? undefined : parseDeltaSeconds(value)
-}
-
-function retryAfterMsOf(response: SipResponse): number | undefined {
-  const value = response.headers.get('Retry-After')
-  const seconds = value === undefined ? undefined : parseRetryAfter(value)
-  return seconds === undefined ? undefined : seconds * 1000
 }

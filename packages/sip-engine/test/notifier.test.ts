@@ -1,15 +1,10 @@
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import { dialogKeyOf } from '../src/dialog.ts'
-import {
-  DEFAULT_SUBSCRIBE_RULES,
-  advanceNotifier,
-  judgeSubscribe,
-  notifierKey,
-  openNotifier,
-  resumeNotifier,
-  revivedNotifier,
-} from '../src/notifier.ts'
-import type { NotifierEffect, NotifierInput, NotifierState, NotifierStep, NotifyDocument } from '../src/notifier.ts'
+import { notifierKey } from '../src/notifier-state.ts'
+import { advanceNotifier, openNotifier, resumeNotifier, revivedNotifier } from '../src/notifier.ts'
+import { DEFAULT_SUBSCRIBE_RULES, judgeSubscribe } from '../src/subscribe-terms.ts'
+import type { NotifierEffect, NotifierState, NotifierStep, NotifyDocument } from '../src/notifier-state.ts'
+import type { NotifierInput } from '../src/notifier.ts'
 import { answered, broken, countingIds, fromRomeo, lost } from './sip-values.ts'
 
 const contact: SipHeaderEntry = ['Contact', '<sip:romeo@192.0.2.2:5062>']
@@ -107,7 +102,7 @@ class Driver {
     for (const effect of step.effects) {
       if (effect.kind === 'arm-timer') this.armed.set(effect.timer, this.nowMs + effect.afterMs)
       if (effect.kind === 'cancel-timer') this.armed.delete(effect.timer)
-      if (effect.kind === 'send-notify') this.notifies.push(effect.request)
+      if (effect.kind === 'send-request') this.notifies.push(effect.request)
     }
     return this
   }
@@ -159,7 +154,7 @@ describe('RFC 6665 §4.2.1: a new subscription', () => {
     const request = subscribe([presence, contact, ['Record-Route', '<sip:p1.example;lr>'], ['Expires', '7200']])
     const driver = new Driver({ request })
     const [answer, , notify] = driver.effects
-    if (answer?.kind !== 'respond' || notify?.kind !== 'send-notify') throw new Error(driver.kinds.join())
+    if (answer?.kind !== 'respond' || notify?.kind !== 'send-request') throw new Error(driver.kinds.join())
     expect([
       answer.response.status,
       answer.response.headers.get('Expires'),
@@ -278,7 +273,7 @@ describe('RFC 6665 §4.2.1.4: refresh and end', () => {
 
   test('Expires 0: 200, the last NOTIFY, the end [6665-4.2.1.4.3]', () => {
     const driver = new Driver().reply(200).again([['Expires', '0']])
-    expect(driver.kinds).toEqual(['respond', 'send-notify', 'cancel-timer', 'cancel-timer', 'cancel-timer', 'report'])
+    expect(driver.kinds).toEqual(['respond', 'send-request', 'cancel-timer', 'cancel-timer', 'cancel-timer', 'report'])
     expect([driver.told, driver.reports, driver.state.name]).toEqual([
       ['terminated;reason=timeout', '<closed/>'],
       [{ kind: 'ended', cause: 'unsubscribed', status: undefined }],

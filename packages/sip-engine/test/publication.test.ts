@@ -42,7 +42,7 @@ class Driver {
     for (const effect of step.effects) {
       if (effect.kind === 'arm-timer') this.armed.set(effect.timer, this.nowMs + effect.afterMs)
       if (effect.kind === 'cancel-timer') this.armed.delete(effect.timer)
-      if (effect.kind === 'send-publish') this.sent.push(effect.request)
+      if (effect.kind === 'send-request') this.sent.push(effect.request)
     }
     return this
   }

@@ -1,18 +1,9 @@
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
-import {
-  advanceSubscriber,
-  openSubscription,
-  refreshAfterMs,
-  resumeSubscriber,
-  subscriberKey,
-} from '../src/subscriber.ts'
-import type {
-  SubscriberEffect,
-  SubscriberInput,
-  SubscriberState,
-  SubscriberStep,
-  SubscriptionOrder,
-} from '../src/subscriber.ts'
+import { refreshAfterMs } from '../src/soft-state.ts'
+import { subscriberKey } from '../src/subscriber-state.ts'
+import { advanceSubscriber, openSubscription, resumeSubscriber } from '../src/subscriber.ts'
+import type { SubscriberEffect, SubscriberState, SubscriberStep, SubscriptionOrder } from '../src/subscriber-state.ts'
+import type { SubscriberInput } from '../src/subscriber.ts'
 import { dialogKeyOf } from '../src/dialog.ts'
 import { answered, broken, countingIds, fromRomeo, lost } from './sip-values.ts'
 
@@ -60,7 +51,7 @@ class Driver {
   }
 
   get sent(): SipRequest | undefined {
-    return this.effects.find((effect) => effect.kind === 'send-subscribe')?.request
+    return this.effects.find((effect) => effect.kind === 'send-request')?.request
   }
 
   get status(): number | undefined {
@@ -354,7 +345,7 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
   test('in the dialog, by its route [6665-4.1.2.2.1]', () => {
     const driver = refreshing()
     const [effect] = driver.effects
-    expect(effect).toMatchObject({ kind: 'send-subscribe', nextHop: 'sip:p1.example;lr' })
+    expect(effect).toMatchObject({ kind: 'send-request', nextHop: 'sip:p1.example;lr' })
     expect([
       driver.last().uri,
       driver.last().core.cseq.number,

@@ -2,17 +2,15 @@ import { VirtualTime } from '@stox/kernel'
 import type { Ids, Timer } from '@stox/kernel'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { dialogKeyOf } from '../src/dialog.ts'
-import {
-  DEFAULT_SUBSCRIBE_RULES,
-  advanceNotifier,
-  notifierKey,
-  openNotifier,
-  resumeNotifier,
-  revivedNotifier,
-} from '../src/notifier.ts'
-import type { NotifierInput, NotifierState, NotifierStep } from '../src/notifier.ts'
-import { advanceSubscriber, openSubscription, resumeSubscriber, subscriberKey } from '../src/subscriber.ts'
-import type { SubscriberInput, SubscriberState, SubscriberStep } from '../src/subscriber.ts'
+import { notifierKey } from '../src/notifier-state.ts'
+import { advanceNotifier, openNotifier, resumeNotifier, revivedNotifier } from '../src/notifier.ts'
+import { DEFAULT_SUBSCRIBE_RULES } from '../src/subscribe-terms.ts'
+import type { NotifierState, NotifierStep } from '../src/notifier-state.ts'
+import type { NotifierInput } from '../src/notifier.ts'
+import { subscriberKey } from '../src/subscriber-state.ts'
+import { advanceSubscriber, openSubscription, resumeSubscriber } from '../src/subscriber.ts'
+import type { SubscriberState, SubscriberStep } from '../src/subscriber-state.ts'
+import type { SubscriberInput } from '../src/subscriber.ts'
 import type { SubscriptionReply } from '../src/subscription-reply.ts'
 
 const MINUTE = 60_000
@@ -134,7 +132,7 @@ class NotifierSide {
       if (effect.kind === 'arm-timer')
         timers.arm(effect.timer, effect.afterMs, () => this.#input(key, { kind: 'timer', timer: effect.timer }))
       if (effect.kind === 'cancel-timer') timers.cancel(effect.timer)
-      if (effect.kind === 'send-notify') {
+      if (effect.kind === 'send-request') {
         const { request } = effect
         this.#carry(request, this.#toSubscriber, (reply) => this.#input(key, { kind: 'reply', request, reply }))
       }
@@ -218,7 +216,7 @@ class SubscriberSide {
       if (effect.kind === 'arm-timer')
         this.#timers.arm(effect.timer, effect.afterMs, () => this.input({ kind: 'timer', timer: effect.timer }))
       if (effect.kind === 'cancel-timer') this.#timers.cancel(effect.timer)
-      if (effect.kind === 'send-subscribe') {
+      if (effect.kind === 'send-request') {
         const { request } = effect
         this.#carry(request, this.#toNotifier, (reply) => this.input({ kind: 'reply', request, reply }))
       }

@@ -429,7 +429,7 @@ export class AgentWatch {
     this.#state = step.state
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-subscribe':
+        case 'send-request':
           void this.#send(effect.request).then((reply) =>
             this.#advance({ kind: 'reply', request: effect.request, reply }),
           )
@@ -490,7 +490,7 @@ class Watcher {
     this.#state = step.state
     for (const effect of step.effects) {
       switch (effect.kind) {
-        case 'send-notify':
+        case 'send-request':
           void this.#send(effect.request).then((reply) =>
             this.advance({ kind: 'reply', request: effect.request, reply }),
           )

@@ -289,7 +289,7 @@ export class SipSide {
         case 'respond':
           incoming?.respond(effect.response)
           break
-        case 'send-notify':
+        case 'send-request':
           void this.#endpoint
             .request(effect.request, this.#options.gateway)
             .then((reply) => this.#notify(running, { kind: 'reply', request: effect.request, reply }))
@@ -329,7 +329,7 @@ export class SipSide {
         case 'respond':
           incoming?.respond(effect.response)
           break
-        case 'send-subscribe':
+        case 'send-request':
           void this.#endpoint
             .request(effect.request, this.#options.gateway)
             .then((reply) => this.#subscribe(running, { kind: 'reply', request: effect.request, reply }))

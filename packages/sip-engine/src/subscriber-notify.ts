@@ -62,9 +62,6 @@ function takeNotify(
   const news = report({
     kind: 'notified',
     state: terminated ? 'terminated' : active ? 'active' : 'pending',
-    firstActive: active && !state.authorized,
-    contentType: request.headers.get('Content-Type'),
-    contentLanguage: request.headers.get('Content-Language'),
     body: request.body,
   })
   if (isPoll(state.order)) return before([news], end(state))

@@ -105,10 +105,6 @@ export type SubscriberReport =
   | {
       readonly kind: 'notified'
       readonly state: 'pending' | 'active' | 'terminated'
-      /** The first time that this watcher is let in. */
-      readonly firstActive: boolean
-      readonly contentType: string | undefined
-      readonly contentLanguage: string | undefined
       readonly body: Uint8Array
     }
   /** No dialog for now; the authorization stays; the machine tries again by itself after `retryAfterMs`. */

@@ -162,23 +162,12 @@ describe('RFC 6665 §4.1.2.1: subscribing', () => {
     })
     expect([driver.status, driver.reports]).toEqual([
       200,
-      [expect.objectContaining({ kind: 'notified', state: 'pending', firstActive: false })],
+      [expect.objectContaining({ kind: 'notified', state: 'pending' })],
     ])
     expect(dialogKeyOf(driver.notified as SipRequest)).toBe(subscriberKey(driver.state))
     expect([...driver.armed.keys()].sort()).toEqual(['expiry', 'refresh'])
     driver.input({ kind: 'reply', request: subscribe, reply: answered(subscribe, 200) })
     expect([driver.state.name, driver.effects]).toEqual(['pending', []])
-  })
-
-  test('the first active is told once', () => {
-    const driver = active()
-    expect(driver.reports).toEqual([
-      expect.objectContaining({ state: 'active', firstActive: true, contentType: 'application/pidf+xml' }),
-    ])
-    expect(driver.notify('active;expires=3500').reports).toEqual([
-      expect.objectContaining({ state: 'active', firstActive: false }),
-    ])
-    expect(active({ authorized: true }).reports).toEqual([expect.objectContaining({ firstActive: false })])
   })
 
   test('§4.1.3: a state we do not know lets nobody in [6665-4.1.3.5]', () => {

@@ -214,6 +214,7 @@ describe('outbound (XEP-0288 §3, §4)', () => {
 
     const { stream } = ready()
     expect(stream.input({ kind: 'drain' })).toEqual([])
+    expect(kindsOf(stream.receive(message(THEM, US)))).toEqual(['stanza'])
     stream.input({ kind: 'close' })
     expect(kindsOf(stream.receive(message(THEM, US)))).toEqual(['stanza'])
     expect(stream.receive(message(STRANGER, US))).toEqual([])

@@ -171,6 +171,15 @@ describe('SASL EXTERNAL', () => {
   test('not offered, and nothing else is allowed', () =>
     expect(failureIn(encrypted(DIALBACK).all)).toMatchObject({ kind: 'no-method' }))
 
+  test.each([
+    ['where it could be the proof', RULES.saslOrDialback, SELF_SIGNED, [SELF_SIGNED.reason]],
+    ['not where it is the proof', RULES.saslOrDialback, CERTIFIED, []],
+    ['not where the record asks for none', RULES.tlsRequired, SELF_SIGNED, []],
+  ])('that a certificate proves nothing is told %s', (_name, rules, verdict, reasons) => {
+    const { all } = encrypted(DIALBACK, { judgeCertificate: () => verdict }, rules)
+    expect(ofKind(all, 'unproven-by-certificate').map(({ reason }) => reason)).toEqual(reasons)
+  })
+
   test('offered on a plain stream: not taken', () => {
     const stream = initiator(initiatingWorld(RULES.tlsOptional, { judgeCertificate: () => CERTIFIED }))
     stream.receive(header() + features(MECHANISMS))

@@ -152,6 +152,15 @@ describe('SASL EXTERNAL', () => {
   })
 
   test.each([
+    ['where it could be the proof', RULES.saslOrDialback, SELF_SIGNED, [SELF_SIGNED.reason]],
+    ['not where it is the proof', RULES.saslOrDialback, CERTIFIED, []],
+    ['not where the record asks for none', RULES.tlsRequired, SELF_SIGNED, []],
+  ])('that a certificate proves nothing is told %s', (_name, rules, verdict, reasons) => {
+    const { all } = encrypted(rules, { judgeCertificate: () => verdict })
+    expect(ofKind(all, 'unproven-by-certificate').map(({ reason }) => reason)).toEqual(reasons)
+  })
+
+  test.each([
     ['other addresses', { from: ALSO_THEM }, {}, 'improper-addressing'],
     ['no room', {}, { hasRoom: () => false }, 'resource-constraint'],
   ])('after success, %s', (_name, attributes, changes, condition) => {

@@ -315,6 +315,12 @@ describe('outbound', () => {
     expect(kindsOf(stream.receive('</stream:stream>'))).toEqual(['hang-up'])
   })
 
+  test('§7: when the peer closes it too', () => {
+    const stream = on()
+    Object.assign(counts, { sent: 5, acknowledged: 2 })
+    expect(writtenIn(stream.receive('</stream:stream>'))).toBe(`<a ${SM} h='0'/><r ${SM}/></stream:stream>`)
+  })
+
   test('§7: nothing to ask about', () => {
     Object.assign(counts, { sent: 5, acknowledged: 5 })
     expect(writtenIn(on().input({ kind: 'close' }))).toBe(`<a ${SM} h='0'/></stream:stream>`)

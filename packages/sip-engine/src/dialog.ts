@@ -10,7 +10,7 @@ import {
   routeRequest,
   withTag,
 } from '@stox/sip'
-import type { NameAddr, RouteEntry, SipHeaderEntry, SipRequest } from '@stox/sip'
+import type { NameAddr, RouteEntry, SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 
 /** A dialog as plain JSON, so that it survives the process. Texts are as they came. @see RFC 3261 §12 */
 export interface Dialog {
@@ -84,6 +84,36 @@ export function dialogFromRequest(
   })
 }
 
+/**
+ * The dialog that a 2xx to a request of ours creates: its Record-Route turned round, for we are the one who sent.
+ * `localCSeq`: of that request as its owner counts, for it may have been sent again with a password.
+ * @see RFC 3261 §12.1.2
+ */
+export function dialogFromResponse(
+  response: SipResponse,
+  localCSeq: number,
+  usualTarget: string | undefined,
+): Result<Dialog, DialogRefusal> {
+  const recorded = parseRoutes(response.headers, 'Record-Route')
+  if (!recorded.ok) return fail({ status: 400, detail: `Record-Route: ${recorded.failure.detail}` })
+  // COMPAT: a 2xx must have a Contact; without it whom we asked is the best we know.
+  const contact = contactOf(response.headers)
+  const remoteTarget = contact === undefined ? usualTarget : formatSipUri(contact.uri)
+  if (remoteTarget === undefined) return fail({ status: 400, detail: 'no usable Contact' })
+  const { from, to, callId } = response.core
+  return ok({
+    callId,
+    localTag: from.params.get('tag') ?? '',
+    remoteTag: to.params.get('tag') ?? '',
+    local: formatNameAddr(withTag(from, undefined)),
+    remote: formatNameAddr(withTag(to, undefined)),
+    remoteTarget,
+    routeSet: recorded.value.map((entry) => entry.value).reverse(),
+    localCSeq,
+    remoteCSeq: 0,
+  })
+}
+
 /** The next request of ours. Its CSeq is in the dialog that comes back. @see RFC 3261 §12.2.1.1 */
 export function requestInDialog(
   dialog: Dialog,
@@ -91,6 +121,13 @@ export function requestInDialog(
   content: InDialogRequest,
 ): { readonly dialog: Dialog; readonly outgoing: OutgoingRequest } {
   const next: Dialog = { ...dialog, localCSeq: dialog.localCSeq + 1 }
+  return { dialog: next, outgoing: outgoingInDialog(next, method, next.localCSeq, content) }
+}
+
+/** For the 2xx to the INVITE with this CSeq. @see RFC 3261 §13.2.2.4 */
+export const ackInDialog = (dialog: Dialog, cseq: number): OutgoingRequest => outgoingInDialog(dialog, 'ACK', cseq, {})
+
+function outgoingInDialog(dialog: Dialog, method: string, cseq: number, content: InDialogRequest): OutgoingRequest {
   const { uri, routes, nextHop } = routeRequest(routeEntries(dialog.routeSet), dialog.remoteTarget)
   const request = newSipRequest({
     method,
@@ -98,12 +135,12 @@ export function requestInDialog(
     from: withTag(storedAddress(dialog.local), dialog.localTag),
     to: withTag(storedAddress(dialog.remote), dialog.remoteTag === '' ? undefined : dialog.remoteTag),
     callId: dialog.callId,
-    cseq: next.localCSeq,
+    cseq,
     headers: [...routes.map((route): SipHeaderEntry => ['Route', route]), ...(content.headers ?? [])],
     ...(content.contentType === undefined ? {} : { contentType: content.contentType }),
     ...(content.body === undefined ? {} : { body: content.body }),
   })
-  return { dialog: next, outgoing: { request, nextHop } }
+  return { request, nextHop }
 }
 
 /**

@@ -17,17 +17,47 @@ export type {
   NonInviteServerStep,
   NonInviteServerTimer,
 } from './non-invite-server.ts'
-export { advanceInviteRefusal, startInviteRefusal } from './invite-refusal.ts'
+export { advanceInviteClient, startInviteClient } from './invite-client.ts'
 export type {
-  InviteRefusalEffect,
-  InviteRefusalInput,
-  InviteRefusalState,
-  InviteRefusalStep,
-  InviteRefusalTimer,
-} from './invite-refusal.ts'
-export { dialogFromRequest, dialogKey, dialogKeyOf, receiveInDialog, requestInDialog } from './dialog.ts'
+  InviteClientEffect,
+  InviteClientInput,
+  InviteClientState,
+  InviteClientStep,
+  InviteClientTimer,
+} from './invite-client.ts'
+export { ackOfRefusal, cancelOf } from './invite-requests.ts'
+export { advanceInviteServer, startInviteServer } from './invite-server.ts'
+export type {
+  InviteServerEffect,
+  InviteServerInput,
+  InviteServerState,
+  InviteServerStep,
+  InviteServerTimer,
+} from './invite-server.ts'
+export {
+  ackInDialog,
+  dialogFromRequest,
+  dialogFromResponse,
+  dialogKey,
+  dialogKeyOf,
+  receiveInDialog,
+  requestInDialog,
+} from './dialog.ts'
 export type { Dialog, DialogRefusal, InDialogRequest, OutgoingRequest } from './dialog.ts'
 export type { Effect } from './effects.ts'
+export { acceptSession, advanceSession, openSession, sessionKey } from './session.ts'
+export type {
+  SessionAnswer,
+  SessionContext,
+  SessionEffect,
+  SessionEnd,
+  SessionInput,
+  SessionReason,
+  SessionRefusal,
+  SessionState,
+  SessionStep,
+  SessionTimer,
+} from './session.ts'
 export type { SubscriptionReply } from './subscription-reply.ts'
 export { decideOnReply, decideOnTermination } from './subscriber-decision.ts'
 export type { SubscriberDecision } from './subscriber-decision.ts'

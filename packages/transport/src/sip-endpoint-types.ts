@@ -47,6 +47,10 @@ export interface SipRequestOptions {
    * and by UDP only when no TCP connection can be had. @see RFC 3261 §18.1.1
    */
   readonly congestionSafe?: boolean
+  /** INVITE only: how long its final response is waited for before it is cancelled. @see RFC 3261 §9.1 */
+  readonly patienceMs?: number
+  /** INVITE only: one more 2xx, to be acknowledged like the first. @see RFC 3261 §13.2.2.4 */
+  readonly accepted?: (response: SipResponse) => void
 }
 
 export interface IncomingSipRequest {
@@ -56,8 +60,11 @@ export interface IncomingSipRequest {
   /**
    * The final response, once; later calls do nothing. Due within 32 s of arrival: after that nobody waits for it, and the
    * transaction ends by itself (`sip-unanswered`). Retransmissions and the 100 are the endpoint's. @see RFC 4320 §4
+   * A 2xx to INVITE is the exception: each later call sends it again, which is the caller's duty until the ACK comes.
    */
   readonly respond: (response: SipResponse) => void
+  /** INVITE only: its sender wants it no more and was answered 487. @see RFC 3261 §9.2 */
+  readonly isCancelled?: () => boolean
 }
 
 /** What was not taken, for the metric of that name. Each was answered where the protocol has an answer. */
@@ -92,8 +99,13 @@ export type SipAuthentication =
   { readonly kind: 'accepted' } | { readonly kind: 'refused'; readonly detail: string; readonly response: SipResponse }
 
 export interface SipEndpointEvents {
-  /** Only MESSAGE, SUBSCRIBE, NOTIFY, OPTIONS and what `methods` adds; each exactly once, retransmissions are kept away. */
+  /**
+   * Only MESSAGE, SUBSCRIBE, NOTIFY, OPTIONS and what `methods` and `sessions` add; each exactly once, retransmissions are
+   * kept away.
+   */
   request(incoming: IncomingSipRequest): void
+  /** The ACK to a 2xx, or what looks like one: no transaction, and nothing answers it. @see RFC 3261 §13.3.1.4 */
+  acknowledged?(ack: SipRequest): void
   refused(kind: SipRefusalKind, refusal: SipRefusal): void
 }
 
@@ -103,6 +115,8 @@ export interface SipEndpointLimits {
   readonly maxServerTransactions: number
   /** Of these, requests not answered yet. */
   readonly maxUnanswered: number
+  /** INVITEs under way or answered lately, each way. */
+  readonly maxInvites: number
   readonly maxClientTransactions: number
   readonly maxConnections: number
   /** From and to one address. */
@@ -138,6 +152,8 @@ export interface SipEndpointOptions {
   readonly busyForS?: (request: SipRequest) => number | undefined
   /** Methods handed to `request` besides the four; the rest is answered 405 or 501. */
   readonly methods?: readonly string[]
+  /** Whether INVITE, BYE and INFO of this one are handed up, and not answered 405. */
+  readonly sessions?: (request: SipRequest) => boolean
   readonly on: SipEndpointEvents
   readonly limits?: Partial<SipEndpointLimits>
 }

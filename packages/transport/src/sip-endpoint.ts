@@ -33,6 +33,8 @@ import type {
 } from './sip-endpoint-types.ts'
 import { answerToSyntaxFailure, judgeRequest } from './sip-sanity.ts'
 import type { SanityRules, SipRefusalAnswer } from './sip-sanity.ts'
+import { InviteClients } from './sip-invite-clients.ts'
+import { InviteServers } from './sip-invite-servers.ts'
 import { ServerTransactions } from './sip-server-transactions.ts'
 import type { ServerWire } from './sip-server-transactions.ts'
 import { SipTcp } from './sip-tcp.ts'
@@ -44,6 +46,7 @@ export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
   message: DEFAULT_SIP_LIMITS,
   maxServerTransactions: 300_000,
   maxUnanswered: 20_000,
+  maxInvites: 50_000,
   maxClientTransactions: 100_000,
   maxConnections: 1000,
   maxConnectionsPerPeer: 100,
@@ -60,6 +63,9 @@ export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
 const CONGESTION_UNSAFE_BYTES = 1300
 const OVERLOAD_RETRY_S = 5
 const METHODS = ['MESSAGE', 'SUBSCRIBE', 'NOTIFY', 'OPTIONS']
+const SESSION_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'INFO']
+/** Whoever calls is patient, if nothing else is said. */
+const USUAL_PATIENCE_MS = 180_000
 const NOWHERE: SipAddress = { host: 'localhost.invalid', port: 5060 }
 const NO_NAMES: readonly string[] = []
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
@@ -77,8 +83,13 @@ const familyOf = ({ host }: SipAddress): 4 | 6 => (host.includes(':') ? 6 : 4)
 const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 const unbracketed = (host: string): string => (host.startsWith('[') ? host.slice(1, -1) : host)
 
+/** Beside the request itself, what belongs to it: the ACK to a refusal, and a CANCEL. */
+interface SendingWire extends ClientWire {
+  transmit(bytes?: Uint8Array): void
+}
+
 /** A request that waits for its answer on a connection. */
-interface StreamWire extends ClientWire {
+interface StreamWire extends SendingWire {
   broken(detail: string): void
 }
 
@@ -107,8 +118,12 @@ export class SipEndpoint {
   readonly #log: Log
   readonly #on: SipEndpointEvents
   readonly #sanity: SanityRules
+  /** For those who may open sessions. */
+  readonly #sessionSanity: SanityRules
   readonly #clients: ClientTransactions
   readonly #servers: ServerTransactions
+  readonly #callers: InviteClients
+  readonly #callees: InviteServers
   readonly #strangers: StrangerBudget
   readonly #tcp: SipTcp
   readonly #delay: LoopDelay
@@ -132,8 +147,11 @@ export class SipEndpoint {
       toTag: options.ids.token(),
       isOurs: (via) => this.#isOurs(via),
     }
+    this.#sessionSanity = { ...this.#sanity, served: new Set([...this.#sanity.served, ...SESSION_METHODS]) }
     this.#clients = new ClientTransactions(this.#timers, this.#limits.maxClientTransactions)
     this.#servers = new ServerTransactions(this.#timers, this.#limits)
+    this.#callers = new InviteClients(this.#timers, this.#limits.maxInvites, this.#clients)
+    this.#callees = new InviteServers(this.#timers)
     this.#strangers = new StrangerBudget(options.clock, this.#limits.strangerAnswersPerS)
     this.#delay = new LoopDelay(options.clock, this.#timers)
     this.#tcp = new SipTcp({
@@ -173,13 +191,27 @@ export class SipEndpoint {
     return this.#listeners.find((listener) => listener.transport === transport)?.sentBy
   }
 
-  /** A non-INVITE client transaction; adds Via. Never rejects. */
+  /** A client transaction; adds Via. Never rejects. What it ends with is the final response, ACK to a refusal included. */
   request(request: SipRequest, target: SipTarget, options: SipRequestOptions = {}): Promise<SipReply> {
     return new Promise((resolve) => {
       if (this.#closed) return resolve(failed('transport', 'shutting down'))
       if (target.transport === 'udp') return this.#requestByUdp(request, target, options, resolve)
-      return this.#requestByStream(request, target, resolve, resolve)
+      return this.#requestByStream(request, target, options, resolve, resolve)
     })
+  }
+
+  /** Sends the ACK to a 2xx, which is no transaction and has no answer. @see RFC 3261 §13.2.2.4, §17.1.1.2 */
+  acknowledge(ack: SipRequest, target: SipTarget): void {
+    if (this.#closed) return
+    const { transport } = target
+    const bytes = formatSipMessage(withVia(ack, this.#via(target, transport, this.#newBranch())))
+    const lost = (detail: string): void => this.#log.warn('sip-ack-lost', { remote: target.host, detail })
+    this.#sent += 1
+    if (transport === 'udp') {
+      const socket = this.#sockets.find((one) => one.family === familyOf(target))
+      if (socket === undefined) lost('no UDP socket')
+      else socket.send(bytes, target, (error) => lost(reasonOfError(error)))
+    } else if (this.#tcp.to(target)?.send(bytes) !== true) lost('no connection')
   }
 
   /** How late this process runs. */
@@ -189,14 +221,14 @@ export class SipEndpoint {
 
   counts(): SipCounts {
     return {
-      serverTransactions: this.#servers.size,
+      serverTransactions: this.#servers.size + this.#callees.size,
       unanswered: this.#servers.unanswered,
-      clientTransactions: this.#clients.size,
+      clientTransactions: this.#clients.size + this.#callers.size,
       connections: this.#tcp.size,
       received: this.#received,
       sent: this.#sent,
       retransmitted: this.#clients.retransmitted + this.#servers.retransmitted,
-      absorbed: this.#clients.absorbed + this.#servers.absorbed,
+      absorbed: this.#clients.absorbed + this.#servers.absorbed + this.#callees.absorbed,
     }
   }
 
@@ -204,8 +236,10 @@ export class SipEndpoint {
   async close(): Promise<void> {
     this.#closed = true
     this.#delay.close()
+    this.#callers.close()
     this.#clients.close()
     this.#servers.close()
+    this.#callees.close()
     this.#waiting.clear()
     await Promise.all([this.#tcp.close(), ...this.#sockets.splice(0).map((socket) => socket.close())])
   }
@@ -220,31 +254,33 @@ export class SipEndpoint {
     const socket = this.#sockets.find((one) => one.family === family)
     if (socket === undefined) return resolve(failed('transport', `no UDP socket for ${target.host}`))
     const branch = this.#newBranch()
-    const bytes = formatSipMessage(withVia(request, this.#via(target, 'udp', branch)))
+    const sent = withVia(request, this.#via(target, 'udp', branch))
+    const bytes = formatSipMessage(sent)
     const byUdp = (): void => {
       if (bytes.length > MAX_DATAGRAM_BYTES)
         return resolve(failed('transport', `${bytes.length} bytes fit no datagram`))
-      const wire: ClientWire = {
+      const wire: SendingWire = {
         branch,
         method: request.method,
         carrier: 'datagram',
-        transmit: () => {
+        transmit: (other = bytes) => {
           this.#sent += 1
-          socket.send(bytes, target, (error) => this.#clients.fail(wire, reasonOfError(error)))
+          socket.send(other, target, (error) => this.#fail(wire, reasonOfError(error)))
         },
         done: resolve,
       }
-      this.#start(wire)
+      this.#start(wire, sent, options)
     }
     if (bytes.length <= CONGESTION_UNSAFE_BYTES || options.congestionSafe === true) return byUdp()
     // Who speaks no TCP gets it by UDP after all. @see RFC 3261 §18.1.1
-    return this.#requestByStream(request, { ...target, transport: 'tcp' }, resolve, byUdp)
+    return this.#requestByStream(request, { ...target, transport: 'tcp' }, options, resolve, byUdp)
   }
 
   /** `unreachable` is called instead of `resolve` when no connection could be had. */
   #requestByStream(
     request: SipRequest,
     target: SipTarget,
+    options: SipRequestOptions,
     resolve: (reply: SipReply) => void,
     unreachable: (reply: SipReply) => void,
   ): void {
@@ -256,19 +292,20 @@ export class SipEndpoint {
     let connection = first
     let mayRepeat = true
     const branch = this.#newBranch()
-    const bytes = formatSipMessage(withVia(request, this.#via(target, transport, branch)))
+    const sent = withVia(request, this.#via(target, transport, branch))
+    const bytes = formatSipMessage(sent)
     const wire: StreamWire = {
       branch,
       method: request.method,
       carrier: 'stream',
-      transmit: () => {
+      transmit: (other = bytes) => {
         this.#sent += 1
-        if (!connection.send(bytes)) this.#clients.fail(wire, 'the connection is closing')
+        if (!connection.send(other)) this.#fail(wire, 'the connection is closing')
       },
       broken: (detail) => {
         // Once more on a new connection, as the same transaction: a server that has it already repeats its answer.
         const fresh = mayRepeat && connection.connected && !this.#closed ? this.#tcp.to(target) : undefined
-        if (fresh === undefined) return this.#clients.fail(wire, detail)
+        if (fresh === undefined) return this.#fail(wire, detail)
         mayRepeat = false
         connection = fresh
         this.#await(connection, wire)
@@ -282,7 +319,7 @@ export class SipEndpoint {
       },
     }
     this.#await(connection, wire)
-    this.#start(wire)
+    this.#start(wire, sent, options)
   }
 
   #await({ id }: SipConnection, wire: StreamWire): void {
@@ -291,8 +328,24 @@ export class SipEndpoint {
     else waiting.add(wire)
   }
 
-  #start(wire: ClientWire): void {
-    if (!this.#clients.start(wire)) wire.done(failed('overload', 'too many requests wait for an answer'))
+  #start(wire: SendingWire, sent: SipRequest, options: SipRequestOptions): void {
+    const started = wire.method === 'INVITE' ? this.#call(wire, sent, options) : this.#clients.start(wire)
+    if (!started) wire.done(failed('overload', 'too many requests wait for an answer'))
+  }
+
+  #call(wire: SendingWire, invite: SipRequest, options: SipRequestOptions): boolean {
+    const { patienceMs = USUAL_PATIENCE_MS, accepted = () => undefined } = options
+    const { branch, carrier } = wire
+    return this.#callers.start({
+      ...{ invite, branch, carrier, patienceMs, accepted },
+      transmit: (bytes) => wire.transmit(bytes),
+      done: (reply) => wire.done(reply),
+    })
+  }
+
+  #fail(wire: ClientWire, detail: string): void {
+    if (wire.method === 'INVITE') this.#callers.fail(wire.branch, detail)
+    else this.#clients.fail(wire, detail)
   }
 
   #onConnectionClosed(connection: SipConnection, detail: string): void {
@@ -365,7 +418,7 @@ export class SipEndpoint {
     authenticate: (request: SipRequest) => SipAuthentication,
   ): void {
     const key = serverTransactionKey(request)
-    const isKnown = key !== undefined && this.#servers.has(key)
+    const isKnown = key !== undefined && (this.#servers.has(key) || this.#callees.has(key))
     if (isKnown || request.method === 'ACK' || request.method === 'CANCEL') return this.#takeRequest(request, path)
     const verdict = authenticate(request)
     if (verdict.kind === 'refused') return this.#refuse(path, { ...verdict, kind: 'sip-unauthenticated' })
@@ -385,15 +438,18 @@ export class SipEndpoint {
     const [top, second] = response.core.vias
     // Another's response, or one that has lost its way. @see RFC 3261 §8.1.3.3, §18.1.2
     const ours = top !== undefined && second === undefined && this.#isOurs(top)
-    if (ours && this.#clients.take(response)) return
+    if (ours && (this.#clients.take(response) || this.#callers.take(response))) return
     this.#refused(flow, { kind: 'sip-response-stray', detail: String(response.status), response: undefined })
   }
 
   #takeRequest(request: SipRequest, path: AnswerPath): void {
     const key = serverTransactionKey(request)
     if (key === undefined) return
-    if (request.method === 'ACK') return this.#servers.acknowledge(key)
-    if (this.#servers.absorb(key)) return
+    if (request.method === 'ACK') {
+      if (!this.#callees.acknowledge(key)) this.#on.acknowledged?.(request)
+      return
+    }
+    if (this.#servers.absorb(key) || this.#callees.absorb(key)) return
     if (request.method === 'CANCEL') return this.#cancel(request, path)
     // Said before anything is lost, and without keeping anything. @see RFC 3261 §21.5.4
     const afterS = this.#hasRoom() ? this.#options.busyForS?.(request) : this.#retryAfterS()
@@ -401,20 +457,25 @@ export class SipEndpoint {
       const response = this.#answer(request, 503, [['Retry-After', String(afterS)]])
       return this.#refuse(path, { kind: 'sip-overload', detail: request.method, response })
     }
-    const refusal = judgeRequest(request, this.#sanity)
+    const mayOpen = SESSION_METHODS.includes(request.method) && this.#options.sessions?.(request) === true
+    const refusal = judgeRequest(request, mayOpen ? this.#sessionSanity : this.#sanity)
     if (refusal !== undefined) {
       if (request.method !== 'INVITE' || refusal.response === undefined) return this.#refuse(path, refusal)
-      this.#servers.refuseInvite(key, refusal.response, carrierOf(path), this.#wireOf(path, request.method).transmit)
+      this.#callees.open(key, request, carrierOf(path), this.#wireOf(path, request.method)).answer(refusal.response)
       return this.#refused(path.flow, refusal)
     }
-    if (this.#servers.isMerged(request)) {
+    if (this.#servers.isMerged(request) || this.#callees.isMerged(request)) {
       return this.#refuse(path, { kind: 'sip-merged', detail: request.method, response: this.#answer(request, 482) })
     }
     this.#handUp(key, request, path)
   }
 
   #hasRoom(): boolean {
-    return !this.#servers.full && this.#delay.delayMs <= this.#limits.maxDelayMs
+    return (
+      !this.#servers.full &&
+      this.#callees.size < this.#limits.maxInvites &&
+      this.#delay.delayMs <= this.#limits.maxDelayMs
+    )
   }
 
   /** Not the same for all, lest they all come back at once. */
@@ -423,9 +484,17 @@ export class SipEndpoint {
   }
 
   #handUp(key: string, request: SipRequest, path: AnswerPath): void {
-    const transaction = this.#servers.open(key, request, carrierOf(path), this.#wireOf(path, request.method))
+    const wire = this.#wireOf(path, request.method)
+    const invited = request.method === 'INVITE' ? this.#callees.open(key, request, carrierOf(path), wire) : undefined
+    const transaction = invited ?? this.#servers.open(key, request, carrierOf(path), wire)
+    const respond = (response: SipResponse): void => transaction.answer(response)
+    const { flow } = path
     try {
-      this.#on.request({ request, flow: path.flow, respond: (response) => transaction.answer(response) })
+      this.#on.request(
+        invited === undefined
+          ? { request, flow, respond }
+          : { request, flow, respond, isCancelled: invited.isCancelled },
+      )
     } catch (error) {
       this.#log.error('sip-request-failed', { method: request.method, detail: String(error) })
       transaction.answer(this.#answer(request, 500))
@@ -440,13 +509,14 @@ export class SipEndpoint {
     }
   }
 
-  /** What it would cancel is answered at once, or soon: there is nothing to do but to say so. @see RFC 3261 §9.2 */
+  /** Ends an INVITE that is not answered. Of anything else there is nothing to do but to say so. @see RFC 3261 §9.2 */
   #cancel(request: SipRequest, path: AnswerPath): void {
-    const known = [...this.#sanity.served, 'INVITE'].some((method) => {
-      const key = serverTransactionKey(request, method)
-      return key !== undefined && this.#servers.has(key)
-    })
+    const invite = serverTransactionKey(request, 'INVITE') ?? ''
+    const known =
+      this.#callees.has(invite) ||
+      [...this.#sanity.served].some((method) => this.#servers.has(serverTransactionKey(request, method) ?? ''))
     this.#send(path, formatSipMessage(this.#answer(request, known ? 200 : 481)))
+    this.#callees.cancel(invite)
   }
 
   /** An answer without a transaction: the same for every copy of the request. @see RFC 3261 §8.2.7 */

@@ -2,19 +2,9 @@ import { latin1Bytes, latin1Text, unreachable } from '@stox/kernel'
 import type { Timer, Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
-import {
-  advanceInviteRefusal,
-  advanceNonInviteServer,
-  mergeKey,
-  startInviteRefusal,
-  startNonInviteServer,
-} from '@stox/sip-engine'
+import { advanceNonInviteServer, mergeKey, startNonInviteServer } from '@stox/sip-engine'
 import type {
   Carrier,
-  InviteRefusalInput,
-  InviteRefusalState,
-  InviteRefusalStep,
-  InviteRefusalTimer,
   NonInviteServerInput,
   NonInviteServerState,
   NonInviteServerStep,
@@ -29,28 +19,18 @@ export interface ServerWire {
   unanswered(): void
 }
 
-interface Common {
+interface NonInvite {
   readonly key: string
   /** The final response as it was sent first: a retransmission gets these very bytes. */
   answer: Uint8Array | undefined
   status: number
   readonly transmit: Transmit
-}
-
-interface NonInvite extends Common {
-  readonly kind: 'non-invite'
   state: NonInviteServerState
   /** Both are let go of when answered. */
   request: SipRequest | undefined
   unanswered: (() => void) | undefined
   readonly mergeKey: string | undefined
   readonly timers: { [Name in NonInviteServerTimer]?: Timer | undefined }
-}
-
-interface Refusal extends Common {
-  readonly kind: 'invite-refusal'
-  state: InviteRefusalState
-  readonly timers: { [Name in InviteRefusalTimer]?: Timer | undefined }
 }
 
 export interface ServerTransactionLimits {
@@ -67,7 +47,7 @@ export interface OpenedTransaction {
 export class ServerTransactions {
   readonly #timers: Timers
   readonly #limits: ServerTransactionLimits
-  readonly #byKey = new Map<string, NonInvite | Refusal>()
+  readonly #byKey = new Map<string, NonInvite>()
   readonly #byMergeKey = new Map<string, NonInvite>()
   #unanswered = 0
   #absorbed = 0
@@ -108,15 +88,8 @@ export class ServerTransactions {
     const transaction = this.#byKey.get(key)
     if (transaction === undefined) return false
     this.#absorbed += 1
-    if (transaction.kind === 'non-invite') this.#input(transaction, { kind: 'retransmission' })
-    else this.#inputRefusal(transaction, { kind: 'retransmission' })
+    this.#input(transaction, { kind: 'retransmission' })
     return true
-  }
-
-  /** @see RFC 3261 §17.2.1 */
-  acknowledge(key: string): void {
-    const transaction = this.#byKey.get(key)
-    if (transaction?.kind === 'invite-refusal') this.#inputRefusal(transaction, { kind: 'ack' })
   }
 
   /**
@@ -134,7 +107,6 @@ export class ServerTransactions {
     const merging = mergeKey(request)
     const [ownKey, ownMergeKey] = ownCopies(key, merging)
     const transaction: NonInvite = {
-      kind: 'non-invite',
       key: ownKey,
       state: step.state,
       request,
@@ -157,22 +129,6 @@ export class ServerTransactions {
         this.#input(transaction, { kind: 'answer' })
       },
     }
-  }
-
-  /** Refuses an INVITE so that its client stops asking. */
-  refuseInvite(key: string, response: SipResponse, carrier: Carrier, transmit: Transmit): void {
-    const step = startInviteRefusal(carrier)
-    const transaction: Refusal = {
-      kind: 'invite-refusal',
-      key,
-      state: step.state,
-      answer: formatSipMessage(response),
-      status: response.status,
-      transmit,
-      timers: {},
-    }
-    this.#byKey.set(key, transaction)
-    this.#followRefusal(transaction, step)
   }
 
   close(): void {
@@ -236,38 +192,9 @@ export class ServerTransactions {
     this.#unanswered -= 1
   }
 
-  #inputRefusal(transaction: Refusal, input: InviteRefusalInput): void {
-    this.#followRefusal(transaction, advanceInviteRefusal(transaction.state, input))
-  }
-
-  #followRefusal(transaction: Refusal, step: InviteRefusalStep): void {
-    transaction.state = step.state
-    for (const effect of step.effects) {
-      switch (effect.kind) {
-        case 'send-final':
-          if (transaction.answer !== undefined) transaction.transmit(transaction.answer)
-          break
-        case 'arm-timer': {
-          const { timer } = effect
-          transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>
-            this.#inputRefusal(transaction, { kind: 'timer', timer }),
-          )
-          break
-        }
-        case 'cancel-timer':
-          transaction.timers[effect.timer]?.cancel()
-          transaction.timers[effect.timer] = undefined
-          break
-        default:
-          unreachable(effect)
-      }
-    }
-    if (step.state.name === 'terminated') this.#forget(transaction)
-  }
-
-  #forget(transaction: NonInvite | Refusal): void {
+  #forget(transaction: NonInvite): void {
     this.#byKey.delete(transaction.key)
-    if (transaction.kind === 'invite-refusal' || transaction.mergeKey === undefined) return
+    if (transaction.mergeKey === undefined) return
     if (this.#byMergeKey.get(transaction.mergeKey) === transaction) this.#byMergeKey.delete(transaction.mergeKey)
   }
 }

@@ -1,6 +1,7 @@
 import { decideInbound, refusalOf, type FederationIndex } from '@stox/federation'
 import type { Failure, Ids, Log, Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
+import { SOFTWARE } from '@stox/service'
 import type { SendOutcome, StanzaContext } from '@stox/transport'
 import {
   errorReply,
@@ -52,8 +53,9 @@ export function takeInbound(deps: InboundDeps, stanza: Stanza, context: StanzaCo
   }
   const endedHere = endHere(deps, stanza)
   if (endedHere !== undefined) {
-    const contacts = deps.index().model.settings.contactAddresses
-    return end(endedHere, stanza.kind === 'iq' ? replyToIq(stanza, contacts) : undefined)
+    const { contactAddresses: contacts, softwareVersion } = deps.index().model.settings
+    const us = { contacts, software: softwareVersion ? SOFTWARE : undefined }
+    return end(endedHere, stanza.kind === 'iq' ? replyToIq(stanza, us) : undefined)
   }
   return deps.offer(envelopeOf(deps, stanza, context, correlationId)).then((outcome) => end(outcome))
 }

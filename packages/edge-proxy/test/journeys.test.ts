@@ -184,7 +184,18 @@ describe('from a partner', () => {
   })
 
   test.each([
+    ['where that is wanted', true, /<name>stox<\/name><version>\d+\.\d+\.\d+</],
+    ['else', false, /service-unavailable/],
+  ])('XEP-0092, C.14: which software this is, %s', async (_when, softwareVersion, answer) => {
+    const world = worldOf(modelOf({ settings: { ...modelOf().settings, softwareVersion } }))
+    const asks = `<iq from='${XMPP}' to='${SIP}' id='q' type='get'><query xmlns='jabber:iq:version'/></iq>`
+    await takeInbound(world.deps, stanzaOf(asks), context)
+    expect(world.sent).toEqual([expect.stringMatching(answer)])
+  })
+
+  test.each([
     ['what a user can do', `<query xmlns='http://jabber.org/protocol/disco#info'/>`],
+    ['his name', `<vCard xmlns='vcard-temp'/>`],
     ['whether he is there', `<ping xmlns='urn:xmpp:ping'/>`],
   ])('C.14: the gateway is asked %s', async (_what, payload) => {
     const world = worldOf()

@@ -16,6 +16,7 @@ export interface Settings {
   readonly logBodies: boolean
   readonly journalRetentionDays: number
   readonly contactAddresses: ContactAddresses
+  readonly softwareVersion: boolean
 }
 
 /** Whom others may write to about our domains, as URIs. @see XEP-0157 */
@@ -111,6 +112,12 @@ export const settingsSchema = z
       .describe('Whether the text of messages goes to the log. Not built yet: only false is taken.'),
     journalRetentionDays: z.int().min(1).max(3650).default(30).describe('Days for which the message journal is kept.'),
     contactAddresses: contactAddressesSchema,
+    softwareVersion: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether XMPP servers and users that ask our domains are told that this is stox, and which version (XEP-0092).',
+      ),
   })
   .describe('Settings for the whole system.') satisfies z.ZodType<Settings>
 

@@ -38,6 +38,7 @@ test('Set-CsXmppGatewayConfiguration: the defaults of the settings', () =>
     logBodies: false,
     journalRetentionDays: 30,
     contactAddresses: { abuse: [], admin: [], feedback: [], sales: [], security: [], support: [] },
+    softwareVersion: false,
   }))
 
 test('an empty federation.yaml is a model that allows nothing', () =>

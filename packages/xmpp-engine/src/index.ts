@@ -23,3 +23,4 @@ export type { InitiatingState, InitiatingWorld, StreamPurpose } from './initiati
 export { HandledRun } from './handled-run.ts'
 export type { StanzaCounts } from './stream-management.ts'
 export { isForUser, replyToIq } from './iq-replies.ts'
+export type { AboutUs } from './iq-replies.ts'

@@ -35,8 +35,6 @@ test.each([
   ['mapping C.14, ping to a user', USER, 'get', PING, /service-unavailable/],
   ['mapping C.14, ping to a device', DEVICE, 'get', PING, /service-unavailable/],
   ['mapping C.14, vcard-temp of the domain', DOMAIN, 'get', VCARD, /type='result'.*<FN>sip\.example<\/FN>/],
-  ['mapping C.14, vcard-temp of a user', USER, 'get', VCARD, /item-not-found/],
-  ['mapping C.14, vcard-temp of a device', DEVICE, 'get', VCARD, /item-not-found/],
   ['mapping C.14, an avatar', USER, 'get', PUBSUB, /service-unavailable/],
   ['a vCard is not set', USER, 'set', VCARD, /service-unavailable/],
   ['a ping is not set', DOMAIN, 'set', PING, /type='error'.*service-unavailable/],
@@ -65,7 +63,7 @@ describe('XEP-0157, mapping C.14: whom to write to about a domain', () => {
   const asked = (to: string, contacts: Readonly<Record<string, readonly string[]>>): string => {
     const parsed = parseStanzaText(iq(to, 'get', INFO))
     if (!parsed.ok || parsed.value.kind !== 'iq') throw new Error(to)
-    const answer = replyToIq(parsed.value, contacts)
+    const answer = replyToIq(parsed.value, { contacts })
     return answer === undefined ? '' : formatStanza(answer)
   }
   const contacts = {
@@ -83,4 +81,32 @@ describe('XEP-0157, mapping C.14: whom to write to about a domain', () => {
     ['nobody is named', DOMAIN, { admin: [] }],
     ['a user is asked', USER, contacts],
   ])('no form when %s', (_when, to, named) => expect(asked(to, named)).not.toContain('jabber:x:data'))
+})
+
+describe('XEP-0092, mapping C.14: which software this is', () => {
+  const VERSION = `<query xmlns='jabber:iq:version'/>`
+  const software = { name: 'stox', version: '1.2.3' }
+  const asked = (to: string, payload: string, us: Parameters<typeof replyToIq>[1], type = 'get'): string => {
+    const parsed = parseStanzaText(iq(to, type, payload))
+    if (!parsed.ok || parsed.value.kind !== 'iq') throw new Error(to)
+    const answer = replyToIq(parsed.value, us)
+    return answer === undefined ? '' : formatStanza(answer).replaceAll('"', "'")
+  }
+  test('told, and found by disco#info, where that is wanted; nothing of the system it runs on', () => {
+    expect(asked(DOMAIN, VERSION, { software })).toContain(
+      `<query xmlns='jabber:iq:version'><name>stox</name><version>1.2.3</version></query>`,
+    )
+    expect(asked(DOMAIN, INFO, { software })).toContain(`<feature var='jabber:iq:version'/>`)
+  })
+  test('neither where it is not', () => {
+    expect(asked(DOMAIN, VERSION, {})).toMatch(/<service-unavailable/)
+    expect(asked(DOMAIN, INFO, {})).not.toContain('jabber:iq:version')
+  })
+  test.each([
+    ['of a user', USER, 'get'],
+    ['of a device', DEVICE, 'get'],
+    ['is not set', DOMAIN, 'set'],
+  ])('%s there is none', (_whose, to, type) =>
+    expect(asked(to, VERSION, { software }, type)).toMatch(/<service-unavailable/),
+  )
 })

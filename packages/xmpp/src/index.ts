@@ -35,7 +35,13 @@ export { receiptRequestElement, receiptReceivedElement, asksForReceipt, parseRec
 export { idleElement, parseIdle } from './payloads/idle.ts'
 export { parseDateTime } from './payloads/delay.ts'
 export { parseReply, replyElement } from './payloads/reply.ts'
-export { asksToEnterRoom } from './payloads/muc.ts'
+export { asksToEnterRoom, parseInvitation } from './payloads/muc.ts'
+export type { Invitation } from './payloads/muc.ts'
+export { parseReactions } from './payloads/reactions.ts'
+export type { Reactions } from './payloads/reactions.ts'
+export { asksForVcard, vcardElement } from './payloads/vcard.ts'
+export { asksForVersion, versionElement } from './payloads/version.ts'
+export type { SoftwareVersion } from './payloads/version.ts'
 export { nickElement, parseNick } from './payloads/nick.ts'
 export {
   discoInfoElement,

@@ -318,8 +318,12 @@ describe('/v1/local-domains', () => {
           split: false,
           lateErrors: 'message',
           receiptOn200: false,
+          languages: [],
+          allLanguages: 'never',
+          reactions: false,
+          invitations: false,
         },
-        presence: { mode: 'notifier', unapproved: 'withhold', noteHeuristics: false },
+        presence: { mode: 'notifier', unapproved: 'withhold', vcards: false, noteHeuristics: false },
         revision: 1,
       },
     ])

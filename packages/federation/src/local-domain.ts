@@ -9,6 +9,9 @@ export type MessageExtra = (typeof MESSAGE_EXTRAS)[number]
 
 /** How messages are written for the users of a domain, beyond plain text. */
 export interface LocalDomainMessages {
+  /** Language tags, the best first. */
+  readonly languages: readonly string[]
+  readonly allLanguages: MessageExtra
   readonly typing: boolean
   readonly reports: MessageExtra
   readonly receiptOn200: boolean
@@ -17,6 +20,8 @@ export interface LocalDomainMessages {
   readonly stickyThread: boolean
   readonly split: boolean
   readonly lateErrors: 'message' | 'report'
+  readonly reactions: boolean
+  readonly invitations: boolean
 }
 
 /** Who answers SIP users that watch XMPP users: we (`notifier`), or their own server, to which we publish. @see RFC 3903 */
@@ -28,6 +33,8 @@ export interface LocalDomainPresence {
   readonly mode: PresenceMode
   /** While the server shows an XMPP user to somebody whom he has not approved. */
   readonly unapproved: 'withhold' | 'show'
+  /** Whether who may see a user may also know the name that his client gives him. */
+  readonly vcards: boolean
   /** Whether the words of a status count where nothing else tells what it means. */
   readonly noteHeuristics: boolean
 }
@@ -56,10 +63,28 @@ const isRoute = (text: string): boolean => {
   return match !== null && (match[1] === undefined || (Number(match[1]) > 0 && Number(match[1]) <= 65_535))
 }
 
-const LEARNED = 'learned sends it to those who have sent such a thing themselves and have not refused one (415)'
+const LEARNED =
+  'learned sends it to those who have sent such a thing themselves, or whose servers name it in the Accept of their answers to OPTIONS, and who have not refused one (415)'
+
+/** @see RFC 5646 §2.1 */
+const LANGUAGE_TAG = /^[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*$/
+const languageTag = z.string().max(35).regex(LANGUAGE_TAG, 'not a language tag such as de or pt-BR')
 
 const messagesSchema = z
   .strictObject({
+    languages: z
+      .array(languageTag)
+      .max(10)
+      .default([])
+      .describe(
+        'What the users of the domain read, the best first, as language tags: of a message that an XMPP user wrote in several languages they get the first of these that it has (de is also found as de-AT); else the text that names no language, else the first.',
+      ),
+    allLanguages: z
+      .enum(MESSAGE_EXTRAS)
+      .default('never')
+      .describe(
+        `Whether such a message goes to SIP users in all its languages, as multipart/alternative with the chosen one last: ${LEARNED}.`,
+      ),
     typing: z
       .boolean()
       .default(true)
@@ -106,6 +131,18 @@ const messagesSchema = z
       .describe(
         'What a SIP user gets when an error comes after his message was accepted and he asked for no report: a MESSAGE from the contact that says so, or nothing (report).',
       ),
+    reactions: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether the reactions of an XMPP user to a message (XEP-0444) go to SIP users as a message of those emoji; else they are let fall.',
+      ),
+    invitations: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether an invitation to a room (XEP-0045, XEP-0249) goes to SIP users as a message that says so; they cannot enter it from here. Else it is let fall.',
+      ),
   })
   .prefault({})
   .describe('How messages are written for the users of the domain.')
@@ -123,6 +160,12 @@ const presenceSchema = z
       .default('withhold')
       .describe(
         'With publish: what is done while the SIP server lets somebody see an XMPP user who has not approved him: nothing is published of that user (withhold), or the server decides alone (show).',
+      ),
+    vcards: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether XMPP users who may see the presence of a user of the domain, and ask for his vCard (XEP-0054), get the name that his client put into From of his last message.',
       ),
     noteHeuristics: z
       .boolean()

@@ -48,6 +48,15 @@ export const tooManyWaiting: Failure = {
   detail: 'queue full',
 }
 
+export const noSuchItem: Failure = {
+  fault: 'sender',
+  retry: 'later',
+  condition: 'item-not-found',
+  errorType: 'cancel',
+  status: 404,
+  detail: 'not known of this user, or not for the one who asks',
+}
+
 export const noSuchService: Failure = {
   fault: 'sender',
   retry: 'never',

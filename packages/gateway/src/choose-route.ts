@@ -38,7 +38,7 @@ function routeOf(local: ServedDomain, gruu: GruuPolicy, sipAddress: OwnAddress):
   const own = local.gruu === 'off' ? 'off' : gruu
   let route = routes.get(local)
   if (route === undefined || route.rules.gruu !== own) {
-    const { domain, congestionSafe, maxMessageBytes, backupRoutes, assertedIdentity } = local
+    const { domain, congestionSafe, maxMessageBytes, backupRoutes, assertedIdentity, messages } = local
     const transport = transportOf(local.route)
     const at = local.contactInMessage ? sipAddress(transport) : undefined
     const contactAt = at === undefined ? undefined : `${at.host}:${at.port};transport=${transport}`
@@ -46,7 +46,10 @@ function routeOf(local: ServedDomain, gruu: GruuPolicy, sipAddress: OwnAddress):
       domain,
       uri: local.route,
       transport,
-      rules: { congestionSafe, maxMessageBytes, gruu: own, asserts: assertedIdentity, contactAt },
+      rules: {
+        ...{ congestionSafe, maxMessageBytes, gruu: own, asserts: assertedIdentity, contactAt },
+        languages: messages.languages,
+      },
       options: { congestionSafe, domain, ...(backupRoutes.length === 0 ? {} : { backups: backupRoutes }) },
     }
     routes.set(local, route)

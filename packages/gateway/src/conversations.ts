@@ -107,16 +107,16 @@ export class Conversations {
     return this.#calls.get(`${pairKey(xmppUser, sipUser)} ${thread}`) === undefined ? undefined : thread
   }
 
-  /** Words of the XMPP user, with a state of the chat or without. */
+  /** Words of the XMPP user, with a state of the chat or without; undefined when they are no words of his. */
   noteFromXmpp(
     from: Jid,
     to: Jid,
     said: { readonly type: string; readonly thread?: string | undefined },
-    state: boolean,
+    state: boolean | undefined,
   ): void {
     const pair = this.#pair(from, to)
     pair.chats = said.type === 'chat'
-    pair.tellsStates = state
+    if (state !== undefined) pair.tellsStates = state
     if (said.thread !== undefined && said.thread !== '') {
       pair.thread = said.thread
       pair.threadAtMs = this.#clock.monotonicMs()

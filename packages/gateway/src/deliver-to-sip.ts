@@ -66,7 +66,7 @@ export async function deliverToSip(
   envelope: InboundEnvelope,
   message: MessageStanza,
 ): Promise<Outcome> {
-  const verdict = judgeMessage(message)
+  const verdict = judgeMessage(message, deps.index().localDomain(message.to.domain)?.messages)
   // That somebody types is no message: the journal would hold little else, and nobody waits for an error.
   if (verdict.kind === 'state') return stateToSip(deps, message, verdict.state).catch(() => absorbed('no-content'))
   const story: MessageStory = {
@@ -132,8 +132,10 @@ async function journeyToSip(
   const held = deps.held.failureFor(story.to, () => deps.hasServer(route))
   if (held !== undefined) return bounced(held)
 
-  const { body, extras } = verdict
-  deps.conversations.noteFromXmpp(message.from, message.to, message, extras?.state !== undefined)
+  const { body, others, extras } = verdict
+  // What is no more than an emoji or an invitation says nothing of states, with or without one.
+  const tellsStates = message.bodies.length === 0 ? undefined : extras?.state !== undefined
+  deps.conversations.noteFromXmpp(message.from, message.to, message, tellsStates)
   deps.typing.wordsFromXmpp(message.to, message.from)
   // Only a resource that the SIP side taught us goes there: a proxy answers 404 for a `gr` it does not know. @see RFC 5627 §6.1
   const to = deps.conversations.isFresh(message.to) ? message.to : bareJid(message.to)
@@ -146,11 +148,20 @@ async function journeyToSip(
   const pair = `${story.from} ${story.to}`
   const send = (one: SipRequest): Promise<Outcome> => askSip(deps, pair, one, route)
   const way =
-    extras === undefined && request.ok
+    extras === undefined && others === undefined && request.ok
       ? () => send(request.value)
       : otherWays(
           deps,
-          { correlationId: envelope.correlationId, message: addressed, body, extras, call, route, plain: request },
+          {
+            correlationId: envelope.correlationId,
+            message: addressed,
+            body,
+            others,
+            extras,
+            call,
+            route,
+            plain: request,
+          },
           send,
         )
   if (typeof way !== 'function') return bounced(way)

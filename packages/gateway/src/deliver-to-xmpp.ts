@@ -14,6 +14,7 @@ import { absorbed, bounced, brokeDown, delivered, misaddressed } from './bounce.
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
+import type { DisplayNames } from './display-names.ts'
 import type { HoldDowns } from './hold-downs.ts'
 import type { LoopGuard } from './loop-guard.ts'
 import type { OlderMessages } from './older-messages.ts'
@@ -44,6 +45,7 @@ export interface DeliverToXmppDeps extends EndDeps {
   /** Set where resources travel as tokens. */
   readonly opaqueGruus: OpaqueGruus | undefined
   readonly abilities: SipAbilities
+  readonly names: DisplayNames
   /** The one resource of this SIP user that this contact is shown, if it is one. @see mapping C.13 */
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined
 }
@@ -126,6 +128,7 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
         return ends(bounced(round))
       }
       noteWords(deps, from, to, content)
+      if (rules.presence.vcards) deps.names.note(from, request.core.from.displayName)
       const outcome = sendWords(deps, rules, { from, to, view }, content, story)
       deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })
       return ends(await outcome)
@@ -143,6 +146,7 @@ const withOwnId = ({ older }: DeliverToXmppDeps, parties: SipParties, content: S
 function noteWords(deps: DeliverToXmppDeps, from: Jid, to: Jid, content: SipText): void {
   if (content.html !== undefined) deps.abilities.note(from, 'html', true)
   if (content.cpim) deps.abilities.note(from, 'cpim', true)
+  if (content.alternatives) deps.abilities.note(from, 'alternatives', true)
   deps.typing.wordsFromSip(from, to)
   deps.held.release(from)
   // A `gr` in From is a resource that this SIP domain has taught us.

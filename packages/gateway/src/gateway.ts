@@ -54,6 +54,7 @@ import { seedModel } from './seed-model.ts'
 import { ServerLocator } from './locate-servers.ts'
 import { AuthenticatingSender } from './authenticating-sender.ts'
 import { DigestGuard } from './digest-guard.ts'
+import { DisplayNames } from './display-names.ts'
 import { FailoverSender } from './failover-sender.ts'
 import { ServerProbes } from './probe-servers.ts'
 import type { ServerReport } from './probe-servers.ts'
@@ -181,6 +182,7 @@ export async function startGateway(
       intervalMs: config.sip.probeIntervalS * 1000,
       domains: () => index.model.localDomains,
       cameBack: (domain) => publisher.serverCameBack(domain),
+      accept: (byDomain) => abilities.noteServers(byDomain),
     })
 
     // --- the link
@@ -283,9 +285,12 @@ export async function startGateway(
       hasServer: (route) => failover.hasGood(route.uri, route.options),
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
+    const names = new DisplayNames()
     const toUsers: AnswerIqDeps = {
       ids,
       caps,
+      names,
+      index: () => index,
       link,
       giveUpMs,
       shownResources: (sipUser, xmppUser) => keeper.shownResources(sipUser, xmppUser),
@@ -296,6 +301,7 @@ export async function startGateway(
       link,
       giveUpMs,
       loops: new LoopGuard(clock),
+      names,
       opaqueGruus: config.sip.gruu === 'opaque' ? opaqueGruus : undefined,
       shownResource: (sipUser, xmppUser) => keeper.shownResource(sipUser, xmppUser),
     }

@@ -4,7 +4,15 @@ import type { OutboundEnvelope } from '@stox/link'
 import type { SipRequest } from '@stox/sip'
 import { bareJid } from '@stox/xmpp'
 import type { LangText, MessageStanza } from '@stox/xmpp'
-import { cpimBody, dispositionsFor, htmlBody, messageToSip, messageToSipParts, plainBody } from '@stox/translate'
+import {
+  alternativesBody,
+  cpimBody,
+  dispositionsFor,
+  htmlBody,
+  messageToSip,
+  messageToSipParts,
+  plainBody,
+} from '@stox/translate'
 import type { MessageExtras, SipBody, SipCall } from '@stox/translate'
 import { bounced } from './bounce.ts'
 import type { SipRoute } from './choose-route.ts'
@@ -29,6 +37,8 @@ export interface Unusual {
   readonly correlationId: string
   readonly message: MessageStanza
   readonly body: LangText
+  /** The same in other languages. */
+  readonly others: readonly LangText[] | undefined
   readonly extras: MessageExtras | undefined
   readonly call: SipCall
   readonly route: SipRoute
@@ -46,7 +56,7 @@ interface Form {
 
 /** How such a message goes to its SIP user; the failure when there is no way. */
 export function otherWays(deps: OtherWaysDeps, unusual: Unusual, send: Send): (() => Promise<Outcome>) | Failure {
-  const forms = unusual.extras === undefined ? [] : formsOf(deps, unusual, unusual.extras)
+  const forms = formsOf(deps, unusual)
   const { plain } = unusual
   if (plain.ok)
     return forms.length === 0
@@ -76,19 +86,19 @@ const LONG_TOKEN = /^[\w-]{16,64}$/
 /** The richest first. */
 function formsOf(
   deps: OtherWaysDeps,
-  { correlationId, message, body, route }: Unusual,
-  extras: MessageExtras,
+  { correlationId, message, body, others, extras, route }: Unusual,
 ): readonly Form[] {
   const { from, to, id, type } = message
   const rules = deps.index().localDomain(to.domain)?.messages
-  if (rules === undefined || (type !== 'chat' && type !== 'normal')) return []
+  if ((extras ?? others) === undefined || rules === undefined || (type !== 'chat' && type !== 'normal')) return []
   const write =
     (content: SipBody): Form['write'] =>
     (call) =>
       messageToSip(message, body, call, route.rules, content)
   const forms: Form[] = []
-  const html = extras.formatted && deps.abilities.takes(to, 'html', rules.html) ? htmlBody(message) : undefined
-  const wants = passesReports(deps.index(), from.domain) ? dispositionsFor(extras) : []
+  const html =
+    extras?.formatted === true && deps.abilities.takes(to, 'html', rules.html) ? htmlBody(message) : undefined
+  const wants = extras !== undefined && passesReports(deps.index(), from.domain) ? dispositionsFor(extras) : []
   if (wants.length > 0 && id !== undefined && deps.abilities.takes(to, 'cpim', rules.reports)) {
     const messageId = LONG_TOKEN.test(correlationId) ? correlationId : deps.ids.token()
     const asked = { messageId, atMs: deps.clock.wallMs(), wants }
@@ -96,6 +106,12 @@ function formsOf(
     deps.asked.note(messageId, { from, to: bareJid(to), id, type })
     forms.push({ ability: 'cpim', write: write(content) })
   }
+  // Who can read another language would rather have the choice than the looks.
+  const all =
+    others !== undefined && deps.abilities.takes(to, 'alternatives', rules.allLanguages)
+      ? alternativesBody(body, others, deps.ids.token())
+      : undefined
+  if (all !== undefined) forms.push({ ability: 'alternatives', write: write(all) })
   if (html !== undefined) forms.push({ ability: 'html', write: write(html) })
   return forms
 }

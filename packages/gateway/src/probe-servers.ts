@@ -27,6 +27,8 @@ export interface ServerProbesDeps {
   domains(): readonly ProbedDomain[]
   /** A server of the domain answers that had missed a probe: it may have been started anew, and know nothing any more. */
   cameBack(domain: string): void
+  /** What the servers of each domain say that they take, after each round: one list a server, empty when it has not said. */
+  accept(byDomain: ReadonlyMap<string, readonly (readonly string[])[]>): void
 }
 
 export interface ServerReport {
@@ -43,6 +45,13 @@ const AT_ONCE = 50
 interface Probed {
   misses: number
   up: boolean
+  accepts: readonly string[]
+}
+
+/** A server, and the domains that are behind it. */
+interface Target {
+  readonly target: SipTarget
+  readonly domains: [string, ...string[]]
 }
 
 /** Asks each server of the routes by OPTIONS, now and then, whether it is there. @see RFC 3261 §11 */
@@ -89,23 +98,38 @@ export class ServerProbes {
   }
 
   async #probeAll(): Promise<void> {
-    const targets = new Map<string, readonly [SipTarget, string]>()
+    const targets = new Map<string, Target>()
     const nowhere = new Map<string, string>()
     for (const { domain, route, backupRoutes } of this.#deps.domains()) {
       const found = await this.#deps.locator.locateAll([route, ...backupRoutes], domain)
       if (!found.ok) nowhere.set(route, found.failure.detail)
-      for (const target of found.ok ? found.value : []) targets.set(serverKey(target), [target, domain])
+      for (const target of found.ok ? found.value : []) {
+        const known = targets.get(serverKey(target))
+        if (known === undefined) targets.set(serverKey(target), { target, domains: [domain] })
+        else known.domains.push(domain)
+      }
     }
     this.#probed = new Map([...this.#probed].filter(([server]) => targets.has(server) || nowhere.has(server)))
     for (const [route, detail] of nowhere) this.#note(route, false, detail)
     const all = [...targets.values()]
     for (let at = 0; at < all.length && !this.#closed; at += AT_ONCE)
-      await Promise.all(all.slice(at, at + AT_ONCE).map(([target, domain]) => this.#probe(target, domain)))
+      await Promise.all(all.slice(at, at + AT_ONCE).map((one) => this.#probe(one)))
+    if (!this.#closed) this.#deps.accept(this.#acceptsOf(all))
   }
 
-  async #probe(target: SipTarget, domain: string): Promise<void> {
+  #acceptsOf(all: readonly Target[]): ReadonlyMap<string, readonly (readonly string[])[]> {
+    const accepts = new Map<string, (readonly string[])[]>()
+    for (const { target, domains } of all)
+      for (const domain of domains) {
+        const said = this.#probed.get(serverKey(target))?.accepts ?? []
+        accepts.set(domain, [...(accepts.get(domain) ?? []), said])
+      }
+    return accepts
+  }
+
+  async #probe({ target, domains }: Target): Promise<void> {
     const { endpoint, health } = this.#deps
-    const reply = await this.#inTime(endpoint.request(this.#options(target, domain), target))
+    const reply = await this.#inTime(endpoint.request(this.#options(target, domains[0]), target))
     if (this.#closed || reply === 'ours') return
     const isThere = saysThere(reply)
     if (reply.kind === 'response' && reply.response.status === 503) {
@@ -113,12 +137,16 @@ export class ServerProbes {
       if (afterS !== undefined && afterS > 0) health.asked(target, afterS)
     }
     const missed = (this.#probed.get(serverKey(target))?.misses ?? 0) > 0
-    if (isThere && missed) this.#deps.cameBack(domain)
+    if (isThere && missed) for (const domain of domains) this.#deps.cameBack(domain)
     const up = this.#note(
       serverKey(target),
       isThere,
       reply.kind === 'failed' ? reply.detail : `it answered ${reply.response.status}`,
     )
+    const probed = this.#probed.get(serverKey(target))
+    // @see RFC 3261 §11.2
+    if (probed !== undefined && reply.kind === 'response' && reply.response.status < 300)
+      probed.accepts = reply.response.headers.list('Accept')
     if (isThere) health.answered(target)
     // Until the next two rounds have been missed, should there be none.
     else if (!up) health.failed(target, this.#deps.intervalMs * 3)
@@ -130,7 +158,7 @@ export class ServerProbes {
     const before = this.#probed.get(server)
     const misses = isThere ? 0 : (before?.misses ?? 0) + 1
     const up = misses < MISSES
-    this.#probed.set(server, { misses, up })
+    this.#probed.set(server, { misses, up, accepts: before?.accepts ?? [] })
     if (up !== (before?.up ?? true)) {
       if (up) log.info('sip-server-up', { server })
       else log.warn('sip-server-down', { server, detail })

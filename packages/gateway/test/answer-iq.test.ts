@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { capsVer, formatJid, formatStanza, newPresence, parseCaps, parseDiscoInfo, parseJid } from '@stox/xmpp'
 import type { DiscoInfo, IqStanza, Jid, PresenceStanza } from '@stox/xmpp'
 import { answerIq } from '../src/answer-iq.ts'
+import { DisplayNames } from '../src/display-names.ts'
 import { SipAbilities } from '../src/sip-abilities.ts'
 import { SipCaps } from '../src/sip-caps.ts'
 import { modelFor, newStage, stanzaOf } from './stage.ts'
@@ -26,27 +27,42 @@ const iqOf = (to: string, payload: string, type = 'get'): IqStanza => {
 async function asked(
   iq: IqStanza,
   shown: readonly string[] | undefined,
-  more: { readonly messages?: object; readonly features?: object; readonly html?: boolean } = {},
+  more: {
+    readonly messages?: object
+    readonly presence?: object
+    readonly features?: object
+    readonly html?: boolean
+    readonly name?: string
+  } = {},
 ): Promise<string | undefined> {
   const stage = newStage()
   const index = new FederationIndex(
     modelFor('federated', {
       partners: [xmppPartnerSchema.parse({ domain: 'montague.example', features: more.features ?? {} })],
       localDomains: [
-        localDomainSchema.parse({ domain: 'capulet.example', route: 'sip:127.0.0.1', messages: more.messages ?? {} }),
+        localDomainSchema.parse({
+          domain: 'capulet.example',
+          route: 'sip:127.0.0.1',
+          messages: more.messages ?? {},
+          presence: more.presence ?? {},
+        }),
       ],
     }),
   )
   const abilities = new SipAbilities(stage.time)
   if (more.html === true) abilities.note(iq.to, 'html', true)
+  const names = new DisplayNames()
+  names.note(iq.to, more.name)
   const { ids, link } = stage
+  const caps = new SipCaps({ abilities, index: () => index })
   const outcome = await answerIq(
-    { ids, link, caps: new SipCaps({ abilities, index: () => index }), giveUpMs: 1000, shownResources: () => shown },
+    { ids, link, caps, names, index: () => index, giveUpMs: 1000, shownResources: () => shown },
     iq,
   )
   const [stanza] = link.take()
   if (stanza === undefined) {
-    expect(outcome).toMatchObject({ kind: 'bounced', failure: { condition: 'service-unavailable' } })
+    const condition = iq.payload?.name === 'vCard' ? 'item-not-found' : 'service-unavailable'
+    expect(outcome).toMatchObject({ kind: 'bounced', failure: { condition } })
     return undefined
   }
   expect(outcome).toEqual({ kind: 'absorbed', reason: 'answered-here' })
@@ -72,6 +88,21 @@ describe('mapping C.14: on behalf of SIP users', () => {
     ['anything else', FULL, `<query xmlns='jabber:iq:last'/>`, ['desk'], undefined],
   ] as const)('%s', async (_what, to, payload, shown, answer) => {
     const got = (await asked(iqOf(to, payload), shown))?.replaceAll('"', "'")
+    if (answer === undefined) expect(got).toBeUndefined()
+    else expect(got).toMatch(answer)
+  })
+  const VCARD = `<vCard xmlns='vcard-temp'/>`
+  const MAY = { presence: { vcards: true }, name: ' Juliet \u202e\nC' }
+  test.each([
+    ['the account, the name', BARE, ['desk'], MAY, /<FN>Juliet C<\/FN><NICKNAME>Juliet C<\/NICKNAME>/],
+    ['a device, the same', FULL, ['desk'], MAY, /<FN>Juliet C</],
+    ['a device that is not there', FULL, ['phone'], MAY, undefined],
+    ['strangers', BARE, undefined, MAY, undefined],
+    ['where the domain does not want it', BARE, ['desk'], { name: 'Juliet' }, undefined],
+    ['of who has no name', BARE, ['desk'], { presence: { vcards: true } }, undefined],
+    ['of a name without characters', BARE, ['desk'], { presence: { vcards: true }, name: '\u202e ' }, undefined],
+  ] as const)('XEP-0054, a vCard: %s', async (_what, to, shown, more, answer) => {
+    const got = await asked(iqOf(to, VCARD), shown, more)
     if (answer === undefined) expect(got).toBeUndefined()
     else expect(got).toMatch(answer)
   })
@@ -114,7 +145,11 @@ describe('XEP-0115, mapping C.14: what a SIP user takes stands in his presence',
     const ask = async (node: string, shown: readonly string[] | undefined): Promise<DiscoInfo | undefined> => {
       const payload = `<query xmlns='http://jabber.org/protocol/disco#info' node='${node}'/>`
       const { ids, link } = stage
-      await answerIq({ ids, link, caps, giveUpMs: 1000, shownResources: () => shown }, iqOf(FULL, payload))
+      const names = new DisplayNames()
+      await answerIq(
+        { ids, link, caps, names, index: () => index, giveUpMs: 1000, shownResources: () => shown },
+        iqOf(FULL, payload),
+      )
       const [stanza] = link.take()
       return stanza?.kind === 'iq' && stanza.payload !== undefined ? parseDiscoInfo(stanza.payload) : undefined
     }

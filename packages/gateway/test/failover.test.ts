@@ -204,6 +204,7 @@ describe('probes', () => {
   const probing = (
     answer: (server: string, request: SipRequest) => SipReply | Promise<SipReply>,
     routes: readonly string[],
+    domains: readonly string[] = ['capulet.example'],
   ) => {
     const scene = newScene(answer)
     const lines: string[] = []
@@ -213,19 +214,21 @@ describe('probes', () => {
       warn: (event: string, fields?: object) => void lines.push(`${event} ${JSON.stringify(fields)}`),
     }
     const cameBack: string[] = []
+    const accepts: ReadonlyMap<string, readonly (readonly string[])[]>[] = []
     const [route = '', ...backupRoutes] = routes
     const { time, locator, endpoint, health } = scene
     const probes = new ServerProbes({
       ...{ endpoint, locator, health, clock: time, timers: time, ids: countingIds(), log },
       intervalMs: 30_000,
-      domains: () => [{ domain: 'capulet.example', route, backupRoutes }],
+      domains: () => domains.map((domain) => ({ domain, route, backupRoutes })),
       cameBack: (domain) => void cameBack.push(domain),
+      accept: (byDomain) => void accepts.push(byDomain),
     })
     const round = async (): Promise<void> => {
       time.advance(30_000)
       await settle()
     }
-    return { ...scene, probes, lines, cameBack, round }
+    return { ...scene, probes, lines, cameBack, accepts, round }
   }
   const ROUTES = ['sip:192.0.2.1', 'sip:192.0.2.2']
   const [ONE, TWO] = ['udp:192.0.2.1:5060', 'udp:192.0.2.2:5060'] as const
@@ -282,6 +285,42 @@ describe('probes', () => {
     await scene.round()
     await scene.round()
     expect(scene.cameBack).toEqual(['capulet.example'])
+    scene.probes.close()
+  })
+
+  test('of several domains behind one server each is told that it came back', async () => {
+    let isDown = true
+    const scene = probing(
+      (_server, request) => (isDown ? DEAD : respondTo(request, 200)),
+      ['sip:192.0.2.1'],
+      ['capulet.example', 'verona.example'],
+    )
+    scene.probes.start()
+    await settle()
+    isDown = false
+    await scene.round()
+    expect(scene.cameBack).toEqual(['capulet.example', 'verona.example'])
+    scene.probes.close()
+  })
+
+  test('RFC 3261 §11.2, mapping C.9: what the servers of a domain say that they take', async () => {
+    const said: Record<string, readonly [number, string | undefined]> = {
+      [ONE]: [200, 'text/plain, message/cpim;q=0.5'],
+      [TWO]: [200, undefined],
+    }
+    const scene = probing((server, request) => {
+      const [status, accept] = said[server] ?? [404, undefined]
+      return respondTo(request, status, accept === undefined ? [] : [['Accept', accept]])
+    }, ROUTES)
+    scene.probes.start()
+    await settle()
+    said[ONE] = [404, 'message/cpim']
+    said[TWO] = [200, 'text/html']
+    await scene.round()
+    expect(scene.accepts.map((one) => [...one])).toEqual([
+      [['capulet.example', [['text/plain', 'message/cpim;q=0.5'], []]]],
+      [['capulet.example', [['text/plain', 'message/cpim;q=0.5'], ['text/html']]]],
+    ])
     scene.probes.close()
   })
 

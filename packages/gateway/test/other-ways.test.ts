@@ -1,5 +1,5 @@
 import { lossyUtf8Text } from '@stox/kernel'
-import { formatStanza, parseReply } from '@stox/xmpp'
+import { formatStanza, parseJid, parseReply } from '@stox/xmpp'
 import { bothWays } from './both-ways.ts'
 import type { BothWays } from './both-ways.ts'
 import { respondTo, sipMessage } from './stage.ts'
@@ -168,5 +168,44 @@ describe('mapping C.3, C.4', () => {
     at.time.advance(31 * 60_000)
     await at.request(sipMessage({ cseq: 2 }))
     expect(at.link.take()).toMatchObject([{ thread: 't1' }, { thread: 'call-1' }])
+  })
+})
+
+describe('mapping C.11: reactions and invitations', () => {
+  const reaction = (id: string | undefined) =>
+    `<reactions xmlns='urn:xmpp:reactions:0' id='${id}'><reaction>👋</reaction></reactions>`
+  const INVITATION = `<x xmlns='jabber:x:conference' jid='ball@rooms.example'/>`
+  test.each([
+    ['a reaction', reaction('x')],
+    ['an invitation', INVITATION],
+  ])('%s is let fall where nobody wants it', async (_what, content) => {
+    const at = bothWays()
+    expect(await at.stanza(content)).toEqual({ kind: 'absorbed', reason: 'no-content' })
+    expect(at.sip.take()).toEqual([])
+  })
+  test('XEP-0444: the emoji, as an answer to the message they are about', async () => {
+    const at = bothWays({ reactions: true })
+    await at.request(sipMessage({ callId: 'said@capulet.example' }))
+    expect(await at.stanza(reaction(at.link.take()[0]?.id))).toMatchObject({ kind: 'delivered' })
+    expect(at.bodies()).toEqual(['👋'])
+    expect(at.sip.take()[0]?.headers.get('In-Reply-To')).toBe('said@capulet.example')
+  })
+  test('XEP-0249: in words', async () => {
+    const at = bothWays({ invitations: true })
+    await at.stanza(INVITATION)
+    expect(at.bodies()).toEqual(['romeo@montague.example invites you to room ball@rooms.example'])
+    expect(at.sip.take()[0]?.headers.get('Content-Language')).toBe('en')
+  })
+})
+
+describe('mapping C.14: the name that a SIP user goes by', () => {
+  test.each([
+    ['is kept where others may know it', true, 'Juliet C'],
+    ['else not', false, undefined],
+  ])('%s', async (_what, vcards, name) => {
+    const at = bothWays({}, {}, { presence: { vcards } })
+    await at.request(sipMessage({ from: '"Juliet C" <sip:juliet@capulet.example>' }))
+    const juliet = parseJid('juliet@capulet.example')
+    expect(juliet.ok && at.besides.names.of(juliet.value)).toBe(name)
   })
 })

@@ -11,6 +11,7 @@ import type { IncomingSipRequest, SipReply } from '@stox/transport'
 import { parseStanzaText } from '@stox/xmpp'
 import type { MessageStanza, PresenceStanza, Stanza } from '@stox/xmpp'
 import type { Conversations } from '../src/conversations.ts'
+import { DisplayNames } from '../src/display-names.ts'
 import { HoldDowns } from '../src/hold-downs.ts'
 import { LoopGuard } from '../src/loop-guard.ts'
 import { OlderMessages } from '../src/older-messages.ts'
@@ -211,6 +212,7 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
     conversations,
   }),
   abilities: new SipAbilities(stage.time),
+  names: new DisplayNames(),
   repeats: new Repeats(stage.time),
   asked: new AskedOfSip(),
   older: new OlderMessages({ clock: stage.time, hashes, journal: stage.store.journal, secret: () => 'secret' }),

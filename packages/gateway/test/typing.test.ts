@@ -93,6 +93,13 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
     await at.request(words())
     expect(told(at)).toEqual([['chat', undefined]])
   })
+  test('XEP-0444: a reaction without a state is no answer in words', async () => {
+    const at = bothWays({ reactions: true })
+    await shown(at)
+    await at.stanza(`<reactions xmlns='urn:xmpp:reactions:0' id='x'><reaction>👋</reaction></reactions>`)
+    await at.request(composing('active'))
+    expect(told(at)).toEqual([['chat', 'composing']])
+  })
   test('is no row of the journal', async () => {
     const at = bothWays()
     await shown(at)

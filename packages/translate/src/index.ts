@@ -16,13 +16,15 @@ export {
   callIdForThread,
   htmlBody,
   isLanguageTag,
-  judgeMessage,
   displayText,
   messageToSip,
   messageToSipParts,
   plainBody,
 } from './message-to-sip.ts'
-export type { MessageExtras, MessageVerdict, PagerParties, SipBody, SipCall, SipRouteRules } from './message-to-sip.ts'
+export { judgeMessage } from './judge-message.ts'
+export type { MessageChoices, MessageExtras, MessageVerdict } from './judge-message.ts'
+export type { PagerParties, SipBody, SipCall, SipRouteRules } from './message-to-sip.ts'
+export { alternativesBody } from './alternatives.ts'
 export { extensionsFor, messageToXmpp, partiesOfRequest, textOfMessage } from './message-to-xmpp.ts'
 export type { SipParties, SipText, SipTextVerdict } from './message-to-xmpp.ts'
 export { ACCEPTED_TYPES } from './sip-content.ts'

@@ -1,26 +1,14 @@
 import { fail, ok, utf8Length } from '@stox/kernel'
-import type { AbsorbedReason, Failure, Hashes, Result } from '@stox/kernel'
+import type { Failure, Hashes, Result } from '@stox/kernel'
 import { formatSipUri, nameAddr, newSipRequest, sipMessageLength } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
-import {
-  asksForReceipt,
-  bareJid,
-  formatJid,
-  isMarkable,
-  ns,
-  parseChatMarker,
-  parseChatState,
-  parseDelay,
-  parseNick,
-  parseReceipt,
-  parseReply,
-} from '@stox/xmpp'
-import type { ChatState, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
+import { bareJid, formatJid, ns, parseDelay, parseNick } from '@stox/xmpp'
+import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
 import { xhtmlImToHtml } from '@stox/xmpp/xhtml-im'
-import { childOf, namespaceOf, sanitizeText } from '@stox/xml'
-import type { XmlElement } from '@stox/xml'
+import { childOf, sanitizeText } from '@stox/xml'
 import { asLearned, jidToSipText, jidToSipUri } from './address.ts'
 import type { GruuPolicy } from './address.ts'
+import { subjectFor } from './choose-language.ts'
 import { shortHeaderText } from './failure-to-sip.ts'
 import { splitText } from './split-text.ts'
 
@@ -33,6 +21,8 @@ export interface SipRouteRules {
   readonly gruu: GruuPolicy
   /** Whether P-Asserted-Identity is written: the server believes us. @see RFC 3325 §9.1 */
   readonly asserts?: boolean
+  /** What is read there, the best first. */
+  readonly languages?: readonly string[]
   /** Where a Contact leads, for servers that want one in a MESSAGE: `host:port;transport=tls`. */
   readonly contactAt?: string | undefined
 }
@@ -44,130 +34,6 @@ export interface SipCall {
   readonly cseq: number
   /** The Call-ID of the MESSAGE that this one answers. @see RFC 3261 §20.21 */
   readonly inReplyTo?: string | undefined
-}
-
-/** What a message has besides its words. */
-export interface MessageExtras {
-  readonly state: ChatState | undefined
-  readonly asksReceipt: boolean
-  readonly markable: boolean
-  readonly formatted: boolean
-}
-
-export type MessageVerdict =
-  | {
-      readonly kind: 'send'
-      readonly body: LangText
-      readonly extras: MessageExtras | undefined
-      /** Id of the stanza that it answers. @see XEP-0461 */
-      readonly repliesTo?: string | undefined
-    }
-  | { readonly kind: 'state'; readonly state: ChatState }
-  /** Of the message with this id. */
-  | { readonly kind: 'report'; readonly disposition: 'delivery' | 'display'; readonly id: string }
-  | { readonly kind: 'late-error'; readonly error: StanzaErrorInfo }
-  | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
-  | { readonly kind: 'bounce'; readonly failure: Failure }
-
-const NS_OMEMO = ['eu.siacs.conversations.axolotl', 'urn:xmpp:omemo:2', 'urn:xmpp:openpgp:0', 'jabber:x:encrypted']
-const NS_ENCRYPTION_HINT = 'urn:xmpp:eme:0'
-const NS_MAM = 'urn:xmpp:mam:2'
-const NS_RETRACT = 'urn:xmpp:message-retract:1'
-const NS_FALLBACK = 'urn:xmpp:fallback:0'
-const NS_NICK = ns.NS_NICK
-const NS_CORRECT = 'urn:xmpp:message-correct:0'
-const NS_FEATURE_NEG = 'http://jabber.org/protocol/feature-neg'
-
-const refuse = (
-  condition: Failure['condition'],
-  errorType: NonNullable<Failure['errorType']>,
-  status: number,
-  text: string,
-): MessageVerdict => ({
-  kind: 'bounce',
-  failure: { fault: 'sender', retry: 'after-change', condition, errorType, status, text, detail: text },
-})
-
-/** What becomes of a message stanza, in the order of mapping C.1. */
-export function judgeMessage(message: MessageStanza): MessageVerdict {
-  // An error never answers an error, and is never a MESSAGE of its own. @see RFC 6120 §8.3.1
-  if (message.type === 'error')
-    return message.error === undefined
-      ? { kind: 'absorb', reason: 'error-stanza' }
-      : { kind: 'late-error', error: message.error }
-  // A person cannot take part in a room by himself. @see RFC 6121 §8.5.2
-  if (message.type === 'groupchat')
-    return refuse('service-unavailable', 'cancel', 403, 'Group chat is not available to this user')
-
-  let others = 0
-  let encrypted = false
-  let retracted = false
-  let fallback = false
-  let corrected = false
-  let reply = false
-  for (const child of message.element.children) {
-    if (typeof child === 'string') continue
-    const space = namespaceOf(child)
-    if (space === ns.NS_SERVER) continue
-    others += 1
-    // Copies of one's own messages come from one's own server: over a server-to-server stream they are forged. @see XEP-0280 §11
-    if (space === ns.NS_CARBONS || space === ns.NS_FORWARD || space === NS_MAM)
-      return { kind: 'absorb', reason: 'forged-carbon' }
-    if (space === ns.NS_PUBSUB_EVENT) return { kind: 'absorb', reason: 'pubsub-event' }
-    if (space === NS_ENCRYPTION_HINT || NS_OMEMO.includes(space)) encrypted = true
-    if (space === NS_RETRACT) retracted = true
-    if (space === NS_FALLBACK) fallback = true
-    if (space === NS_CORRECT) corrected = true
-    if (space === ns.NS_REPLY) reply = true
-    // Sessions are not negotiated here. @see XEP-0155 §4
-    if (space === NS_FEATURE_NEG)
-      return refuse('feature-not-implemented', 'cancel', 405, 'Sessions are not negotiated with this user')
-  }
-  // "I sent you an encrypted message" is not the message.
-  if (encrypted)
-    return refuse('not-acceptable', 'modify', 406, 'Encrypted messages cannot reach this user: send plain text')
-  if (retracted && fallback) return { kind: 'absorb', reason: 'no-content' }
-
-  const body = chooseBody(message)
-  // Subjects and what nobody knows, alone: never an empty MESSAGE.
-  if (body === undefined || body.text.trim() === '')
-    return others === 0 ? { kind: 'absorb', reason: 'no-content' } : judgeWordless(message)
-  if (others === 0) return { kind: 'send', body, extras: undefined }
-  return {
-    kind: 'send',
-    // What was corrected comes a second time, and is marked as such. @see XEP-0308
-    body: corrected ? { ...body, text: `* ${body.text}` } : body,
-    extras: extrasOf(message.element),
-    repliesTo: reply ? parseReply(message.element) : undefined,
-  }
-}
-
-/** A receipt, a marker, or a state of the chat, without words. @see XEP-0184 §5, XEP-0333, XEP-0085 §5 */
-function judgeWordless({ element }: MessageStanza): MessageVerdict {
-  const received = parseReceipt(element)
-  if (received !== undefined) return { kind: 'report', disposition: 'delivery', id: received }
-  const marker = parseChatMarker(element)
-  if (marker !== undefined)
-    return { kind: 'report', disposition: marker.kind === 'received' ? 'delivery' : 'display', id: marker.id }
-  const state = parseChatState(element)
-  return state === undefined ? { kind: 'absorb', reason: 'no-content' } : { kind: 'state', state }
-}
-
-function extrasOf(element: XmlElement): MessageExtras | undefined {
-  const state = parseChatState(element)
-  // Of what comes from an archive nobody wants a report. @see mapping C.9
-  const isLate = childOf(element, 'delay', ns.NS_DELAY) !== undefined
-  const asksReceipt = !isLate && asksForReceipt(element)
-  const markable = !isLate && isMarkable(element)
-  const formatted = childOf(element, 'html', ns.NS_XHTML_IM) !== undefined
-  return state !== undefined || asksReceipt || markable || formatted
-    ? { state, asksReceipt, markable, formatted }
-    : undefined
-}
-
-/** The body without a language of its own, else the first. @see mapping C.2 */
-function chooseBody(message: MessageStanza): LangText | undefined {
-  return message.bodies.find((body) => body.lang === message.lang) ?? message.bodies[0]
 }
 
 /** `word ["@" word]`. @see RFC 3261 §25.1 */
@@ -259,6 +125,8 @@ export interface PagerParties {
 export interface SipBody {
   readonly contentType: string
   readonly body: string | Uint8Array
+  /** Of several texts, the chosen one's first. */
+  readonly languages?: readonly string[]
 }
 
 export const plainBody = (text: string): SipBody => ({ contentType: 'text/plain;charset=UTF-8', body: toCrlf(text) })
@@ -318,16 +186,17 @@ export function messageToSip(
   rules: SipRouteRules,
   content: SipBody = plainBody(body.text),
 ): Result<SipRequest, Failure> {
-  const nick = childOf(message.element, 'nick', NS_NICK) === undefined ? undefined : parseNick(message.element)
+  const nick = childOf(message.element, 'nick', ns.NS_NICK) === undefined ? undefined : parseNick(message.element)
   const displayName = nick === undefined ? undefined : displayText(nick)
 
   const headers: SipHeaderEntry[] = []
-  const subject =
-    message.subject === undefined ? '' : cutToBytes(shortHeaderText(message.subject, 512), LONGEST_SUBJECT_BYTES)
+  const topic = message.subject === undefined ? undefined : subjectFor(message, rules.languages ?? [])
+  const subject = topic === undefined ? '' : cutToBytes(shortHeaderText(topic, 512), LONGEST_SUBJECT_BYTES)
   if (subject !== '') headers.push(['Subject', subject])
   if (call.inReplyTo !== undefined && CALL_ID.test(call.inReplyTo)) headers.push(['In-Reply-To', call.inReplyTo])
   const lang = body.lang ?? message.lang
-  if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])
+  if (content.languages !== undefined) headers.push(['Content-Language', content.languages.join(', ')])
+  else if (lang !== undefined && isLanguageTag(lang)) headers.push(['Content-Language', lang])
   const delay = childOf(message.element, 'delay', ns.NS_DELAY) === undefined ? undefined : parseDelay(message.element)
   if (delay !== undefined) headers.push(['Date', new Date(delay.stampMs).toUTCString()])
   return pagerMessage(message, content, call, rules, headers, displayName === '' ? undefined : displayName)

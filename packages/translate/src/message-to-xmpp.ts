@@ -4,14 +4,13 @@ import type { SipRequest } from '@stox/sip'
 import { parseDeltaSeconds, parseMediaType, parseNameAddr, parseSipUri } from '@stox/sip'
 import type { Imdn, IsComposing, NameAddr } from '@stox/sip'
 import { chatStateElement, delayElement, markableElement, newMessage, receiptRequestElement } from '@stox/xmpp'
-import type { Jid, MessageStanza } from '@stox/xmpp'
+import type { Jid, LangText, MessageStanza } from '@stox/xmpp'
 import { sanitizeText } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { sipAddressToJid, sipUriToJid } from './address.ts'
-import { isLanguageTag } from './message-to-sip.ts'
-import { decodeWords, readContent } from './sip-content.ts'
+import { decodeWords, encodingOf, languageIn, readContent, unsupportedEncoding } from './sip-content.ts'
 import type { ReportsAsked, SipWords } from './sip-content.ts'
-import { badRequest, unsupported } from './sip-failure.ts'
+import { badRequest } from './sip-failure.ts'
 import type { SipFailure } from './sip-failure.ts'
 
 /** Who writes to whom: known before the body is looked at. */
@@ -30,12 +29,15 @@ export interface SipText {
   readonly inReplyTo?: string | undefined
   readonly subject: string | undefined
   readonly lang: string | undefined
+  /** The same text in other languages. */
+  readonly others?: readonly LangText[] | undefined
   /** Set when the request says it was written some time ago. */
   readonly sentAtMs: number | undefined
   /** The same with its looks. */
   readonly html: XmlElement | undefined
   readonly asks: ReportsAsked | undefined
   readonly cpim: boolean
+  readonly alternatives: boolean
 }
 
 export type SipTextVerdict =
@@ -87,9 +89,7 @@ export function textOfMessage(
   hashes: Hashes,
   nowMs: number,
 ): Result<SipTextVerdict, SipFailure> {
-  const encoding = request.headers.get('Content-Encoding')
-  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity')
-    return fail(unsupported('Unsupported content encoding', [['Accept-Encoding', 'identity']]))
+  if (encodingOf(request.headers.get('Content-Encoding')) !== undefined) return fail(unsupportedEncoding)
   const contentType = request.headers.get('Content-Type')
   if (contentType === undefined && request.body.length > 0) return fail(badRequest('Missing Content-Type'))
   const media = parseMediaType(contentType ?? 'text/plain')
@@ -121,7 +121,6 @@ export function textOfMessage(
 
   const { callId, cseq } = request.core
   const subject = request.headers.get('Subject') ?? words?.subject
-  const lang = request.headers.get('Content-Language')?.split(',')[0]?.trim()
   return ok({
     kind: 'text',
     content: {
@@ -130,11 +129,13 @@ export function textOfMessage(
       thread: sanitizeText(callId),
       inReplyTo: request.headers.get('In-Reply-To')?.split(',')[0]?.trim(),
       subject: subject === undefined || subject.trim() === '' ? undefined : sanitizeText(subject),
-      lang: lang !== undefined && isLanguageTag(lang) ? lang : undefined,
+      lang: words?.lang ?? languageIn(request.headers.get('Content-Language')),
+      others: words?.others,
       sentAtMs: dateMs !== undefined && nowMs - dateMs > OLD_MS ? dateMs : undefined,
       html: words?.html,
       asks: words?.asks,
       cpim: words?.cpim === true,
+      alternatives: words?.alternatives === true,
     },
   })
 }
@@ -147,6 +148,7 @@ function parseHttpDate(value: string | undefined): number | undefined {
 }
 
 const NOTHING_MORE: readonly XmlElement[] = []
+const NO_TEXTS: readonly LangText[] = []
 
 /** What stands beside the body: looks, the wish for a report, a state of the chat. Plain text has none of it. */
 export function extensionsFor(
@@ -179,7 +181,7 @@ export function messageToXmpp(
     id: content.id,
     type,
     lang: content.lang,
-    bodies: [{ lang: undefined, text: content.text }],
+    bodies: [{ lang: undefined, text: content.text }, ...(content.others ?? NO_TEXTS)],
     subject: content.subject,
     thread: content.thread,
     extra,

@@ -11,6 +11,7 @@ import {
   isMultipart,
   isOptionalPart,
   mediaTypeOf,
+  mimeHeader,
   parseCpim,
   parseCpimAddress,
   parseDispositionNotification,
@@ -24,11 +25,12 @@ import {
 } from '@stox/sip'
 import type { CpimMessage, Imdn, IsComposing, MediaType, MimePart, Multipart, ParsedCpim } from '@stox/sip'
 import { sameBareJid } from '@stox/xmpp'
-import type { Jid } from '@stox/xmpp'
+import type { Jid, LangText } from '@stox/xmpp'
 import { htmlToXhtmlIm } from '@stox/xmpp/xhtml-im'
 import type { XmlElement } from '@stox/xml'
 import { sanitizeText } from '@stox/xml'
 import { sipUriToJid } from './address.ts'
+import { isLanguageTag } from './message-to-sip.ts'
 import { badRequest, unsupported } from './sip-failure.ts'
 import type { SipFailure } from './sip-failure.ts'
 
@@ -55,6 +57,12 @@ export interface SipWords {
   readonly kind: 'words'
   readonly text: string
   readonly html: XmlElement | undefined
+  /** What the part says; what the request says counts where it says nothing. @see RFC 3282 §2 */
+  readonly lang?: string | undefined
+  /** The same in other languages, each with its own. */
+  readonly others?: readonly LangText[] | undefined
+  /** They came as an alternative of several. */
+  readonly alternatives?: boolean
   readonly subject?: string | undefined
   readonly sentAtMs?: number | undefined
   readonly asks?: ReportsAsked | undefined
@@ -134,7 +142,29 @@ function readPart(part: MimePart | Multipart, from: Jid, wrapping: Wrapping): Re
   const media = mediaTypeOf(part)
   const body = transferDecoded(part)
   if (!media.ok) return fail(badRequest(media.failure.detail))
-  return body.ok ? readContent(body.value, media.value, from, wrapping) : notTaken(body.failure.detail)
+  if (!body.ok) return notTaken(body.failure.detail)
+  const encoding = encodingOf(mimeHeader(part, 'Content-Encoding'))
+  if (encoding !== undefined) return fail(unsupportedEncoding)
+  const content = readContent(body.value, media.value, from, wrapping)
+  const lang = languageIn(mimeHeader(part, 'Content-Language'))
+  return lang === undefined || !content.ok || content.value.kind !== 'words'
+    ? content
+    : ok({ ...content.value, lang: content.value.lang ?? lang })
+}
+
+/** Undefined for what is as it is. @see RFC 3261 §20.12 */
+export function encodingOf(header: string | undefined): string | undefined {
+  const encoding = header?.trim().toLowerCase()
+  return encoding === 'identity' ? undefined : encoding
+}
+
+/** @see RFC 3261 §21.4.13 */
+export const unsupportedEncoding = unsupported('Unsupported content encoding', [['Accept-Encoding', 'identity']])
+
+/** The first of a list, where it may stand in a stanza. @see mapping C.3 */
+export function languageIn(header: string | undefined): string | undefined {
+  const lang = header?.split(',')[0]?.trim()
+  return lang !== undefined && isLanguageTag(lang) ? lang : undefined
 }
 
 function readParts(multipart: Multipart, from: Jid, wrapping: Wrapping): Result<SipContent, SipFailure> {
@@ -161,9 +191,20 @@ function readAlternatives(all: readonly Result<SipContent, SipFailure>[]): Resul
   const html = words.findLast((one) => one.html !== undefined)
   const plain = words.findLast((one) => one.html === undefined)
   const best = plain ?? html
-  if (best !== undefined) return ok({ ...best, html: html?.html })
+  if (best !== undefined)
+    return ok({ ...best, html: html?.html, others: inOtherLanguages(best, words), alternatives: true })
   const other = usable.at(-1)
   return other === undefined ? (all.at(-1) ?? notTaken('No part that can be used')) : ok(other)
+}
+
+/** A stanza has one body for each language. @see RFC 6121 §5.2.3 */
+function inOtherLanguages(best: SipWords, words: readonly SipWords[]): readonly LangText[] | undefined {
+  if (best.lang === undefined || words.length < 2) return undefined
+  const others = new Map<string, LangText>()
+  for (const { lang, text, html } of words)
+    if (lang !== undefined && html === undefined) others.set(lang.toLowerCase(), { lang, text: sanitizeText(text) })
+  others.delete(best.lang.toLowerCase())
+  return others.size === 0 ? undefined : [...others.values()].filter(({ text }) => text.trim() !== '')
 }
 
 /** The first part that can be used; the others must be such that one may pass over them. @see RFC 3261 §20.11 */
@@ -193,16 +234,16 @@ function readCpim(body: Uint8Array, from: Jid): Result<SipContent, SipFailure> {
   // What the sender wants understood and is not must not be passed on as if it were. @see RFC 3862 §4.7
   if (!message.required.every(isKnown)) return notTaken('A CPIM header is required that is not known here')
   const media = mediaTypeOf(message.content)
-  const inner = transferDecoded(message.content)
   if (!media.ok) return fail(badRequest(media.failure.detail))
-  if (!inner.ok) return notTaken(inner.failure.detail)
   if (media.value.type === IMDN_TYPE) {
+    const inner = transferDecoded(message.content)
+    if (!inner.ok) return notTaken(inner.failure.detail)
     const report = parseImdn(inner.value)
     return report.ok
       ? ok({ kind: 'report', report: report.value })
       : fail(badRequest(`Malformed IMDN: ${report.failure.detail}`))
   }
-  const content = readContent(inner.value, media.value, from, { cpim: false })
+  const content = readPart(message.content, from, { cpim: false })
   if (!content.ok || content.value.kind !== 'words') return content
   const dateTime = cpimHeader(message, 'DateTime')
   const sentAtMs = dateTime === undefined ? Number.NaN : Date.parse(dateTime)

@@ -3,9 +3,10 @@ import { latin1Bytes, lossyUtf8Text, utf8Bytes } from '@stox/kernel'
 import type { Hashes } from '@stox/kernel'
 import { formatSipMessage, parseSipMessage } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { formatJid, formatStanza, parseJid, parseStanzaText } from '@stox/xmpp'
+import { formatJid, formatStanza, parseJid, parseStanza, parseStanzaText } from '@stox/xmpp'
 import type { MessageStanza } from '@stox/xmpp'
 import {
+  alternativesBody,
   callIdForThread,
   judgeMessage,
   messageToSip,
@@ -51,6 +52,7 @@ describe('mapping C.1: what becomes of a message', () => {
   test.each([
     ['1 an error that says nothing', '', "type='error'", 'error-stanza'],
     ['3 a carbon', `${body}<received xmlns='urn:xmpp:carbons:2'/>`, '', 'forged-carbon'],
+    ['3 a result of an archive', `${body}<result xmlns='urn:xmpp:mam:2' id='x'/>`, '', 'forged-carbon'],
     ['3 a forwarded message', `${body}<forwarded xmlns='urn:xmpp:forward:0'/>`, '', 'forged-carbon'],
     ['4 a pubsub event', `<event xmlns='http://jabber.org/protocol/pubsub#event'/>`, "type='headline'", 'pubsub-event'],
     ['7 a subject alone', '<subject>x</subject>', '', 'no-content'],
@@ -64,6 +66,94 @@ describe('mapping C.1: what becomes of a message', () => {
   ])('%s is absorbed', (_clause, content, attributes, reason) =>
     expect(judgeMessage(stanza(content, attributes))).toEqual({ kind: 'absorb', reason }),
   )
+  test.each([
+    [
+      'a retraction of old',
+      `<apply-to xmlns='urn:xmpp:fasten:0' id='x'><retract xmlns='urn:xmpp:message-retract:0'/></apply-to>`,
+      '',
+    ],
+    ['a moderation', `<moderate xmlns='urn:xmpp:message-moderate:1' id='x'/>`, ''],
+    [
+      'words that stand in for it',
+      `<retract xmlns='urn:xmpp:message-retract:1' id='x'/>`,
+      ` for='urn:xmpp:message-retract:1'`,
+    ],
+  ])('C.11 %s is absorbed', (_what, element, what) =>
+    expect(judgeMessage(stanza(`${body}${element}<fallback xmlns='urn:xmpp:fallback:0'${what}/>`))).toEqual({
+      kind: 'absorb',
+      reason: 'no-content',
+    }),
+  )
+  test.each([
+    ['a retraction whose words are no fallback', `<retract xmlns='urn:xmpp:message-retract:1' id='x'/>`],
+    [
+      'one beside a reply whose words are that of the reply',
+      `<retract xmlns='urn:xmpp:message-retract:1' id='x'/><fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reply:0'/>`,
+    ],
+    ['a fallback of what is no retraction (XEP-0428)', `<fallback xmlns='urn:xmpp:fallback:0' for='urn:x'/>`],
+    ['a file (XEP-0447)', `<file-sharing xmlns='urn:xmpp:sfs:0'/>`],
+    [
+      'hints and ids (XEP-0334, XEP-0359)',
+      `<store xmlns='urn:xmpp:hints'/><stanza-id xmlns='urn:xmpp:sid:0' id='1' by='capulet.example'/>`,
+    ],
+    ['what nobody knows', `<x xmlns='urn:x'/>`],
+    ['a word from a room (XEP-0045 §7.5)', `<x xmlns='http://jabber.org/protocol/muc#user'/>`],
+  ])('C.11 %s: the words go on', (_what, element) =>
+    expect(judgeMessage(stanza(`${body}${element}`))).toMatchObject({ kind: 'send', body: { text: 'hello' } }),
+  )
+  const all = { languages: [], reactions: true, invitations: true }
+  const nothing = { kind: 'absorb', reason: 'no-content' }
+  const mediated = (inside: string) => `<x xmlns='http://jabber.org/protocol/muc#user'>${inside}</x>`
+  const direct = (attributes: string) => `<x xmlns='jabber:x:conference' ${attributes}/>`
+  test.each<[string, string, string | undefined]>([
+    [
+      'XEP-0249',
+      direct(`jid='ball@rooms.example' password='p' reason='Come &#10; masked'`),
+      'juliet@example.com invites you to room ball@rooms.example: Come masked',
+    ],
+    [
+      'XEP-0249 without a reason',
+      direct(`jid='ball@rooms.example'`),
+      'juliet@example.com invites you to room ball@rooms.example',
+    ],
+    [
+      'XEP-0249 with words for who knows no rooms',
+      `${body}${direct(`jid='ball@rooms.example'`)}`,
+      'juliet@example.com invites you to room ball@rooms.example',
+    ],
+    [
+      'XEP-0045 §7.8.2',
+      `${mediated(`<invite from='nurse@example.com/x'><reason>dance</reason></invite><password>p</password>`)}${direct(`jid='ball@rooms.example'`)}`,
+      'nurse@example.com invites you to room juliet@example.com: dance',
+    ],
+    ['to no room', direct(`jid='rooms.example'`), undefined],
+    ['to what is no address', direct(`jid='@'`), undefined],
+    ['of nobody', mediated('<invite/>'), undefined],
+    ['that is declined', mediated(`<decline from='nurse@example.com'/>`), undefined],
+  ])('C.11 an invitation, %s', (_what, content, text) => {
+    expect(judgeMessage(stanza(content), all)).toEqual(
+      text === undefined ? nothing : { kind: 'send', body: { lang: 'en', text }, extras: undefined },
+    )
+    expect(judgeMessage(stanza(content))).toEqual(nothing)
+  })
+  const reactions = (...emoji: readonly string[]) =>
+    `<reactions xmlns='urn:xmpp:reactions:0' id='r1'>${emoji.map((one) => `<reaction>${one}</reaction>`).join('')}</reactions>`
+  test.each<[string, string, object]>([
+    ['the emoji, and what they are about', reactions('👋'), { kind: 'send', body: { text: '👋' }, repliesTo: 'r1' }],
+    ['the whole set, each once', reactions('👋', '❤️', ' 👋 '), { kind: 'send', body: { text: '👋 ❤️' } }],
+    ['beside hints', `${reactions('👋')}<store xmlns='urn:xmpp:hints'/>`, { kind: 'send' }],
+    ['beside words: the words', `${body}${reactions('👋')}`, { kind: 'send', body: { text: 'hello' } }],
+    ['taken back', reactions(), nothing],
+    ['no emoji but a sentence', reactions('x'.repeat(49)), nothing],
+    ['about nothing', reactions('👋').replace(` id='r1'`, ''), nothing],
+  ])('C.11, XEP-0444 reactions: %s', (_what, content, verdict) => {
+    expect(judgeMessage(stanza(content, `type='chat'`), all)).toMatchObject(verdict)
+    if (!content.includes('body')) expect(judgeMessage(stanza(content, `type='chat'`))).toEqual(nothing)
+  })
+  test('C.11, XEP-0444: no more than twenty', () => {
+    const verdict = judgeMessage(stanza(reactions(...Array.from({ length: 30 }, (_none, at) => `e${at}`))), all)
+    expect(verdict.kind === 'send' && verdict.body.text.split(' ')).toHaveLength(20)
+  })
   const states = 'http://jabber.org/protocol/chatstates'
   test.each([
     [
@@ -155,9 +245,82 @@ describe('mapping C.1: what becomes of a message', () => {
     '8 a body with %s is sent [7572-4.3 7572-4t.type]',
     (attributes) => expect(judgeMessage(stanza(body, attributes)).kind).toBe('send'),
   )
-  test('C.2: the body in the stanza’s own language is chosen', () => {
-    const verdict = judgeMessage(stanza("<body xml:lang='de'>Hallo</body><body>hello</body>", "xml:lang='en'"))
-    expect(verdict).toMatchObject({ kind: 'send', body: { text: 'hello' } })
+  describe.each([
+    ['body', 'Content-Language of the whole'],
+    ['subject', 'of its own'],
+  ])('mapping C.2: several <%s xml:lang>', (name) => {
+    const several = (...texts: readonly (readonly [string | undefined, string])[]) =>
+      texts
+        .map(([lang, text]) => `<${name}${lang === undefined ? '' : ` xml:lang='${lang}'`}>${text}</${name}>`)
+        .join('')
+    const THREE = several(['de', 'Hallo'], [undefined, 'hello'], ['pt-BR', 'Oi'])
+    test.each<[string, readonly string[], string, string]>([
+      ['equal to the reader’s', ['de'], THREE, 'Hallo'],
+      ['in any case', ['PT-br'], THREE, 'Oi'],
+      ['the best of his that there is', ['fr', 'pt-BR', 'de'], THREE, 'Oi'],
+      ['RFC 4647 §3.3.1: a kind of his', ['pt'], THREE, 'Oi'],
+      ['RFC 4647 §3.4: that of which his is a kind', ['de-AT'], THREE, 'Hallo'],
+      ['equal before a kind of it', ['de'], several(['de-CH', 'Grüezi'], ['de', 'Hallo']), 'Hallo'],
+      ['no kind by accident', ['d'], THREE, 'hello'],
+      ['the stanza’s, by inheritance', ['en'], several(['de', 'Hallo'], [undefined, 'hello']), 'hello'],
+      ['else that without a language of its own', ['fr'], THREE, 'hello'],
+      ['else that without, when he has none', [], THREE, 'hello'],
+      ['else the first', ['fr'], several(['de', 'Hallo'], ['cs', 'Ahoj']), 'Hallo'],
+      ['no blank one', ['de'], several(['de', ' '], [undefined, 'hello']), 'hello'],
+    ])('%s', (_clause, languages, texts, expected) => {
+      const message = stanza(name === 'body' ? texts : `<body>x</body>${texts}`, "xml:lang='en'")
+      const verdict = judgeMessage(message, { languages, reactions: false, invitations: false })
+      if (verdict.kind !== 'send') throw new Error(verdict.kind)
+      const request = messageToSip(message, verdict.body, call, { ...rules, languages })
+      if (!request.ok) throw new Error(request.failure.detail)
+      expect(name === 'body' ? verdict.body.text : request.value.headers.get('Subject')).toBe(expected)
+    })
+  })
+  test.each([
+    ['of the body', `<body xml:lang='de'>x</body>`, `xml:lang='en'`, undefined, 'de'],
+    ['of the stanza', '<body>x</body>', `xml:lang='en'`, 'cs', 'en'],
+    ['of the stream, RFC 6120 §4.7.4', '<body>x</body>', '', 'cs', 'cs'],
+    ['none', '<body>x</body>', '', undefined, undefined],
+    ['none that cannot be', `<body xml:lang='not a tag'>x</body>`, '', undefined, undefined],
+  ])('C.2, RFC 7572 §8: Content-Language is the nearest: %s', (_whose, content, attributes, streamLang, expected) => {
+    const { element } = stanza(content, attributes)
+    const parsed = parseStanza(element, streamLang)
+    if (!parsed.ok || parsed.value.kind !== 'message') throw new Error('no message')
+    // As it goes over the link.
+    expect(sent(messageOf(formatStanza(parsed.value))).headers.get('Content-Language')).toBe(expected)
+  })
+  test('XEP-0308: a correction is marked in each language', () => {
+    const correction = `<body xml:lang='de'>Hallo</body>${body}<replace xmlns='urn:xmpp:message-correct:0' id='x'/>`
+    expect(judgeMessage(stanza(correction))).toMatchObject({ body: { text: '* hello' }, others: [{ text: '* Hallo' }] })
+  })
+
+  describe('mapping C.2: one text in all its languages', () => {
+    const text = (lang: string | undefined, words: string) => ({ lang, text: words })
+    test('RFC 2046 §5.1.4: the chosen one last, each with its language; the whole names all', () => {
+      const body = alternativesBody(text('en', 'hello'), [text('de', 'Hallo\nWelt'), text(undefined, 'hi')], 'b1')
+      if (body === undefined) throw new Error('no body')
+      expect([body.contentType, body.languages]).toEqual(['multipart/alternative;boundary=b1', ['en', 'de']])
+      expect(typeof body.body === 'string' ? '' : lossyUtf8Text(body.body)).toBe(
+        [
+          '--b1\r\nContent-Type: text/plain;charset=UTF-8\r\n\r\nhi',
+          '--b1\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Language: de\r\n\r\nHallo\r\nWelt',
+          '--b1\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Language: en\r\n\r\nhello',
+          '--b1--\r\n',
+        ].join('\r\n'),
+      )
+    })
+    test.each([
+      ['the same language again', [text('EN', 'hey')]],
+      ['blank', [text('de', ' ')]],
+      ['nothing', []],
+      ['a text with the boundary in it', [text('de', 'say b1')]],
+    ])('no alternative: %s', (_what, others) =>
+      expect(alternativesBody(text('en', 'hello'), others, 'b1')).toBeUndefined(),
+    )
+    test('no more than ten', () => {
+      const many = 'abcdefghijklmnop'.split('').map((letter) => text(`x-${letter}`, letter))
+      expect(alternativesBody(text('en', 'hello'), many, 'b1')?.languages).toHaveLength(10)
+    })
   })
 })
 

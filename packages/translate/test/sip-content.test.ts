@@ -38,6 +38,9 @@ const IMDN = lines(
   `<imdn xmlns='urn:ietf:params:xml:ns:imdn'><message-id>m1</message-id><datetime>2026-01-01T10:00:00Z</datetime><delivery-notification><status><delivered/></status></delivery-notification></imdn>`,
 )
 
+const inLanguage = (lang: string, text: string): string =>
+  lines('Content-Type: text/plain', `Content-Language: ${lang}`, '', text)
+
 describe('mapping C.5: what a body means [7572-7.4]', () => {
   test.each<[string, string, string, object]>([
     ['text/plain', 'text/plain', 'hi', { kind: 'words', text: 'hi', html: undefined }],
@@ -79,6 +82,69 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
       'base64',
       'multipart/mixed;boundary=b',
       multipart(lines('Content-Type: text/plain', 'Content-Transfer-Encoding: base64', '', 'aGk=')),
+      { text: 'hi' },
+    ],
+    [
+      'quoted-printable',
+      'multipart/mixed;boundary=b',
+      multipart(lines('Content-Type: text/plain', 'Content-Transfer-Encoding: quoted-printable', '', 'h=69')),
+      { text: 'hi' },
+    ],
+    [
+      'a part in a language',
+      'multipart/mixed;boundary=b',
+      multipart(lines('Content-Type: text/plain', 'Content-Language: de-AT, en', '', 'hi')),
+      { text: 'hi', lang: 'de-AT' },
+    ],
+    [
+      'a part as it is',
+      'multipart/mixed;boundary=b',
+      multipart(`Content-Encoding: identity\r\n${PLAIN}`),
+      { text: 'hi' },
+    ],
+    [
+      'RFC 2046 §5.1.4, RFC 6121 §5.2.3: an alternative of languages, the last the best',
+      'multipart/alternative;boundary=b',
+      multipart(inLanguage('de', 'Hallo'), inLanguage('CS', 'Ahoj'), inLanguage('en', 'hello')),
+      {
+        text: 'hello',
+        lang: 'en',
+        others: [
+          { lang: 'de', text: 'Hallo' },
+          { lang: 'CS', text: 'Ahoj' },
+        ],
+        alternatives: true,
+      },
+    ],
+    [
+      'one language twice is one body',
+      'multipart/alternative;boundary=b',
+      multipart(inLanguage('EN', 'hi'), inLanguage('en', 'hello')),
+      { text: 'hello', others: undefined },
+    ],
+    [
+      'languages in CPIM',
+      'message/cpim',
+      cpim(
+        [],
+        lines(
+          'Content-Type: multipart/alternative;boundary=b',
+          '',
+          multipart(inLanguage('de', 'Hallo'), inLanguage('en', 'hello')),
+        ),
+      ),
+      { text: 'hello', lang: 'en', others: [{ lang: 'de' }], cpim: true },
+    ],
+    [
+      'RFC 3862 §2.3: escapes in a header',
+      'message/cpim',
+      cpim(['Subject: Na\\u00efve\\n\\u0007 \\\\night'], PLAIN),
+      { subject: 'Naïve\n\ufffd \\night' },
+    ],
+    [
+      'signed in CPIM, the clear part',
+      'message/cpim',
+      cpim([], lines('Content-Type: multipart/signed;boundary=b', '', multipart(PLAIN, PICTURE))),
       { text: 'hi' },
     ],
     [
@@ -193,6 +259,12 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
   test.each<[string, string, string, number]>([
     ['a picture', 'image/png', 'x', 415],
     ['text/rtf', 'text/rtf', 'x', 415],
+    ['text/enriched', 'text/enriched', 'x', 415],
+    ['a file of RCS', 'application/vnd.gsma.rcs-ft-http+xml', '<file/>', 415],
+    ['a sound', 'audio/ogg', 'x', 415],
+    ['a report without CPIM', 'message/imdn+xml', '<imdn/>', 415],
+    ['a part that is compressed', 'multipart/mixed;boundary=b', multipart(`Content-Encoding: gzip\r\n${PLAIN}`), 415],
+    ['what is compressed in CPIM', 'message/cpim', cpim([], `Content-Encoding: gzip\r\n${PLAIN}`), 415],
     ['SDP', 'application/sdp', 'v=0', 415],
     ['S/MIME', 'application/pkcs7-mime', 'x', 415],
     ['encrypted', 'multipart/encrypted;boundary=b', multipart(PLAIN), 415],

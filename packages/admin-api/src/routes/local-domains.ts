@@ -18,6 +18,7 @@ const domainView = localDomainSchema.extend({
 const viewOf = ({ value, revision }: Versioned<LocalDomain>): z.output<typeof domainView> => ({
   ...value,
   backupRoutes: [...value.backupRoutes],
+  messages: { ...value.messages, languages: [...value.messages.languages] },
   revision,
 })
 

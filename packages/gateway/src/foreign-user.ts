@@ -1,4 +1,4 @@
-import { WATCHERINFO_TYPE, newSipResponse, parseMediaType, parseWatcherInfo } from '@stox/sip'
+import { WATCHERINFO_TYPE, parseMediaType, parseWatcherInfo } from '@stox/sip'
 import type { SipRequest, Watcher, WatcherInfo } from '@stox/sip'
 import {
   NO_WATCHERS,
@@ -29,7 +29,8 @@ import type {
   SubscriptionReply,
   WatcherListState,
 } from '@stox/sip-engine'
-import type { WatchEffect } from './watch-effects.ts'
+import { Turn } from './watch-effects.ts'
+import type { SipEffect } from './watch-effects.ts'
 
 /**
  * An XMPP user at a SIP server that answers for him: what we have published there of him, and who watches him there, as
@@ -65,7 +66,7 @@ export type ForeignUserEvent =
   | { readonly kind: 'resume' }
 
 export type ForeignUserEffect =
-  | Exclude<WatchEffect, { kind: 'send-stanza' }>
+  | SipEffect
   /** URIs of those who have begun to watch, and of those who have ended. */
   | { readonly kind: 'watchers'; readonly came: readonly string[]; readonly went: readonly string[] }
   | { readonly kind: 'published'; readonly report: PublicationReport }
@@ -108,107 +109,68 @@ export function advanceForeignUser(
   event: ForeignUserEvent,
   context: ForeignUserContext,
 ): ForeignUserStep {
-  const turn = new Turn(user, context)
-  switch (event.kind) {
-    case 'join':
-      turn.join()
-      break
-    case 'changed':
-      turn.publish({ kind: 'changed' })
-      break
-    case 'refresh':
-      turn.publish({ kind: 'timer', timer: 'refresh' })
-      turn.watch({ kind: 'refresh' })
-      break
-    case 'leave':
-      turn.leave()
-      break
-    case 'reply':
-      if (event.request.method === 'PUBLISH') turn.publish(event)
-      else turn.watch(event)
-      break
-    case 'notify':
-      turn.takeNotify(event.request)
-      break
-    case 'timer':
-      turn.takeTimer(event.timer)
-      break
-    case 'resume':
-      turn.resume()
-      break
-  }
-  return turn.step()
+  const turn = new ForeignTurn(user, context)
+  turn.take(event)
+  const { leaving, publication, watching } = turn.state
+  const isOver = leaving && publication.ended && watching === null
+  return { user: isOver ? undefined : turn.state, effects: turn.effects }
 }
 
-class Turn {
+class ForeignTurn extends Turn<ForeignUser, ForeignUserEffect> {
   readonly #context: ForeignUserContext
-  readonly #effects: ForeignUserEffect[] = []
-  #user: ForeignUser
 
   constructor(user: ForeignUser, context: ForeignUserContext) {
-    this.#user = user
+    super(user)
     this.#context = context
   }
 
-  step(): ForeignUserStep {
-    const { leaving, publication, watching } = this.#user
-    const over = leaving && publication.ended && watching === null
-    return { user: over ? undefined : this.#user, effects: this.#effects }
+  take(event: ForeignUserEvent): void {
+    switch (event.kind) {
+      case 'join':
+        return this.#join()
+      case 'changed':
+        return this.#publish({ kind: 'changed' })
+      case 'refresh':
+        this.#publish({ kind: 'timer', timer: 'refresh' })
+        return this.#watch({ kind: 'refresh' })
+      case 'leave':
+        this.set({ leaving: true, watchers: NO_WATCHERS })
+        this.#publish({ kind: 'leave' })
+        return this.#watch({ kind: 'unsubscribe' })
+      case 'reply':
+        return event.request.method === 'PUBLISH' ? this.#publish(event) : this.#watch(event)
+      case 'notify':
+        return this.#takeNotify(event.request)
+      case 'timer':
+        return this.#takeTimer(event.timer)
+      case 'resume': {
+        const { publication, watching } = this.state
+        this.#publication(resumePublication(publication, this.#context, 0))
+        if (watching !== null) this.#watching(resumeSubscriber(watching, this.#context, 0))
+        return
+      }
+    }
   }
 
-  #set(change: Partial<ForeignUser>): void {
-    this.#user = { ...this.#user, ...change }
-  }
-
-  join(): void {
-    const { leaving, publication, watching } = this.#user
+  #join(): void {
+    const { leaving, publication, watching } = this.state
     if (leaving) {
-      this.#set({ leaving: false, publication: publication.ended ? newPublication(publication.order) : publication })
-      this.publish({ kind: 'stay' })
+      this.set({ leaving: false, publication: publication.ended ? newPublication(publication.order) : publication })
+      this.#publish({ kind: 'stay' })
     }
     if (watching === null || watching.name === 'closing') this.#ask()
   }
 
-  leave(): void {
-    this.#set({ leaving: true, watchers: NO_WATCHERS })
-    this.publish({ kind: 'leave' })
-    if (this.#user.watching === null) return
-    this.watch({ kind: 'unsubscribe' })
-  }
-
-  resume(): void {
-    const { publication, watching } = this.#user
-    this.#publication(resumePublication(publication, this.#context, 0))
-    if (watching !== null) this.#watching(resumeSubscriber(watching, this.#context, 0))
-  }
-
-  #arm(timer: string, afterMs: number): void {
-    this.#effects.push({ kind: 'arm-timer', timer, afterMs })
-  }
-
   // --- what he shows
 
-  publish(input: PublicationInput): void {
-    this.#publication(advancePublication(this.#user.publication, input, this.#context))
+  #publish(input: PublicationInput): void {
+    this.#publication(advancePublication(this.state.publication, input, this.#context))
   }
 
-  #publication(step: PublicationStep): void {
-    this.#set({ publication: step.state })
-    for (const effect of step.effects) {
-      switch (effect.kind) {
-        case 'send-request':
-          this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: undefined })
-          break
-        case 'report':
-          this.#effects.push({ kind: 'published', report: effect.report })
-          break
-        case 'respond':
-          this.#effects.push(effect)
-          break
-        default:
-          this.#effects.push({ ...effect, timer: `${PUBLISH}${effect.timer}` })
-      }
-    }
+  #publication({ state, effects }: PublicationStep): void {
+    this.set({ publication: state })
+    const nameOf = (timer: PublicationTimer): string => `${PUBLISH}${timer}`
+    this.follow(effects, nameOf, (report) => this.effects.push({ kind: 'published', report }))
   }
 
   // --- who watches him
@@ -217,52 +179,33 @@ class Turn {
     this.#watching(openSubscription(this.#context.order(), this.#context, { authorized: true }))
   }
 
-  watch(input: SubscriberInput): void {
-    if (this.#user.watching === null) return
-    this.#watching(advanceSubscriber(this.#user.watching, input, this.#context))
+  #watch(input: SubscriberInput): void {
+    if (this.state.watching === null) return
+    this.#watching(advanceSubscriber(this.state.watching, input, this.#context))
   }
 
-  #watching(step: SubscriberStep, info?: WatcherInfo): void {
-    const before = foreignUserKey(this.#user)
-    this.#set({ watching: step.state.name === 'ended' ? null : step.state })
-    if (foreignUserKey(this.#user) !== before) this.#set({ watchers: forNewDialog(this.#user.watchers) })
-    for (const effect of step.effects) {
-      switch (effect.kind) {
-        case 'send-request':
-          this.#effects.push({ kind: 'send-sip', request: effect.request, nextHop: effect.nextHop })
-          break
-        case 'report':
-          this.#takeReport(effect.report, info)
-          break
-        case 'respond':
-          this.#effects.push(effect)
-          break
-        default:
-          this.#effects.push({ ...effect, timer: `${WATCH}${effect.timer}` })
-      }
-    }
+  #watching({ state, effects }: SubscriberStep, info?: WatcherInfo): void {
+    const before = foreignUserKey(this.state)
+    this.set({ watching: state.name === 'ended' ? null : state })
+    if (foreignUserKey(this.state) !== before) this.set({ watchers: forNewDialog(this.state.watchers) })
+    const nameOf = (timer: SubscriberTimer): string => `${WATCH}${timer}`
+    this.follow(effects, nameOf, (report) => this.#takeReport(report, info))
   }
 
   /** A document that we cannot read changes nothing. */
-  takeNotify(request: SipRequest): void {
-    const { watching } = this.#user
+  #takeNotify(request: SipRequest): void {
+    const { watching } = this.state
     if (watching === null) return
-    const refuse = (status: number, reason?: string, headers: readonly (readonly [string, string])[] = []): void => {
-      this.#effects.push({ kind: 'respond', response: newSipResponse(request, status, reason, { headers }) })
-    }
     let info: WatcherInfo | undefined
     if (request.body.length > 0) {
       const type = parseMediaType(request.headers.get('Content-Type') ?? '')
       if (!type.ok || type.value.type !== WATCHERINFO_TYPE)
-        return refuse(415, undefined, [['Accept', WATCHERINFO_TYPE]])
+        return this.refuse(request, 415, [['Accept', WATCHERINFO_TYPE]])
       const parsed = parseWatcherInfo(request.body)
       if (!parsed.ok) {
-        this.#effects.push({
-          kind: 'untold',
-          detail: `no watcher information: ${parsed.failure.detail}`,
-          lasting: false,
-        })
-        return refuse(400, 'No Watcher Information')
+        const detail = `no watcher information: ${parsed.failure.detail}`
+        this.effects.push({ kind: 'untold', detail, lasting: false })
+        return this.refuse(request, 400, [], 'No Watcher Information')
       }
       info = parsed.value
     }
@@ -276,10 +219,10 @@ class Turn {
         return
       case 'cancelled':
         // 403, 489 and their like.
-        this.#effects.push({ kind: 'untold', detail: report.cause.detail, lasting: true })
-        return this.#arm(`${WATCH}ask`, ASK_AGAIN_MS)
+        this.effects.push({ kind: 'untold', detail: report.cause.detail, lasting: true })
+        return this.arm(`${WATCH}ask`, ASK_AGAIN_MS)
       case 'interrupted':
-        this.#effects.push({ kind: 'untold', detail: report.cause.detail, lasting: false })
+        this.effects.push({ kind: 'untold', detail: report.cause.detail, lasting: false })
         return
       case 'accepted':
       case 'ended':
@@ -288,36 +231,36 @@ class Turn {
   }
 
   #takeInfo(info: WatcherInfo): void {
-    const step = takeWatcherInfo(this.#user.watchers, info, 'presence')
+    const step = takeWatcherInfo(this.state.watchers, info, 'presence')
     if (step.kind === 'old') return
     if (step.kind === 'missed') return this.#askForAll()
-    const before = urisOf(this.#user.watchers.watchers)
+    const before = urisOf(this.state.watchers.watchers)
     const now = urisOf(step.state.watchers)
-    this.#set({ watchers: step.state })
+    this.set({ watchers: step.state })
     const came = [...now].filter((uri) => !before.has(uri))
     const went = [...before].filter((uri) => !now.has(uri))
-    this.#effects.push({ kind: 'watchers', came, went })
+    this.effects.push({ kind: 'watchers', came, went })
     // Who may see him decides on what is published.
-    this.publish({ kind: 'changed' })
+    this.#publish({ kind: 'changed' })
   }
 
   /** A refresh brings the full list. @see RFC 3858 §4 */
   #askForAll(): void {
-    const { askedAtMs } = this.#user
+    const { askedAtMs } = this.state
     const { nowMs } = this.#context
     const waitMs = askedAtMs === null ? 0 : Math.min(ALL_AGAIN_MS, askedAtMs + ALL_AGAIN_MS - nowMs)
-    if (waitMs > 0) return this.#arm(`${WATCH}all`, waitMs)
-    this.#set({ askedAtMs: nowMs })
-    this.watch({ kind: 'refresh' })
+    if (waitMs > 0) return this.arm(`${WATCH}all`, waitMs)
+    this.set({ askedAtMs: nowMs })
+    this.#watch({ kind: 'refresh' })
   }
 
-  takeTimer(timer: string): void {
+  #takeTimer(timer: string): void {
     if (timer === `${WATCH}all`) return this.#askForAll()
     if (timer.startsWith(PUBLISH))
-      return this.publish({ kind: 'timer', timer: timer.slice(PUBLISH.length) as PublicationTimer })
+      return this.#publish({ kind: 'timer', timer: timer.slice(PUBLISH.length) as PublicationTimer })
     if (timer !== `${WATCH}ask`)
-      return this.watch({ kind: 'timer', timer: timer.slice(WATCH.length) as SubscriberTimer })
-    if (this.#user.watching === null && !this.#user.leaving) this.#ask()
+      return this.#watch({ kind: 'timer', timer: timer.slice(WATCH.length) as SubscriberTimer })
+    if (this.state.watching === null && !this.state.leaving) this.#ask()
   }
 }
 

@@ -20,14 +20,17 @@ import { refuseRequest } from './deliver-to-xmpp.ts'
 import type { SipSender } from './send-sip.ts'
 import type { WatchEffect, WatchStep } from './watch-effects.ts'
 import { advanceSipWatch } from './watch-sip.ts'
-import type { SipWatch, SipWatchContext, SipWatchEvent } from './watch-sip.ts'
+import type { SipWatchEvent } from './watch-sip.ts'
+import type { SipWatch, SipWatchContext } from './watch-sip-state.ts'
 import { newEntry, recordOfEntry, sipEnd } from './watch-entry.ts'
 import type { EntryOf, WatchEntry } from './watch-entry.ts'
 import { NewWorkDoor } from './new-work-door.ts'
 import { PresenceHealing } from './presence-healing.ts'
 import { WatchTable } from './watch-table.ts'
-import { XMPP_WATCH_ID, advanceXmppWatch } from './watch-xmpp.ts'
-import type { XmppWatch, XmppWatchContext, XmppWatchEvent } from './watch-xmpp.ts'
+import { advanceXmppWatch } from './watch-xmpp.ts'
+import type { XmppWatchEvent } from './watch-xmpp.ts'
+import { XMPP_WATCH_ID } from './watch-xmpp-state.ts'
+import type { XmppWatch, XmppWatchContext } from './watch-xmpp-state.ts'
 import { WrittenPresence } from './written-presence.ts'
 
 export interface KeepPresenceDeps {
@@ -549,17 +552,16 @@ export class PresenceKeeper {
   // --- what the watches may ask
 
   #sipContext(entry: WatchEntry): SipWatchContext {
-    const { clock, ids, hashes } = this.#deps
+    const { clock, ids } = this.#deps
     const partner = this.#deps.index().partnerOf(entry.watcher.domain)
     return {
       nowMs: clock.wallMs(),
       ids,
-      hashes,
       readsNotes: this.#deps.index().localDomain(entry.contact.domain)?.presence.noteHeuristics === true,
       showsNotes: partner !== undefined && mayShowNote(partner),
       expiresS: this.#deps.expiresS,
       mayAsk: this.#mayAskSip(),
-      order: (_watch, expiresS) => this.#orderFor(entry, expiresS),
+      order: (expiresS) => this.#orderFor(entry, expiresS),
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Hashes } from '@stox/kernel'
 import type { ResourcePresence } from '@stox/translate'
-import type { XmppWatch } from './watch-xmpp.ts'
+import type { XmppWatch } from './watch-xmpp-state.ts'
 
 const MOST_RESOURCES = 50
 

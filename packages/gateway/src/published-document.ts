@@ -7,7 +7,7 @@ import type { GruuPolicy } from '@stox/translate'
 import { bareJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { fingerprintOf, mergedPresence } from './merged-presence.ts'
-import type { XmppWatch } from './watch-xmpp.ts'
+import type { XmppWatch } from './watch-xmpp-state.ts'
 
 /** What an XMPP user shows to those whom he has approved, as one document for all of them. */
 export function publishedDocument(

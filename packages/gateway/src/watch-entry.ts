@@ -5,10 +5,10 @@ import type { SubscriptionDirection, SubscriptionRecord } from '@stox/store'
 import { formatBareJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { ownJid } from './watch-effects.ts'
-import { newSipWatch } from './watch-sip.ts'
-import type { SipWatch } from './watch-sip.ts'
-import { newXmppWatch } from './watch-xmpp.ts'
-import type { XmppWatch } from './watch-xmpp.ts'
+import { newSipWatch } from './watch-sip-state.ts'
+import type { SipWatch } from './watch-sip-state.ts'
+import { newXmppWatch } from './watch-xmpp-state.ts'
+import type { XmppWatch } from './watch-xmpp-state.ts'
 
 type Watch = SipWatch | XmppWatch
 

@@ -10,12 +10,14 @@ import {
   parseReactions,
   parseReceipt,
   parseReply,
+  sameBareJid,
 } from '@stox/xmpp'
-import type { ChatState, Invitation, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
+import type { ChatState, Invitation, Jid, LangText, MessageStanza, StanzaErrorInfo } from '@stox/xmpp'
 import { attrOf, childOf, namespaceOf, sanitizeText } from '@stox/xml'
 import type { XmlElement } from '@stox/xml'
 import { chooseText } from './choose-language.ts'
 import { shortHeaderText } from './failure-to-sip.ts'
+import { displayText } from './message-to-sip.ts'
 
 /** What a message has besides its words. */
 export interface MessageExtras {
@@ -51,7 +53,11 @@ export type MessageVerdict =
   | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
   | { readonly kind: 'bounce'; readonly failure: Failure }
 
-const NS_OMEMO = ['eu.siacs.conversations.axolotl', 'urn:xmpp:omemo:2', 'urn:xmpp:openpgp:0', 'jabber:x:encrypted']
+/** What is encrypted for somebody else than us. @see XEP-0384, XEP-0373, XEP-0027, RFC 3923 */
+const NS_ENCRYPTED = [
+  ...['eu.siacs.conversations.axolotl', 'urn:xmpp:omemo:1', 'urn:xmpp:omemo:2', 'urn:xmpp:openpgp:0'],
+  ...['jabber:x:encrypted', 'urn:ietf:params:xml:ns:xmpp-e2e'],
+]
 const NS_ENCRYPTION_HINT = 'urn:xmpp:eme:0'
 const NS_MAM = 'urn:xmpp:mam:2'
 // Of old, within another element. @see XEP-0424 version 0.3, XEP-0425 version 0.2
@@ -98,7 +104,7 @@ export function judgeMessage(message: MessageStanza, choices: MessageChoices = P
     if (space === ns.NS_CARBONS || space === ns.NS_FORWARD || space === NS_MAM)
       return { kind: 'absorb', reason: 'forged-carbon' }
     if (space === ns.NS_PUBSUB_EVENT) return { kind: 'absorb', reason: 'pubsub-event' }
-    if (space === NS_ENCRYPTION_HINT || NS_OMEMO.includes(space)) encrypted = true
+    if (space === NS_ENCRYPTION_HINT || NS_ENCRYPTED.includes(space)) encrypted = true
     if (NS_RETRACT.includes(space)) retracted = true
     if (space === NS_FALLBACK) fallback ||= isForRetraction(child)
     if (space === NS_CORRECT) corrected = true
@@ -148,10 +154,16 @@ function isForRetraction(fallback: XmlElement): boolean {
 /** Rooms cannot be entered from here: he is told who asks him, and where. @see mapping C.11 */
 function inviting({ by, room, reason }: Invitation): MessageVerdict {
   const why = shortHeaderText(sanitizeText(reason ?? ''), LONGEST_REASON)
-  const text = `${formatBareJid(by)} invites you to room ${formatBareJid(room)}${why === '' ? '' : `: ${why}`}`
+  const text = `${whoInvites(by, room)} invites you to room ${formatBareJid(room)}${why === '' ? '' : `: ${why}`}`
   return { kind: 'send', body: { lang: 'en', text }, extras: undefined }
 }
 const LONGEST_REASON = 200
+
+/** A room that does not say who its people are says what they are called there. @see XEP-0045 §7.8.2 */
+function whoInvites(by: Jid, room: Jid): string {
+  const nick = sameBareJid(by, room) ? displayText(by.resource ?? '') : ''
+  return nick === '' ? formatBareJid(by) : nick
+}
 
 /**
  * The whole set each time, as it takes the place of the one before: SIP has no word for what was there and is not any

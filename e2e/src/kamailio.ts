@@ -32,6 +32,8 @@ export interface KamailioOptions {
   readonly answers?: boolean
   /** It answers for the presence of the gateway's users itself; and it tells the gateway who of them is wanted, or does not. */
   readonly owns?: 'telling' | 'silent'
+  /** What it says that it takes, in its answers to OPTIONS. */
+  readonly accepts?: string
 }
 
 /** The account of the gateway at the SIP server, and that of the SIP server at the gateway. @see conf/kamailio.cfg */
@@ -76,6 +78,7 @@ export class Kamailio {
       ...(options.answers === true ? ['WITH_ANSWERING'] : []),
       ...(options.owns === undefined ? [] : ['WITH_OWNING']),
       ...(options.owns === 'telling' ? ['WITH_TELLING'] : []),
+      ...(options.accepts === undefined ? [] : ['WITH_ACCEPT']),
     ]
     renderFile(e2ePath('conf', 'kamailio.cfg'), config, {
       ADDRESS: options.address,
@@ -89,6 +92,7 @@ export class Kamailio {
       FORCE_ACTIVE: options.forceActive ? 1 : 0,
       DEFINES: defines.map((name) => `#!define ${name}`).join('\n'),
       ALGORITHM: options.asks ?? '',
+      ACCEPTS: options.accepts ?? '',
       TLS_PORT: tls?.port ?? 0,
       GATEWAY_TLS_PORT: tls?.gatewayPort ?? 0,
     })

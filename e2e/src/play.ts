@@ -25,7 +25,7 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   readonly prosody?: Partial<ProsodyOptions>
   /** The SIP server and the gateway speak TLS with each other, with certificates on both sides. */
   readonly sipTls?: boolean
-  readonly kamailio?: Pick<KamailioOptions, 'asks' | 'answers' | 'owns'>
+  readonly kamailio?: Pick<KamailioOptions, 'asks' | 'answers' | 'owns' | 'accepts'>
 }
 
 /** A stage with everybody on it. */

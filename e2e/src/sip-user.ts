@@ -149,6 +149,8 @@ export class SipUser {
       to?: string
       toTag?: string | undefined
       fromTag?: string
+      /** How the sender is called. */
+      name?: string
       callId?: string
       cseq?: number
       headers?: readonly Header[]
@@ -158,12 +160,13 @@ export class SipUser {
     const { address, port, transport } = this.#options
     const branch = `z9hG4bK${token()}`
     const toTag = more.toTag === undefined ? '' : `;tag=${more.toTag}`
+    const name = more.name === undefined ? '' : `"${more.name}" `
     const bytes = writeSip(
       `${method} ${uri} SIP/2.0`,
       [
         ['Via', `SIP/2.0/${transport.toUpperCase()} ${address}:${port};branch=${branch}`],
         ['Max-Forwards', '70'],
-        ['From', `<${this.aor}>;tag=${more.fromTag ?? this.#tag}`],
+        ['From', `${name}<${this.aor}>;tag=${more.fromTag ?? this.#tag}`],
         ['To', `<${more.to ?? uri}>${toTag}`],
         ['Call-ID', more.callId ?? token()],
         ['CSeq', `${more.cseq ?? (this.#cseq += 1)} ${method}`],

@@ -53,18 +53,44 @@ export type MessageVerdict =
   | { readonly kind: 'absorb'; readonly reason: AbsorbedReason }
   | { readonly kind: 'bounce'; readonly failure: Failure }
 
-/** What is encrypted for somebody else than us. @see XEP-0384, XEP-0373, XEP-0027, RFC 3923 */
-const NS_ENCRYPTED = [
-  ...['eu.siacs.conversations.axolotl', 'urn:xmpp:omemo:1', 'urn:xmpp:omemo:2', 'urn:xmpp:openpgp:0'],
-  ...['jabber:x:encrypted', 'urn:ietf:params:xml:ns:xmpp-e2e'],
-]
-const NS_ENCRYPTION_HINT = 'urn:xmpp:eme:0'
-const NS_MAM = 'urn:xmpp:mam:2'
-// Of old, within another element. @see XEP-0424 version 0.3, XEP-0425 version 0.2
-const NS_RETRACT = ['urn:xmpp:message-retract:1', 'urn:xmpp:message-moderate:1', 'urn:xmpp:fasten:0']
-const NS_FALLBACK = 'urn:xmpp:fallback:0'
-const NS_CORRECT = 'urn:xmpp:message-correct:0'
-const NS_FEATURE_NEG = 'http://jabber.org/protocol/feature-neg'
+type Payload =
+  | 'forged'
+  | 'event'
+  | 'encrypted'
+  | 'retraction'
+  | 'fallback'
+  | 'correction'
+  | 'reply'
+  | 'reactions'
+  | 'invitation'
+  | 'negotiation'
+
+/** What stands beside the words, by its namespace; all else is passed over. @see mapping C.1, C.11 */
+const PAYLOADS: ReadonlyMap<string, Payload> = new Map([
+  [ns.NS_CARBONS, 'forged'],
+  [ns.NS_FORWARD, 'forged'],
+  ['urn:xmpp:mam:2', 'forged'],
+  [ns.NS_PUBSUB_EVENT, 'event'],
+  // @see XEP-0380, XEP-0384, XEP-0373, XEP-0027, RFC 3923
+  ['urn:xmpp:eme:0', 'encrypted'],
+  ['eu.siacs.conversations.axolotl', 'encrypted'],
+  ['urn:xmpp:omemo:1', 'encrypted'],
+  ['urn:xmpp:omemo:2', 'encrypted'],
+  ['urn:xmpp:openpgp:0', 'encrypted'],
+  ['jabber:x:encrypted', 'encrypted'],
+  ['urn:ietf:params:xml:ns:xmpp-e2e', 'encrypted'],
+  ['urn:xmpp:message-retract:1', 'retraction'],
+  ['urn:xmpp:message-moderate:1', 'retraction'],
+  // Of old they stood in this. @see XEP-0424 version 0.3, XEP-0425 version 0.2
+  ['urn:xmpp:fasten:0', 'retraction'],
+  ['urn:xmpp:fallback:0', 'fallback'],
+  ['urn:xmpp:message-correct:0', 'correction'],
+  [ns.NS_REPLY, 'reply'],
+  [ns.NS_REACTIONS, 'reactions'],
+  [ns.NS_MUC_USER, 'invitation'],
+  [ns.NS_CONFERENCE, 'invitation'],
+  ['http://jabber.org/protocol/feature-neg', 'negotiation'],
+])
 
 const refuse = (
   condition: Failure['condition'],
@@ -100,20 +126,39 @@ export function judgeMessage(message: MessageStanza, choices: MessageChoices = P
     const space = namespaceOf(child)
     if (space === ns.NS_SERVER) continue
     others += 1
-    // Copies of one's own messages come from one's own server: over a server-to-server stream they are forged. @see XEP-0280 §11
-    if (space === ns.NS_CARBONS || space === ns.NS_FORWARD || space === NS_MAM)
-      return { kind: 'absorb', reason: 'forged-carbon' }
-    if (space === ns.NS_PUBSUB_EVENT) return { kind: 'absorb', reason: 'pubsub-event' }
-    if (space === NS_ENCRYPTION_HINT || NS_ENCRYPTED.includes(space)) encrypted = true
-    if (NS_RETRACT.includes(space)) retracted = true
-    if (space === NS_FALLBACK) fallback ||= isForRetraction(child)
-    if (space === NS_CORRECT) corrected = true
-    if (space === ns.NS_REPLY) reply = true
-    if (space === ns.NS_REACTIONS) reacts = true
-    if (space === ns.NS_MUC_USER || space === ns.NS_CONFERENCE) invites = true
-    // Sessions are not negotiated here. @see XEP-0155 §4
-    if (space === NS_FEATURE_NEG)
-      return refuse('feature-not-implemented', 'cancel', 405, 'Sessions are not negotiated with this user')
+    switch (PAYLOADS.get(space)) {
+      case undefined:
+        break
+      // Copies of one's own messages come from one's own server: over a server-to-server stream they are forged. @see XEP-0280 §11
+      case 'forged':
+        return { kind: 'absorb', reason: 'forged-carbon' }
+      case 'event':
+        return { kind: 'absorb', reason: 'pubsub-event' }
+      // Sessions are not negotiated here. @see XEP-0155 §4
+      case 'negotiation':
+        return refuse('feature-not-implemented', 'cancel', 405, 'Sessions are not negotiated with this user')
+      case 'encrypted':
+        encrypted = true
+        break
+      case 'retraction':
+        retracted = true
+        break
+      case 'fallback':
+        fallback ||= isForRetraction(child)
+        break
+      case 'correction':
+        corrected = true
+        break
+      case 'reply':
+        reply = true
+        break
+      case 'reactions':
+        reacts = true
+        break
+      case 'invitation':
+        invites = true
+        break
+    }
   }
   // "I sent you an encrypted message" is not the message.
   if (encrypted)
@@ -148,7 +193,7 @@ const NO_CONTENT: MessageVerdict = { kind: 'absorb', reason: 'no-content' }
 /** Words that stand in for the retraction, and not for something else in the same message. @see XEP-0428 §3 */
 function isForRetraction(fallback: XmlElement): boolean {
   const what = attrOf(fallback, 'for')
-  return what === undefined || NS_RETRACT.includes(what)
+  return what === undefined || PAYLOADS.get(what) === 'retraction'
 }
 
 /** Rooms cannot be entered from here: he is told who asks him, and where. @see mapping C.11 */

@@ -318,7 +318,7 @@ export async function startGateway(
         takeStanza(
           {
             message: (one, message) => deliverToSip(toSip, one, message),
-            presence: (one, stanza) => keeper.takePresence(one, stanza),
+            presence: (_one, stanza) => keeper.takePresence(stanza),
             iq: (iq) => answerIq(toUsers, iq),
           },
           envelope,

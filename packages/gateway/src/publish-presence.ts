@@ -2,7 +2,7 @@ import type { Clock, Hashes, Ids, Log, Timer, Timers } from '@stox/kernel'
 import type { PublicationRow } from '@stox/admin-api'
 import { decideOutbound } from '@stox/federation'
 import type { FederationIndex, ServedDomain } from '@stox/federation'
-import { WATCHERINFO_TYPE, newSipResponse } from '@stox/sip'
+import { WATCHERINFO_TYPE } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { dialogKeyOf, nameOfPublication } from '@stox/sip-engine'
 import type { PublicationOrder, PublicationReport, PublishedDocument, SubscriptionOrder } from '@stox/sip-engine'
@@ -20,6 +20,7 @@ import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEve
 import { publishedDocument, shownUnapproved, watcherJid } from './published-document.ts'
 import { domainsAt, publishingDomains } from './publishing-domains.ts'
 import { PacedTurns, RESUMPTION_PACE } from './paced-turns.ts'
+import { refuse } from './refuse.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
 import { sipEnd, xmppEnd } from './watch-entry.ts'
@@ -270,11 +271,11 @@ export class PresencePublisher {
         this.#keep(site)
       }
       for (const effect of step.effects) this.#do(site, effect, incoming)
-      if (incoming !== undefined && !answered) this.#respond(incoming, 481)
+      if (incoming !== undefined && !answered) refuse(this.#deps, incoming, 481)
     } catch (error) {
       const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.#deps.log.error('presence-broke-down', { id: site.id, event: event.kind, detail })
-      if (incoming !== undefined) this.#respond(incoming, 500)
+      if (incoming !== undefined) refuse(this.#deps, incoming, 500)
     }
   }
 
@@ -359,10 +360,6 @@ export class PresencePublisher {
     this.#advance(site, { kind: 'reply', request, reply })
     this.#underWay -= 1
     if (this.#underWay === 0) this.#lastAnswer?.()
-  }
-
-  #respond(incoming: IncomingSipRequest, status: number): void {
-    incoming.respond(newSipResponse(incoming.request, status, undefined, { toTag: this.#deps.ids.token() }))
   }
 
   #tell(site: Site, report: PublicationReport): void {

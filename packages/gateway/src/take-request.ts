@@ -4,6 +4,7 @@ import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import type { Ids } from '@stox/kernel'
 import { ACCEPTED_TYPES, ALLOWED_METHODS, sipUriToJid } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
+import { refuse } from './refuse.ts'
 
 export interface TakeRequestDeps {
   readonly ids: Ids
@@ -29,15 +30,6 @@ export function takeRequest(deps: TakeRequestDeps, incoming: IncomingSipRequest)
     default:
       return refuse(deps, incoming, 405, [['Allow', ALLOWED_METHODS]])
   }
-}
-
-function refuse(
-  deps: TakeRequestDeps,
-  incoming: IncomingSipRequest,
-  status: number,
-  headers: readonly SipHeaderEntry[] = [],
-): void {
-  incoming.respond(newSipResponse(incoming.request, status, undefined, { toTag: deps.ids.token(), headers }))
 }
 
 /** To ourselves, or to an XMPP user: as a MESSAGE would be answered, without sending anything. @see mapping G.7 */

@@ -7,7 +7,6 @@ import type { PresenceKeeper } from '../src/keep-presence.ts'
 import {
   addr,
   bounceWith,
-  envelopeFor,
   incomingOf,
   indexFor,
   newStage,
@@ -36,7 +35,7 @@ function world(partnerType: PartnerType = 'federated'): World {
 /** A presence stanza from the XMPP side. */
 async function xmpp(at: World, attributes: string, content = '', from = ROMEO) {
   const xml = `<presence xmlns='jabber:server' from='${from}' to='${JULIET}' ${attributes}>${content}</presence>`
-  const outcome = await at.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+  const outcome = await at.keeper.takePresence(presenceOf(xml))
   await settle()
   return outcome
 }

@@ -6,17 +6,7 @@ import { VirtualTime, silentLog } from '@stox/kernel'
 import type { KeepPresenceDeps, PresenceKeeper } from '../src/keep-presence.ts'
 import { NewWorkDoor } from '../src/new-work-door.ts'
 import { PacedTurns } from '../src/paced-turns.ts'
-import {
-  addr,
-  envelopeFor,
-  incomingOf,
-  indexFor,
-  newStage,
-  presenceKeeper,
-  presenceOf,
-  respondTo,
-  settle,
-} from './stage.ts'
+import { addr, incomingOf, indexFor, newStage, presenceKeeper, presenceOf, respondTo, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 const watcher = (at: number): string => `w${at}@capulet.example`
@@ -61,7 +51,7 @@ async function subscribe(on: World, request: SipRequest): Promise<SipResponse> {
 
 async function xmpp(on: World, at: number, attributes: string, content = '', resource = '') {
   const xml = `<presence xmlns='jabber:server' from='${contact(at)}${resource}' to='${watcher(at)}' ${attributes}>${content}</presence>`
-  const outcome = await on.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+  const outcome = await on.keeper.takePresence(presenceOf(xml))
   await settle()
   return outcome
 }
@@ -286,7 +276,7 @@ describe('D.10: kill -9 at any moment', () => {
     }
     const say = (attributes: string, content = '', resource = ''): void => {
       const xml = `<presence xmlns='jabber:server' from='${contact(1)}${resource}' to='${watcher(1)}' ${attributes}>${content}</presence>`
-      void on.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+      void on.keeper.takePresence(presenceOf(xml))
     }
     const tag = (): string => taken[0]?.[0]?.core.to.params.get('tag') ?? ''
     const second = (): SipRequest => {

@@ -3,17 +3,7 @@ import { newSipRequest } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid, parseNick } from '@stox/xmpp'
 import type { PresenceKeeper } from '../src/keep-presence.ts'
-import {
-  addr,
-  envelopeFor,
-  incomingOf,
-  indexFor,
-  newStage,
-  presenceKeeper,
-  presenceOf,
-  respondTo,
-  settle,
-} from './stage.ts'
+import { addr, incomingOf, indexFor, newStage, presenceKeeper, presenceOf, respondTo, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 const ROMEO = 'romeo@montague.example' // on XMPP
@@ -38,7 +28,7 @@ class World {
 
   async xmpp(attributes: string, content = '', from = ROMEO, to = JULIET) {
     const xml = `<presence xmlns='jabber:server' from='${from}' to='${to}' ${attributes}>${content}</presence>`
-    const outcome = await this.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+    const outcome = await this.keeper.takePresence(presenceOf(xml))
     await settle()
     return outcome
   }

@@ -7,18 +7,7 @@ import type { SipReply } from '@stox/transport'
 import { formatJid } from '@stox/xmpp'
 import type { PresenceKeeper } from '../src/keep-presence.ts'
 import { PresencePublisher } from '../src/publish-presence.ts'
-import {
-  addr,
-  envelopeFor,
-  hashes,
-  incomingOf,
-  modelFor,
-  newStage,
-  presenceKeeper,
-  presenceOf,
-  respondTo,
-  settle,
-} from './stage.ts'
+import { addr, hashes, incomingOf, modelFor, newStage, presenceKeeper, presenceOf, respondTo, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 const ROMEO = 'romeo@montague.example' // on XMPP
@@ -138,7 +127,7 @@ class World {
 
   async xmpp(to: string, attributes: string, content = '', from = ROMEO): Promise<void> {
     const xml = `<presence xmlns='jabber:server' from='${from}' to='${to}' ${attributes}>${content}</presence>`
-    await this.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+    await this.keeper.takePresence(presenceOf(xml))
     await this.later(60)
   }
 

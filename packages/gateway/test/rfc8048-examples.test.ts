@@ -4,7 +4,7 @@ import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
 import type { PresenceStanza } from '@stox/xmpp'
 import type { PresenceKeeper } from '../src/keep-presence.ts'
-import { addr, envelopeFor, incomingOf, indexFor, newStage, presenceKeeper, presenceOf, settle } from './stage.ts'
+import { addr, incomingOf, indexFor, newStage, presenceKeeper, presenceOf, settle } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 /**
@@ -30,7 +30,7 @@ function world(): World {
 /** From the XMPP side, as it is printed. */
 async function xmpp(at: World, printed: string): Promise<void> {
   const xml = printed.replace('<presence', "<presence xmlns='jabber:server'")
-  await at.keeper.takePresence(envelopeFor(xml), presenceOf(xml))
+  await at.keeper.takePresence(presenceOf(xml))
   await settle()
 }
 

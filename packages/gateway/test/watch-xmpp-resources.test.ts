@@ -7,7 +7,6 @@ const at = (resource: string, atMs: number, changes: Partial<ResourcePresence> =
   show: null,
   priority: 0,
   notes: [],
-  idleSinceMs: 0,
   atMs,
   ...changes,
 })

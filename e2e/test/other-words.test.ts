@@ -7,6 +7,7 @@ import { PORTS, SIP, SIP_TCP, XMPP } from '../src/stage.ts'
 import type { Seen, Tree, XmppUser } from '../src/xmpp-user.ts'
 
 const ROOMS = `rooms.${XMPP}`
+const STOPS_WITHIN_MS = 12_000
 const MUC = 'http://jabber.org/protocol/muc'
 const ROMEO = `romeo@${SIP}`
 const PARIS = `paris@${SIP_TCP}`
@@ -194,6 +195,23 @@ const otherWords = (name: string, server: { readonly server?: 'ejabberd' }): voi
           juliet.subscribe(ROMEO)
           await juliet.hearsPresence(ROMEO, {})
           expect((await asks(juliet, 'card-2', ROMEO, vcard)).xml).toContain('<FN>Romeo M.</FN>')
+        },
+      )
+
+      act(
+        'mapping C.8: whose typing was told is told to have stopped when the gateway is',
+        async ({ pair, xmpp: { juliet }, sip: { romeo } }) => {
+          const says = (state: string) => (seen: Seen) =>
+            seen.kind === 'message' && seen.body === undefined && seen.xml.includes(`<${state} xmlns=`)
+          say(juliet, ROMEO, text('body', 'There?'), of('active', 'http://jabber.org/protocol/chatstates'))
+          await romeo.hears('There?')
+          await romeo.request('MESSAGE', `sip:${juliet.bare}`, {
+            headers: [['Content-Type', 'application/im-iscomposing+xml']],
+            body: `<isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing"><state>active</state></isComposing>`,
+          })
+          await juliet.hears('typing', says('composing'))
+          await pair.child('gateway').stop(STOPS_WITHIN_MS)
+          await juliet.hears('its end', says('active'))
         },
       )
     },

@@ -421,6 +421,7 @@ export async function startGateway(
         if (closing) return
         closing = true
         log.info('gateway-stopping', { underWay: under })
+        void counted(typing.end())
         const untilMs = clock.monotonicMs() + LAST_WORDS_MS
         while (under > 0 && clock.monotonicMs() < untilMs)
           await new Promise<void>((resolve) => timers.arm(LAST_WORDS_POLL_MS, resolve))

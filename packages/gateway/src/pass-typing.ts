@@ -111,6 +111,13 @@ export class Typing {
     if (this.#sent.size > 0) this.#sent.delete(keyOf(sipUser, xmppUser))
   }
 
+  /** Who types when the gateway stops would type for ever: nobody tells its end after that. */
+  async end(): Promise<void> {
+    const told = [...this.#told.values()]
+    this.close()
+    await Promise.allSettled(told.map(({ parties }) => this.#tell(parties, CHAT_STATE_FOR.idle)))
+  }
+
   close(): void {
     for (const { timer } of this.#told.values()) timer.cancel()
     this.#told.clear()

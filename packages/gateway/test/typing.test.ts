@@ -106,6 +106,19 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
     await at.request(composing('active'))
     expect((await at.store.journal.find({ limit: 10 })).items).toHaveLength(1)
   })
+  test('whose typing was told is told to have stopped when the gateway stops', async () => {
+    const at = bothWays()
+    await shown(at)
+    await at.request(composing('active'))
+    await at.besides.typing.end()
+    expect(told(at)).toEqual([
+      ['chat', 'composing'],
+      ['chat', 'active'],
+    ])
+    expect(at.time.armed).toBe(0)
+    await at.besides.typing.end()
+    expect(told(at)).toEqual([])
+  })
   test('close ends every timer', async () => {
     const at = bothWays()
     await shown(at)

@@ -41,7 +41,8 @@ interface LivingPair {
 }
 const SAFE_TOKEN = /^[A-Za-z0-9.-]{1,64}$/
 
-const pairKey = (xmppUser: Jid, sipUser: Jid): string => `${formatBareJid(xmppUser)} ${formatBareJid(sipUser)}`
+/** Of their bare addresses. */
+export const pairKey = (xmppUser: Jid, sipUser: Jid): string => `${formatBareJid(xmppUser)} ${formatBareJid(sipUser)}`
 
 /**
  * What pairs of users have said lately, as far as the other direction needs it: which call a thread is, whether the XMPP
@@ -107,26 +108,25 @@ export class Conversations {
     return this.#calls.get(`${pairKey(xmppUser, sipUser)} ${thread}`) === undefined ? undefined : thread
   }
 
-  /** Words of the XMPP user, with a state of the chat or without; undefined when they are no words of his. */
+  /** Words of the XMPP user in the pair of this key, with a state of the chat or without; undefined when they are no words of his. */
   noteFromXmpp(
-    from: Jid,
-    to: Jid,
-    said: { readonly type: string; readonly thread?: string | undefined },
+    key: string,
+    said: { readonly from: Jid; readonly type: string; readonly thread?: string | undefined },
     state: boolean | undefined,
   ): void {
-    const pair = this.#pair(from, to)
+    const pair = this.#pair(key)
     pair.chats = said.type === 'chat'
     if (state !== undefined) pair.tellsStates = state
     if (said.thread !== undefined && said.thread !== '') {
       pair.thread = said.thread
       pair.threadAtMs = this.#clock.monotonicMs()
     }
-    this.noteResource(from)
+    this.noteResource(said.from)
   }
 
   /** A state alone shows that states are understood, and nothing else. */
   noteState(from: Jid, to: Jid): void {
-    this.#pair(from, to).tellsStates = true
+    this.#pair(pairKey(from, to)).tellsStates = true
   }
 
   noteResource(jid: Jid): void {
@@ -135,7 +135,7 @@ export class Conversations {
 
   /** Words of the SIP user; what is known of the two. */
   noteFromSip(sipUser: Jid, xmppUser: Jid): Pair {
-    const pair = this.#pair(xmppUser, sipUser)
+    const pair = this.#pair(pairKey(xmppUser, sipUser))
     pair.sipWroteAtMs = this.#clock.monotonicMs()
     return pair
   }
@@ -158,7 +158,7 @@ export class Conversations {
 
   /** Whether the SIP user may be told once more that his message came to nothing. */
   mayTellError(sipUser: Jid, xmppUser: Jid): boolean {
-    const pair = this.#pair(xmppUser, sipUser)
+    const pair = this.#pair(pairKey(xmppUser, sipUser))
     const nowMs = this.#clock.monotonicMs()
     if (nowMs - pair.toldSinceMs > TOLD_WINDOW_MS) {
       pair.toldSinceMs = nowMs
@@ -168,8 +168,7 @@ export class Conversations {
     return pair.told <= MOST_TOLD
   }
 
-  #pair(xmppUser: Jid, sipUser: Jid): LivingPair {
-    const key = pairKey(xmppUser, sipUser)
+  #pair(key: string): LivingPair {
     let pair = this.#pairs.get(key)
     if (pair === undefined) {
       pair = {

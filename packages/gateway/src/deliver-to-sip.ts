@@ -20,6 +20,7 @@ import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
 import { chooseRoute, noRouteTo } from './choose-route.ts'
 import type { OwnAddress, SipRoute } from './choose-route.ts'
+import { pairKey } from './conversations.ts'
 import type { Conversations } from './conversations.ts'
 import { endMessage } from './end-of-message.ts'
 import type { EndDeps, MessageStory } from './end-of-message.ts'
@@ -82,9 +83,12 @@ export async function deliverToSip(
     stanzaId: message.id ?? null,
     callId: null,
   }
-  const outcome = await journeyToSip(deps, envelope, message, verdict, story).catch((error: unknown) =>
-    bounced(brokeDown(error)),
-  )
+  let outcome: Outcome
+  try {
+    outcome = await journeyToSip(deps, envelope, message, verdict, story)
+  } catch (error) {
+    outcome = bounced(brokeDown(error))
+  }
   // A headline never makes an error. @see mapping C.4
   const told = outcome.kind === 'bounced' && message.type === 'headline' ? absorbed('headline-failed') : outcome
   endMessage(deps, story, told)
@@ -135,7 +139,8 @@ async function journeyToSip(
   const { body, others, extras } = verdict
   // What is no more than an emoji or an invitation says nothing of states, with or without one.
   const tellsStates = message.bodies.length === 0 ? undefined : extras?.state !== undefined
-  deps.conversations.noteFromXmpp(message.from, message.to, message, tellsStates)
+  const pair = pairKey(message.from, message.to)
+  deps.conversations.noteFromXmpp(pair, message, tellsStates)
   deps.typing.wordsFromXmpp(message.to, message.from)
   // Only a resource that the SIP side taught us goes there: a proxy answers 404 for a `gr` it does not know. @see RFC 5627 §6.1
   const to = deps.conversations.isFresh(message.to) ? message.to : bareJid(message.to)
@@ -145,7 +150,6 @@ async function journeyToSip(
   story.callId = call.callId
   const request = messageToSip(addressed, body, call, route.rules)
 
-  const pair = `${story.from} ${story.to}`
   const send = (one: SipRequest): Promise<Outcome> => askSip(deps, pair, one, route)
   const way =
     extras === undefined && others === undefined && request.ok
@@ -165,7 +169,7 @@ async function journeyToSip(
           send,
         )
   if (typeof way !== 'function') return bounced(way)
-  return inTurn(deps, pair, utf8Length(body.text), way)
+  return await inTurn(deps, pair, utf8Length(body.text), way)
 }
 
 /** A reply names the call of the MESSAGE that it answers, while that is known. @see RFC 3261 §20.21, XEP-0461 */
@@ -182,15 +186,14 @@ function inTurn(
   bytes: number,
   way: () => Promise<Outcome>,
 ): Promise<Outcome> | Outcome {
-  const turn = deps.queues.enter(pair, bytes, () => way().catch((error: unknown) => bounced(brokeDown(error))))
-  return turn ?? bounced(tooManyWaiting)
+  return deps.queues.enter(pair, bytes, way) ?? bounced(tooManyWaiting)
 }
 
 const reportDeps = (deps: DeliverToSipDeps): ReportDeps => ({
   ...deps,
   route: (domain) => chooseRoute(deps.index(), domain, deps.gruu, deps.sipAddress),
   send: async (request, parties, route) => {
-    const pair = `${formatBareJid(parties.from)} ${formatBareJid(parties.to)}`
+    const pair = pairKey(parties.from, parties.to)
     return inTurn(deps, pair, request.body.length, () => askSip(deps, pair, request, route))
   },
 })
@@ -215,7 +218,7 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
   if (composing === undefined) return absorbed('no-content')
   const request = composingToSip({ from, to }, composing, deps.conversations.freshCall(), route.rules)
   if (!request.ok) return absorbed('no-content')
-  const pair = `${formatBareJid(from)} ${formatBareJid(to)}`
+  const pair = pairKey(from, to)
   const outcome = await inTurn(deps, pair, request.value.body.length, async () =>
     // Words that wait behind it say more. @see mapping C.7
     deps.queues.hasWaiting(pair) ? absorbed('no-content') : askSip(deps, pair, request.value, route),

@@ -13,7 +13,7 @@ export const DEFAULT_PAIR_QUEUE_LIMITS: PairQueueLimits = { maxEntries: 1000, ma
 
 interface Waiting<T> {
   readonly run: () => Promise<T>
-  readonly end: (result: T) => void
+  readonly end: (result: T | Promise<T>) => void
 }
 interface Line<T> {
   /** Most lines never have one who waits. */
@@ -43,7 +43,7 @@ export class PairQueues<T> {
     return (this.#lines.get(pair)?.waiting?.length ?? 0) > 0
   }
 
-  /** Undefined, and nothing taken, when the line is full. `run` never rejects. */
+  /** Undefined, and nothing taken, when the line is full. */
   enter(pair: string, bytes: number, run: () => Promise<T>): Promise<T> | undefined {
     const line = this.#lines.get(pair)
     if (line === undefined) {
@@ -51,7 +51,7 @@ export class PairQueues<T> {
       this.#lines.set(pair, fresh)
       return this.#go(pair, fresh, run)
     }
-    let end: (result: T) => void = () => undefined
+    let end: Waiting<T>['end'] = () => undefined
     const result = new Promise<T>((resolve) => {
       end = resolve
     })
@@ -69,13 +69,15 @@ export class PairQueues<T> {
   }
 
   async #go(pair: string, line: Line<T>, run: () => Promise<T>): Promise<T> {
-    const result = await run()
-    const next = line.waiting?.shift()
-    if (next === undefined) this.#lines.delete(pair)
-    else {
-      this.#waiting -= 1
-      void this.#go(pair, line, next.run).then(next.end)
+    try {
+      return await run()
+    } finally {
+      const next = line.waiting?.shift()
+      if (next === undefined) this.#lines.delete(pair)
+      else {
+        this.#waiting -= 1
+        next.end(this.#go(pair, line, next.run))
+      }
     }
-    return result
   }
 }

@@ -1,4 +1,4 @@
-import type { Outcome } from '@stox/kernel'
+import type { Failure, Outcome } from '@stox/kernel'
 import type { InboundEnvelope } from '@stox/link'
 import { parseStanzaText } from '@stox/xmpp'
 import type { IqStanza, MessageStanza, PresenceStanza } from '@stox/xmpp'
@@ -15,16 +15,18 @@ export interface TakeStanzaDeps {
 const isStanzaCondition = (condition: string): condition is StanzaCondition =>
   (STANZA_CONDITIONS as readonly string[]).includes(condition)
 
+const refused = (failure: Failure): Promise<Outcome> => Promise.resolve(bounced(failure))
+
 /** What an edge hands us, read as from a stranger: the edge has checked it, and so do we. */
-export async function takeStanza(deps: TakeStanzaDeps, envelope: InboundEnvelope): Promise<Outcome> {
+export function takeStanza(deps: TakeStanzaDeps, envelope: InboundEnvelope): Promise<Outcome> {
   const parsed = parseStanzaText(envelope.stanzaXml)
   if (!parsed.ok) {
     const { condition, detail } = parsed.failure
-    return bounced(unreadable(isStanzaCondition(condition) ? condition : 'bad-request', detail))
+    return refused(unreadable(isStanzaCondition(condition) ? condition : 'bad-request', detail))
   }
   const stanza = parsed.value
   if (stanza.from.domain !== envelope.remoteDomain || stanza.to.domain !== envelope.localDomain)
-    return bounced(misaddressed(`a stanza from ${stanza.from.domain} to ${stanza.to.domain} in an envelope for others`))
+    return refused(misaddressed(`a stanza from ${stanza.from.domain} to ${stanza.to.domain} in an envelope for others`))
 
   switch (stanza.kind) {
     case 'message':

@@ -4,7 +4,7 @@ import type { FederationModel } from '@stox/federation'
 import { localDomainSchema } from '@stox/federation'
 import type { SipHeaderEntry, SipRequest, SipResponse } from '@stox/sip'
 import { formatJid } from '@stox/xmpp'
-import { Conversations } from '../src/conversations.ts'
+import { Conversations, pairKey } from '../src/conversations.ts'
 import { deliverToXmpp } from '../src/deliver-to-xmpp.ts'
 import {
   besidesOf,
@@ -196,7 +196,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     const chat = messageOf(
       "<message xmlns='jabber:server' type='chat' from='romeo@montague.example/orchard' to='juliet@capulet.example'><body>x</body></message>",
     )
-    at.conversations.noteFromXmpp(chat.from, chat.to, chat, false)
+    at.conversations.noteFromXmpp(pairKey(chat.from, chat.to), chat, false)
     await at.deliver(sipMessage({}))
     expect(messageOf(at.link.sent[0]?.stanzaXml ?? '').type).toBe('chat')
   })
@@ -207,7 +207,7 @@ describe('a MESSAGE from SIP to XMPP', () => {
     const chat = messageOf(
       "<message xmlns='jabber:server' from='romeo@montague.example/orchard' to='juliet@capulet.example'><body>x</body></message>",
     )
-    at.conversations.noteFromXmpp(chat.from, chat.to, chat, false)
+    at.conversations.noteFromXmpp(pairKey(chat.from, chat.to), chat, false)
     await at.deliver(sipMessage({ uri: 'sip:romeo@montague.example;gr=orchard' }))
     const fresh = messageOf(at.link.sent[0]?.stanzaXml ?? '')
     expect([formatJid(fresh.from), formatJid(fresh.to)]).toEqual([

@@ -2,17 +2,20 @@ import { latin1Bytes, latin1BytesThen, latin1Text, utf8Bytes } from '@stox/kerne
 import { isToken } from './grammar.ts'
 import type { SipMessage } from './message.ts'
 
-/** The bytes of a message. Content-Length is always written, and always right. */
-export function formatSipMessage(message: SipMessage): Uint8Array {
-  const head = formatHead(message)
+/**
+ * The bytes of a message, with one more Via on top where that is given (as `formatVia` writes it). Content-Length is
+ * always written, and always right.
+ */
+export function formatSipMessage(message: SipMessage, topVia?: string): Uint8Array {
+  const head = formatHead(message, topVia === undefined ? '' : `Via: ${topVia}\r\n`)
   return message.body.length === 0 ? latin1Bytes(head) : latin1BytesThen(head, message.body)
 }
 
 /** How many bytes `formatSipMessage` would give. */
 export const sipMessageLength = (message: SipMessage): number => formatHead(message).length + message.body.length
 
-const formatHead = (message: SipMessage): string =>
-  `${formatStartLine(message)}\r\n${message.headers.toRawLines()}Content-Length: ${message.body.length}\r\n\r\n`
+const formatHead = (message: SipMessage, topLine = ''): string =>
+  `${formatStartLine(message)}\r\n${topLine}${message.headers.toRawLines()}Content-Length: ${message.body.length}\r\n\r\n`
 
 /** One character a byte, like the rest of the head. @see RFC 3261 §7.1, §7.2 */
 function formatStartLine(message: SipMessage): string {

@@ -65,7 +65,11 @@ function rawOf(name: string, value: string): string {
   return textToRaw(value).trim()
 }
 
-function newField(name: string, value: string): Field {
+/** @internal A field of a name in its usual spelling and a value that can stand on the wire as it is. */
+export const plainField = (name: string, raw: string): Field => ({ key: name, name, raw })
+
+/** @internal */
+export function newField(name: string, value: string): Field {
   const known = knownHeader(name)
   if (known === undefined && !isToken(name)) throw new RangeError(`not a header name: ${JSON.stringify(name)}`)
   const raw = PLAIN.test(value) ? value : rawOf(name, value)
@@ -73,7 +77,8 @@ function newField(name: string, value: string): Field {
 }
 
 // A loop: `Array.from` with a function takes four times as long.
-function newFields(entries: Iterable<readonly [name: string, value: string]>): Field[] {
+/** @internal */
+export function newFields(entries: Iterable<readonly [name: string, value: string]>): Field[] {
   const fields: Field[] = []
   for (const [name, value] of entries) fields.push(newField(name, value))
   return fields
@@ -92,7 +97,7 @@ export class SipHeaders {
   /** Once somebody has asked: a request is measured, given its Via and written. */
   #lines: string | undefined
 
-  /** @internal: for the parser. Others use `of`. */
+  /** @internal: for the parser and for new requests. Others use `of`. */
   constructor(fields: readonly Field[]) {
     this.#fields = fields
   }

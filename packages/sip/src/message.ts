@@ -1,6 +1,6 @@
 import { utf8Bytes } from '@stox/kernel'
 import { headerText, isCallId, isToken } from './grammar.ts'
-import { SipHeaders } from './headers.ts'
+import { newField, newFields, plainField, SipHeaders } from './headers.ts'
 import { formatNameAddr, withTag, type NameAddr } from './name-addr.ts'
 import type { Via } from './via.ts'
 
@@ -88,20 +88,20 @@ export function newSipRequest(input: NewSipRequest): SipRequest {
   if (!isToken(method)) throw new RangeError(`not a method: ${JSON.stringify(method)}`)
   if (!isCallId(callId)) throw new RangeError(`not a Call-ID: ${JSON.stringify(callId)}`)
   if (!Number.isInteger(cseq) || cseq < 0 || cseq > MAX_CSEQ) throw new RangeError(`not a CSeq: ${cseq}`)
-  const entries: SipHeaderEntry[] = [
-    ['Max-Forwards', String(maxForwards)],
-    ['From', formatNameAddr(from)],
-    ['To', formatNameAddr(to)],
-    ['Call-ID', callId],
-    ['CSeq', `${cseq} ${method}`],
-    ...(input.headers ?? []),
-  ]
+  const entries: SipHeaderEntry[] = [...(input.headers ?? [])]
   if (input.contentType !== undefined) entries.push(['Content-Type', input.contentType])
+  const core = [
+    plainField('Max-Forwards', String(maxForwards)),
+    newField('From', formatNameAddr(from)),
+    newField('To', formatNameAddr(to)),
+    plainField('Call-ID', callId),
+    plainField('CSeq', `${cseq} ${method}`),
+  ]
   return {
     kind: 'request',
     method,
     uri,
-    headers: SipHeaders.of(entries),
+    headers: new SipHeaders([...core, ...newFields(entries)]),
     body: bodyBytes(input.body),
     core: { vias: [], from, to, callId, cseq: { number: cseq, method }, maxForwards },
   }

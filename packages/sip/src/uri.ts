@@ -131,22 +131,26 @@ export function newSipUri(parts: {
   readonly params?: Readonly<Record<string, string | undefined>>
 }): SipUri {
   if (hostEnd(parts.host, 0) !== parts.host.length) throw new RangeError(`not a host: ${JSON.stringify(parts.host)}`)
-  const params = new Map(Object.entries(parts.params ?? {}))
-  if (parts.gr !== undefined) params.set('gr', textToUriParam(parts.gr))
-  for (const [name, value] of params) {
-    if (name === '' || !isAllOrEscaped(name, URI_PARAM) || !isAllOrEscaped(value ?? '', URI_PARAM)) {
-      throw new RangeError(`not a URI parameter: ${JSON.stringify(name)}`)
-    }
-  }
   return {
     scheme: 'sip',
     user: parts.user === undefined ? undefined : textToUser(parts.user),
     password: undefined,
     host: parts.host.toLowerCase(),
     port: parts.port,
-    params,
+    params: parts.params === undefined && parts.gr === undefined ? NO_PARAMS : uriParams(parts.params, parts.gr),
     headers: undefined,
   }
+}
+
+function uriParams(given: Readonly<Record<string, string | undefined>> = {}, gr: string | undefined): SipParams {
+  const params = new Map(Object.entries(given))
+  if (gr !== undefined) params.set('gr', textToUriParam(gr))
+  for (const [name, value] of params) {
+    if (name === '' || !isAllOrEscaped(name, URI_PARAM) || !isAllOrEscaped(value ?? '', URI_PARAM)) {
+      throw new RangeError(`not a URI parameter: ${JSON.stringify(name)}`)
+    }
+  }
+  return params
 }
 
 const hexPair = (octet: number): string => `%${octet < 16 ? '0' : ''}${octet.toString(16).toUpperCase()}`

@@ -6,6 +6,7 @@ import {
   BRANCH_COOKIE,
   DEFAULT_SIP_LIMITS,
   formatSipMessage,
+  formatVia,
   newSipResponse,
   parseSipMessage,
   responseTarget,
@@ -101,6 +102,14 @@ interface Listener extends SipAddress {
   readonly sentByFamily: number
 }
 
+/** The Via of our requests by one transport, but for its branch. */
+interface OwnVia {
+  readonly via: Via
+  readonly text: string
+}
+
+const withBranch = (via: string, branch: string): string => `${via};branch=${branch}`
+
 /** Where an answer goes; holds nothing of the request. */
 interface AnswerPath {
   readonly flow: SipFlow
@@ -129,6 +138,8 @@ export class SipEndpoint {
   readonly #delay: LoopDelay
   readonly #sockets: SipUdpSocket[] = []
   readonly #listeners: Listener[] = []
+  /** By transport and family; they stay as they are once we listen. */
+  readonly #ownVias = new Map<string, OwnVia>()
   /** What waits for an answer on a connection, to be told when it breaks. */
   readonly #waiting = new Map<number, Set<StreamWire>>()
   #received = 0
@@ -204,7 +215,8 @@ export class SipEndpoint {
   acknowledge(ack: SipRequest, target: SipTarget): void {
     if (this.#closed) return
     const { transport } = target
-    const bytes = formatSipMessage(withVia(ack, this.#via(target, transport, this.#newBranch())))
+    const { text } = this.#ownVia(target, transport)
+    const bytes = formatSipMessage(ack, withBranch(text, this.#newBranch()))
     const lost = (detail: string): void => this.#log.warn('sip-ack-lost', { remote: target.host, detail })
     this.#sent += 1
     if (transport === 'udp') {
@@ -254,8 +266,8 @@ export class SipEndpoint {
     const socket = this.#sockets.find((one) => one.family === family)
     if (socket === undefined) return resolve(failed('transport', `no UDP socket for ${target.host}`))
     const branch = this.#newBranch()
-    const sent = withVia(request, this.#via(target, 'udp', branch))
-    const bytes = formatSipMessage(sent)
+    const own = this.#ownVia(target, 'udp')
+    const bytes = formatSipMessage(request, withBranch(own.text, branch))
     const byUdp = (): void => {
       if (bytes.length > MAX_DATAGRAM_BYTES)
         return resolve(failed('transport', `${bytes.length} bytes fit no datagram`))
@@ -269,7 +281,7 @@ export class SipEndpoint {
         },
         done: resolve,
       }
-      this.#start(wire, sent, options)
+      this.#start(wire, request, own, options)
     }
     if (bytes.length <= CONGESTION_UNSAFE_BYTES || options.congestionSafe === true) return byUdp()
     // Who speaks no TCP gets it by UDP after all. @see RFC 3261 §18.1.1
@@ -292,8 +304,8 @@ export class SipEndpoint {
     let connection = first
     let mayRepeat = true
     const branch = this.#newBranch()
-    const sent = withVia(request, this.#via(target, transport, branch))
-    const bytes = formatSipMessage(sent)
+    const own = this.#ownVia(target, transport)
+    const bytes = formatSipMessage(request, withBranch(own.text, branch))
     const wire: StreamWire = {
       branch,
       method: request.method,
@@ -319,7 +331,7 @@ export class SipEndpoint {
       },
     }
     this.#await(connection, wire)
-    this.#start(wire, sent, options)
+    this.#start(wire, request, own, options)
   }
 
   #await({ id }: SipConnection, wire: StreamWire): void {
@@ -328,14 +340,16 @@ export class SipEndpoint {
     else waiting.add(wire)
   }
 
-  #start(wire: SendingWire, sent: SipRequest, options: SipRequestOptions): void {
-    const started = wire.method === 'INVITE' ? this.#call(wire, sent, options) : this.#clients.start(wire)
+  #start(wire: SendingWire, request: SipRequest, own: OwnVia, options: SipRequestOptions): void {
+    const started = wire.method === 'INVITE' ? this.#call(wire, request, own, options) : this.#clients.start(wire)
     if (!started) wire.done(failed('overload', 'too many requests wait for an answer'))
   }
 
-  #call(wire: SendingWire, invite: SipRequest, options: SipRequestOptions): boolean {
+  #call(wire: SendingWire, request: SipRequest, { via }: OwnVia, options: SipRequestOptions): boolean {
     const { patienceMs = USUAL_PATIENCE_MS, accepted = () => undefined } = options
     const { branch, carrier } = wire
+    // Its ACK and CANCEL go the same way.
+    const invite = withVia(request, { ...via, params: new Map([...via.params, ['branch', branch]]) })
     return this.#callers.start({
       ...{ invite, branch, carrier, patienceMs, accepted },
       transmit: (bytes) => wire.transmit(bytes),
@@ -359,14 +373,26 @@ export class SipEndpoint {
     return BRANCH_COOKIE + this.#ids.token()
   }
 
-  #via(target: SipAddress, transport: SipTransport, branch: string): Via {
-    const listener = this.#listenerFor(familyOf(target), transport)
+  #ownVia(target: SipAddress, transport: SipTransport): OwnVia {
+    const family = familyOf(target)
+    const key = `${transport}${family}`
+    let own = this.#ownVias.get(key)
+    if (own === undefined) {
+      own = this.#newOwnVia(family, transport)
+      this.#ownVias.set(key, own)
+    }
+    return own
+  }
+
+  #newOwnVia(family: 4 | 6, transport: SipTransport): OwnVia {
+    const listener = this.#listenerFor(family, transport)
     const { host, port } = listener?.sentBy ?? NOWHERE
-    const params = new Map<string, string | undefined>([['branch', branch]])
+    const params = new Map<string, string | undefined>()
     if (transport === 'udp') params.set('rport', undefined) // RFC 3581 §3
     // Who knows us by our certificate may send its requests on our connection. @see RFC 5923 §5
     if (transport === 'tls' && listener?.transport === 'tls') params.set('alias', undefined)
-    return { transport: VIA_TRANSPORT[transport], host: bracketed(host), port, params }
+    const via: Via = { transport: VIA_TRANSPORT[transport], host: bracketed(host), port, params }
+    return { via, text: formatVia(via) }
   }
 
   #listenerFor(family: 4 | 6, transport: SipTransport): Listener | undefined {

@@ -58,6 +58,7 @@ export type {
   SessionStep,
   SessionTimer,
 } from './session.ts'
+export { RunningMachine } from './running-machine.ts'
 export type { SubscriptionReply } from './subscription-reply.ts'
 export { decideOnReply, decideOnTermination } from './subscriber-decision.ts'
 export type { SubscriberDecision } from './subscriber-decision.ts'

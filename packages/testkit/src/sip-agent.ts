@@ -1,5 +1,4 @@
 import { lossyUtf8Text, silentLog } from '@stox/kernel'
-import type { Timer } from '@stox/kernel'
 import {
   PIDF_TYPE,
   formatPidf,
@@ -14,6 +13,7 @@ import {
 import type { Pidf, PidfShow, SipHeaderEntry, SipRequest, SipUri } from '@stox/sip'
 import {
   DEFAULT_SUBSCRIBE_RULES,
+  RunningMachine,
   advanceNotifier,
   advanceSubscriber,
   dialogKeyOf,
@@ -25,12 +25,14 @@ import {
 import type {
   NotifierContext,
   NotifierInput,
+  NotifierReport,
   NotifierState,
-  NotifierStep,
+  NotifierTimer,
+  SubscriberContext,
   SubscriberInput,
   SubscriberReport,
   SubscriberState,
-  SubscriberStep,
+  SubscriberTimer,
 } from '@stox/sip-engine'
 import { SipEndpoint, cryptoIds, systemClock, systemTimers } from '@stox/transport'
 import type { IncomingSipRequest, SipReply, SipTarget } from '@stox/transport'
@@ -329,22 +331,29 @@ export class SipAgent {
     if (typeof this.#authorization === 'number') {
       return respond(newSipResponse(request, this.#authorization, undefined, { toTag: cryptoIds.token() }))
     }
-    const watcher: Watcher = new Watcher(
-      (sent) => this.#send(sent),
-      (kind) => (this.#presence === undefined ? undefined : this.#written(kind, this.#presence)),
-      () => this.#watchers.delete(watcher.key),
-    )
-    const opened = openNotifier(
-      request,
-      {
-        contact: this.contact,
-        authorization: this.#authorization,
-      },
-      watcher.context,
-    )
+    const options = { contact: this.contact, authorization: this.#authorization }
+    const opened = openNotifier(request, options, this.#notifierContext())
     if (!opened.ok) return respond(opened.failure)
-    this.#watchers.set(notifierKey(opened.value.state), watcher)
+    const key = notifierKey(opened.value.state)
+    const watcher: Watcher = new RunningMachine(opened.value.state, {
+      timers: systemTimers,
+      advance: (state, input) => advanceNotifier(state, input, this.#notifierContext()),
+      send: (sent) => this.#send(sent),
+      report: ({ kind }) => {
+        if (kind === 'ended') this.#watchers.delete(key)
+      },
+    })
+    this.#watchers.set(key, watcher)
     watcher.follow(opened.value, respond)
+  }
+
+  #notifierContext(): NotifierContext {
+    return {
+      nowMs: systemClock.wallMs(),
+      ids: cryptoIds,
+      rules: { ...DEFAULT_SUBSCRIBE_RULES, minExpiresS: 1, minNotifyIntervalMs: 0 },
+      document: (kind) => (this.#presence === undefined ? undefined : this.#written(kind, this.#presence)),
+    }
   }
 
   #written(kind: 'current' | 'farewell', presence: AgentPresence): { contentType: string; body: string } {
@@ -353,8 +362,10 @@ export class SipAgent {
   }
 }
 
+/** One who watches the agent directly. */
+type Watcher = RunningMachine<NotifierState, NotifierInput, NotifierTimer, NotifierReport>
+
 type Send = (request: SipRequest) => Promise<SipReply>
-type Respond = IncomingSipRequest['respond']
 
 interface WatchOrder {
   readonly from: string
@@ -370,36 +381,40 @@ export class AgentWatch {
   readonly states = new AsyncQueue<WatchedState>()
   /** What the subscription machine made of it. */
   readonly reports = new AsyncQueue<SubscriberReport>()
-  readonly #send: Send
-  readonly #onEnd: () => void
-  readonly #timers = new Map<string, Timer>()
-  #state: SubscriberState
+  readonly #machine: RunningMachine<SubscriberState, SubscriberInput, SubscriberTimer, SubscriberReport>
 
   constructor(send: Send, order: WatchOrder, onEnd: () => void) {
-    this.#send = send
-    this.#onEnd = onEnd
-    const step = openSubscription({ ...order, event: 'presence', accept: PIDF_TYPE }, this.#context())
-    this.#state = step.state
-    this.#follow(step, undefined)
+    const context = (): SubscriberContext => ({ nowMs: systemClock.wallMs(), ids: cryptoIds })
+    const step = openSubscription({ ...order, event: 'presence', accept: PIDF_TYPE }, context())
+    this.#machine = new RunningMachine(step.state, {
+      timers: systemTimers,
+      advance: (state, input) => advanceSubscriber(state, input, context()),
+      send,
+      report: (report) => {
+        this.reports.push(report)
+        if (report.kind === 'ended' || report.kind === 'cancelled') onEnd()
+      },
+    })
+    this.#machine.follow(step)
   }
 
   get key(): string | undefined {
-    return subscriberKey(this.#state)
+    return subscriberKey(this.#machine.state)
   }
 
   get state(): SubscriberState['name'] {
-    return this.#state.name
+    return this.#machine.state.name
   }
 
   refresh(): void {
-    this.#advance({ kind: 'refresh' })
+    this.#machine.advance({ kind: 'refresh' })
   }
 
   /** Resolves when the notifier has said its last word, or kept silent for too long. */
   async unsubscribe(): Promise<void> {
-    if (this.#state.name === 'ended') return
+    if (this.state === 'ended') return
     const over = this.reports.next(({ kind }) => kind === 'ended' || kind === 'cancelled', 40_000)
-    this.#advance({ kind: 'unsubscribe' })
+    this.#machine.advance({ kind: 'unsubscribe' })
     await over
   }
 
@@ -408,117 +423,12 @@ export class AgentWatch {
     if (body !== undefined && !body.ok) return respond(newSipResponse(request, 400, 'PIDF cannot be read'))
     const header = parseSubscriptionState(request.headers.get('Subscription-State') ?? '')
     if (header.ok) this.states.push(watchedState(header.value.state, header.value.reason, body?.value))
-    this.#advance({ kind: 'notify', request }, respond)
+    this.#machine.advance({ kind: 'notify', request }, respond)
   }
 
   /** Without a word. */
   stop(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
-  }
-
-  #context(): { nowMs: number; ids: typeof cryptoIds } {
-    return { nowMs: systemClock.wallMs(), ids: cryptoIds }
-  }
-
-  #advance(input: SubscriberInput, respond?: Respond): void {
-    this.#follow(advanceSubscriber(this.#state, input, this.#context()), respond)
-  }
-
-  #follow(step: SubscriberStep, respond: Respond | undefined): void {
-    this.#state = step.state
-    for (const effect of step.effects) {
-      switch (effect.kind) {
-        case 'send-request':
-          void this.#send(effect.request).then((reply) =>
-            this.#advance({ kind: 'reply', request: effect.request, reply }),
-          )
-          break
-        case 'respond':
-          respond?.(effect.response)
-          break
-        case 'arm-timer':
-          this.#timers.get(effect.timer)?.cancel()
-          this.#timers.set(
-            effect.timer,
-            systemTimers.arm(effect.afterMs, () => this.#advance({ kind: 'timer', timer: effect.timer })),
-          )
-          break
-        case 'cancel-timer':
-          this.#timers.get(effect.timer)?.cancel()
-          this.#timers.delete(effect.timer)
-          break
-        case 'report':
-          this.reports.push(effect.report)
-          if (effect.report.kind === 'ended' || effect.report.kind === 'cancelled') this.#onEnd()
-          break
-      }
-    }
-  }
-}
-
-/** One who watches the agent directly. */
-class Watcher {
-  readonly context: NotifierContext
-  readonly #send: Send
-  readonly #onEnd: () => void
-  readonly #timers = new Map<string, Timer>()
-  #state: NotifierState | undefined
-
-  constructor(send: Send, document: NotifierContext['document'], onEnd: () => void) {
-    this.#send = send
-    this.#onEnd = onEnd
-    this.context = {
-      get nowMs() {
-        return systemClock.wallMs()
-      },
-      ids: cryptoIds,
-      rules: { ...DEFAULT_SUBSCRIBE_RULES, minExpiresS: 1, minNotifyIntervalMs: 0 },
-      document,
-    }
-  }
-
-  get key(): string {
-    return this.#state === undefined ? '' : notifierKey(this.#state)
-  }
-
-  advance(input: NotifierInput, respond?: Respond): void {
-    if (this.#state !== undefined) this.follow(advanceNotifier(this.#state, input, this.context), respond)
-  }
-
-  follow(step: NotifierStep, respond?: Respond): void {
-    this.#state = step.state
-    for (const effect of step.effects) {
-      switch (effect.kind) {
-        case 'send-request':
-          void this.#send(effect.request).then((reply) =>
-            this.advance({ kind: 'reply', request: effect.request, reply }),
-          )
-          break
-        case 'respond':
-          respond?.(effect.response)
-          break
-        case 'arm-timer':
-          this.#timers.get(effect.timer)?.cancel()
-          this.#timers.set(
-            effect.timer,
-            systemTimers.arm(effect.afterMs, () => this.advance({ kind: 'timer', timer: effect.timer })),
-          )
-          break
-        case 'cancel-timer':
-          this.#timers.get(effect.timer)?.cancel()
-          this.#timers.delete(effect.timer)
-          break
-        case 'report':
-          if (effect.report.kind === 'ended') this.#onEnd()
-          break
-      }
-    }
-  }
-
-  stop(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
+    this.#machine.stop()
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from '@stox/sip'
 import type { Pidf, PidfShow, SipRequest, SipUri } from '@stox/sip'
 import {
+  RunningMachine,
   advanceNotifier,
   advanceSubscriber,
   DEFAULT_SUBSCRIBE_RULES,
@@ -23,12 +24,14 @@ import {
   subscriberKey,
 } from '@stox/sip-engine'
 import type {
-  NotifierEffect,
   NotifierInput,
+  NotifierReport,
   NotifierState,
-  SubscriberEffect,
+  NotifierTimer,
   SubscriberInput,
+  SubscriberReport,
   SubscriberState,
+  SubscriberTimer,
 } from '@stox/sip-engine'
 import { cryptoIds, SipEndpoint, systemClock, systemTimers } from '@stox/transport'
 import type { IncomingSipRequest, SipTarget } from '@stox/transport'
@@ -53,17 +56,12 @@ export interface SipSideOptions {
   readonly learned: (watcher: string, contact: string, state: string, document: Pidf | undefined) => void
 }
 
-interface Armed {
-  cancel(): void
-}
+type NotifierMachine = RunningMachine<NotifierState, NotifierInput, NotifierTimer, NotifierReport>
+type SubscriberMachine = RunningMachine<SubscriberState, SubscriberInput, SubscriberTimer, SubscriberReport>
 
-interface Timed {
-  readonly timers: Map<string, Armed>
-}
-
-/** A machine of ours under way: its state, its timers, and whom it is between. */
-interface Running<State> extends Timed {
-  state: State
+/** A machine of ours under way, and whom it is between. */
+interface Between<Machine> {
+  readonly machine: Machine
   readonly watcher: string
   readonly contact: string
 }
@@ -83,9 +81,9 @@ export class SipSide {
   readonly #users = new Map<string, SipPresence>()
   readonly #allowed = new Set<string>()
   /** Who watches our users, by dialog key. */
-  readonly #notifiers = new Map<string, Running<NotifierState>>()
+  readonly #notifiers = new Map<string, Between<NotifierMachine>>()
   /** Whom our users watch, by watcher and contact. */
-  readonly #subscribers = new Map<string, Running<SubscriberState>>()
+  readonly #subscribers = new Map<string, Between<SubscriberMachine>>()
 
   constructor(options: SipSideOptions) {
     this.#options = options
@@ -108,7 +106,7 @@ export class SipSide {
   }
 
   close(): Promise<void> {
-    for (const running of [...this.#notifiers.values(), ...this.#subscribers.values()]) stopTimers(running)
+    for (const { machine } of [...this.#notifiers.values(), ...this.#subscribers.values()]) machine.stop()
     return this.#endpoint.close()
   }
 
@@ -141,16 +139,15 @@ export class SipSide {
   /** The user lets a watcher in: their waiting subscriptions become active. */
   approve(user: string, watcher: string): void {
     this.#allowed.add(`${watcher} ${user}`)
-    for (const running of this.#notifiers.values()) {
-      if (running.watcher === watcher && running.contact === user)
-        this.#notify(running, { kind: 'authorize', authorization: 'active' })
-    }
+    for (const one of this.#notifiers.values())
+      if (one.watcher === watcher && one.contact === user)
+        one.machine.advance({ kind: 'authorize', authorization: 'active' })
   }
 
   bePresent(user: string, presence: SipPresence): void {
     this.#users.set(user, presence)
-    for (const running of this.#notifiers.values())
-      if (running.contact === user) this.#notify(running, { kind: 'changed' })
+    for (const { machine, contact } of this.#notifiers.values())
+      if (contact === user) machine.advance({ kind: 'changed' })
   }
 
   watch(watcher: string, contact: string): void {
@@ -167,14 +164,18 @@ export class SipSide {
       },
       this.#context(),
     )
-    const running: Running<SubscriberState> = { state: step.state, timers: new Map(), watcher, contact }
-    this.#subscribers.set(`${watcher} ${contact}`, running)
-    this.#runSubscriber(running, step.effects, undefined)
+    const machine: SubscriberMachine = new RunningMachine(step.state, {
+      timers: systemTimers,
+      advance: (state, input) => advanceSubscriber(state, input, this.#context()),
+      send: (request) => this.#endpoint.request(request, this.#options.gateway),
+      report: (report) => this.#learn(watcher, contact, report),
+    })
+    this.#subscribers.set(`${watcher} ${contact}`, { machine, watcher, contact })
+    machine.follow(step)
   }
 
   unwatch(watcher: string, contact: string): void {
-    const running = this.#subscribers.get(`${watcher} ${contact}`)
-    if (running !== undefined) this.#subscribe(running, { kind: 'unsubscribe' })
+    this.#subscribers.get(`${watcher} ${contact}`)?.machine.advance({ kind: 'unsubscribe' })
   }
 
   #take(incoming: IncomingSipRequest): void {
@@ -207,9 +208,9 @@ export class SipSide {
     const { request } = incoming
     const key = dialogKeyOf(request)
     if (key !== undefined) {
-      const running = this.#notifiers.get(key)
-      if (running === undefined) incoming.respond(newSipResponse(request, 481))
-      else this.#notify(running, { kind: 'subscribe', request }, incoming)
+      const known = this.#notifiers.get(key)
+      if (known === undefined) incoming.respond(newSipResponse(request, 481))
+      else known.machine.advance({ kind: 'subscribe', request }, incoming.respond)
       return
     }
     const watcher = addressOf(request.core.from.uri)
@@ -226,18 +227,31 @@ export class SipSide {
       this.#notifierContext(contact),
     )
     if (!step.ok) return incoming.respond(step.failure)
-    const running: Running<NotifierState> = { state: step.value.state, timers: new Map(), watcher, contact }
-    this.#notifiers.set(notifierKey(step.value.state), running)
-    this.#runNotifier(running, step.value.effects, incoming)
-    if (running.state.name === 'pending') this.#options.asked(watcher, contact)
+    const notifier = notifierKey(step.value.state)
+    const machine: NotifierMachine = new RunningMachine(step.value.state, {
+      timers: systemTimers,
+      advance: (state, input) => advanceNotifier(state, input, this.#notifierContext(contact)),
+      send: (sent) => this.#endpoint.request(sent, this.#options.gateway),
+      report: ({ kind }) => {
+        if (kind !== 'ended') return
+        machine.stop()
+        this.#notifiers.delete(notifier)
+        this.#options.ceased(watcher, contact)
+      },
+    })
+    this.#notifiers.set(notifier, { machine, watcher, contact })
+    machine.follow(step.value, incoming.respond)
+    if (machine.state.name === 'pending') this.#options.asked(watcher, contact)
   }
 
   #takeNotify(incoming: IncomingSipRequest): void {
     const key = dialogKeyOf(incoming.request)
-    const running = [...this.#subscribers.values()].find((one) => key !== undefined && subscriberKey(one.state) === key)
-    if (running === undefined)
+    const known = [...this.#subscribers.values()].find(
+      ({ machine }) => key !== undefined && subscriberKey(machine.state) === key,
+    )
+    if (known === undefined)
       incoming.respond(newSipResponse(incoming.request, 481, undefined, { toTag: cryptoIds.token() }))
-    else this.#subscribe(running, { kind: 'notify', request: incoming.request }, incoming)
+    else known.machine.advance({ kind: 'notify', request: incoming.request }, incoming.respond)
   }
 
   #context() {
@@ -273,112 +287,20 @@ export class SipSide {
     return { contentType: PIDF_TYPE, body: formatPidf(pidf) }
   }
 
-  #notify(running: Running<NotifierState>, input: NotifierInput, incoming?: IncomingSipRequest): void {
-    const step = advanceNotifier(running.state, input, this.#notifierContext(running.contact))
-    running.state = step.state
-    this.#runNotifier(running, step.effects, incoming)
-  }
-
-  #runNotifier(
-    running: Running<NotifierState>,
-    effects: readonly NotifierEffect[],
-    incoming: IncomingSipRequest | undefined,
-  ): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'respond':
-          incoming?.respond(effect.response)
-          break
-        case 'send-request':
-          void this.#endpoint
-            .request(effect.request, this.#options.gateway)
-            .then((reply) => this.#notify(running, { kind: 'reply', request: effect.request, reply }))
-          break
-        case 'arm-timer':
-          arm(running, effect.timer, effect.afterMs, () =>
-            this.#notify(running, { kind: 'timer', timer: effect.timer }),
-          )
-          break
-        case 'cancel-timer':
-          disarm(running, effect.timer)
-          break
-        case 'report':
-          if (effect.report.kind === 'ended') {
-            stopTimers(running)
-            this.#notifiers.delete(notifierKey(running.state))
-            this.#options.ceased(running.watcher, running.contact)
-          }
-          break
-      }
+  #learn(watcher: string, contact: string, report: SubscriberReport): void {
+    if (report.kind === 'notified') {
+      const document = report.body.length > 0 ? parsePidf(report.body, systemClock.wallMs()) : undefined
+      this.#options.learned(watcher, contact, report.state, document?.ok === true ? document.value : undefined)
     }
-  }
-
-  #subscribe(running: Running<SubscriberState>, input: SubscriberInput, incoming?: IncomingSipRequest): void {
-    const step = advanceSubscriber(running.state, input, this.#context())
-    running.state = step.state
-    this.#runSubscriber(running, step.effects, incoming)
-  }
-
-  #runSubscriber(
-    running: Running<SubscriberState>,
-    effects: readonly SubscriberEffect[],
-    incoming: IncomingSipRequest | undefined,
-  ): void {
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'respond':
-          incoming?.respond(effect.response)
-          break
-        case 'send-request':
-          void this.#endpoint
-            .request(effect.request, this.#options.gateway)
-            .then((reply) => this.#subscribe(running, { kind: 'reply', request: effect.request, reply }))
-          break
-        case 'arm-timer':
-          arm(running, effect.timer, effect.afterMs, () =>
-            this.#subscribe(running, { kind: 'timer', timer: effect.timer }),
-          )
-          break
-        case 'cancel-timer':
-          disarm(running, effect.timer)
-          break
-        case 'report':
-          if (effect.report.kind === 'notified') {
-            const document =
-              effect.report.body.length > 0 ? parsePidf(effect.report.body, systemClock.wallMs()) : undefined
-            this.#options.learned(
-              running.watcher,
-              running.contact,
-              effect.report.state,
-              document?.ok === true ? document.value : undefined,
-            )
-          }
-          if (effect.report.kind === 'ended' || effect.report.kind === 'cancelled') {
-            stopTimers(running)
-            this.#subscribers.delete(`${running.watcher} ${running.contact}`)
-            this.#options.learned(running.watcher, running.contact, 'terminated', undefined)
-          }
-          break
-      }
-    }
+    if (report.kind !== 'ended' && report.kind !== 'cancelled') return
+    const key = `${watcher} ${contact}`
+    this.#subscribers.get(key)?.machine.stop()
+    this.#subscribers.delete(key)
+    this.#options.learned(watcher, contact, 'terminated', undefined)
   }
 }
 
 function uriOf(address: string): SipUri {
   const at = address.lastIndexOf('@')
   return newSipUri({ user: address.slice(0, at), host: address.slice(at + 1) })
-}
-
-function arm(running: Timed, name: string, afterMs: number, fire: () => void): void {
-  disarm(running, name)
-  running.timers.set(name, systemTimers.arm(afterMs, fire))
-}
-
-function disarm(running: Timed, name: string): void {
-  running.timers.get(name)?.cancel()
-  running.timers.delete(name)
-}
-
-function stopTimers(running: Timed): void {
-  for (const name of [...running.timers.keys()]) disarm(running, name)
 }

@@ -72,6 +72,13 @@ test.each([
 test.each([
   ['discovery', { settings: { discovery: true } }, 'not built yet'],
   ['a contact that is no address', { settings: { contactAddresses: { abuse: ['abuse@a.example'] } } }, 'not a mailto:'],
+  [
+    'a language that is none',
+    {
+      localDomains: [{ domain: 'a.example', route: 'sip:127.0.0.1', messages: { languages: ['de', 'en_GB'] } }],
+    },
+    'localDomains[0].messages.languages[1]: not a language tag such as de or pt-BR',
+  ],
   ['bodies in the log', { settings: { logBodies: true } }, 'not built yet'],
 ])('%s is refused in plain words', (_what, file, words) => expect(problems(file).join()).toContain(words))
 

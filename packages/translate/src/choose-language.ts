@@ -6,6 +6,9 @@ import type { LangText, MessageStanza } from '@stox/xmpp'
 const isIn = (lang: string | undefined, wanted: string): boolean =>
   lang !== undefined && (lang === wanted || lang.startsWith(`${wanted}-`))
 
+/** Nobody writes in more; each costs a look for every language of the reader. */
+const MOST_TEXTS = 32
+
 /**
  * Of one text in several languages that of the reader: the first of the wanted languages that it has, or else the
  * language that one is a kind of; else the one that names no language of its own, else the first. Blank ones are nobody's.
@@ -17,6 +20,7 @@ export function chooseText(
   wanted: readonly string[],
 ): LangText | undefined {
   const written = texts
+    .slice(0, MOST_TEXTS)
     .filter(({ text }) => text.trim() !== '')
     .map((text) => ({ text, lang: text.lang?.toLowerCase() }))
   for (const tag of wanted) {

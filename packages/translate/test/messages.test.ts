@@ -272,6 +272,12 @@ describe('mapping C.1: what becomes of a message', () => {
       ['else that without a language of its own', ['fr'], THREE, 'hello'],
       ['else that without, when he has none', [], THREE, 'hello'],
       ['else the first', ['fr'], several(['de', 'Hallo'], ['cs', 'Ahoj']), 'Hallo'],
+      [
+        'of a few: what nobody writes costs nobody time',
+        ['cs'],
+        several(...Array.from({ length: 32 }, () => ['de', 'Hallo'] as const), ['cs', 'Ahoj']),
+        'Hallo',
+      ],
       ['no blank one', ['de'], several(['de', ' '], [undefined, 'hello']), 'hello'],
     ])('%s', (_clause, languages, texts, expected) => {
       const message = stanza(name === 'body' ? texts : `<body>x</body>${texts}`, "xml:lang='en'")

@@ -114,7 +114,7 @@ export class ServerProbes {
     const all = [...targets.values()]
     for (let at = 0; at < all.length && !this.#closed; at += AT_ONCE)
       await Promise.all(all.slice(at, at + AT_ONCE).map((one) => this.#probe(one)))
-    if (!this.#closed) this.#deps.accept(this.#acceptsOf(all))
+    this.#deps.accept(this.#acceptsOf(all))
   }
 
   #acceptsOf(all: readonly Target[]): ReadonlyMap<string, readonly (readonly string[])[]> {

@@ -2,9 +2,8 @@ import { childrenOf, isElement, textOf } from '@stox/xml'
 import { ns } from '@stox/xmpp'
 import type { LangText, MessageStanza } from '@stox/xmpp'
 
-/** Whether a text in this language is in that one: `de-AT` is German. @see RFC 4647 §3.3.1 */
-const isIn = (lang: string | undefined, wanted: string): boolean =>
-  lang !== undefined && (lang === wanted || lang.startsWith(`${wanted}-`))
+/** `de-AT` is a kind of `de`. @see RFC 4647 §3.3.1 */
+const isKindOf = (lang: string | undefined, wanted: string): boolean => lang?.startsWith(`${wanted}-`) === true
 
 /** Nobody writes in more; each costs a look for every language of the reader. */
 const MOST_TEXTS = 32
@@ -25,7 +24,7 @@ export function chooseText(
     .map((text) => ({ text, lang: text.lang?.toLowerCase() }))
   for (const tag of wanted) {
     for (let range = tag.toLowerCase(); range !== ''; range = range.slice(0, Math.max(range.lastIndexOf('-'), 0))) {
-      const found = written.find(({ lang }) => lang === range) ?? written.find(({ lang }) => isIn(lang, range))
+      const found = written.find(({ lang }) => lang === range) ?? written.find(({ lang }) => isKindOf(lang, range))
       if (found !== undefined) return found.text
     }
   }

@@ -329,6 +329,13 @@ describe('mapping C.1: what becomes of a message', () => {
     ])('no alternative: %s', (_what, others) =>
       expect(alternativesBody(text('en', 'hello'), others, 'b1')).toBeUndefined(),
     )
+    test('what is no language names none', () => {
+      const body = alternativesBody(text('not one', 'hello'), [text('de', 'Hallo')], 'b1')
+      expect([body?.languages, body && lossyUtf8Text(body.body as Uint8Array).includes('not one')]).toEqual([
+        ['de'],
+        false,
+      ])
+    })
     test('no more than ten', () => {
       const many = 'abcdefghijklmnop'.split('').map((letter) => text(`x-${letter}`, letter))
       expect(alternativesBody(text('en', 'hello'), many, 'b1')?.languages).toHaveLength(10)

@@ -117,6 +117,24 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
       },
     ],
     [
+      'no looks in another language',
+      'multipart/alternative;boundary=b',
+      multipart(lines('Content-Type: text/html', 'Content-Language: de', '', '<b>Hallo</b>'), inLanguage('en', 'hi')),
+      { text: 'hi', lang: 'en', others: undefined },
+    ],
+    [
+      'no blank ones, and what XML cannot hold is not in them (C.12)',
+      'multipart/alternative;boundary=b',
+      multipart(inLanguage('de', ' '), inLanguage('cs', 'A\0hoj'), inLanguage('en', 'hi')),
+      { text: 'hi', others: [{ lang: 'cs', text: 'A\ufffdhoj' }] },
+    ],
+    [
+      'the nearest language counts',
+      'multipart/mixed;boundary=b',
+      multipart(lines('Content-Type: message/cpim', 'Content-Language: de', '', cpim([], inLanguage('cs', 'Ahoj')))),
+      { text: 'Ahoj', lang: 'cs' },
+    ],
+    [
       'one language twice is one body',
       'multipart/alternative;boundary=b',
       multipart(inLanguage('EN', 'hi'), inLanguage('en', 'hello')),

@@ -92,6 +92,9 @@ export { isOptionalPart, mediaTypeOf, mimeHeader, newMimePart, transferDecoded }
 export type { MimeFailure, MimeHeader, MimePart } from './bodies/mime-part.ts'
 export { formatMultipart, isMultipart, parseMultipart, rootPartOf } from './bodies/multipart.ts'
 export type { Multipart } from './bodies/multipart.ts'
+export { SDP_TYPE, formatSdp, parseSdp } from './bodies/sdp.ts'
+export type { Sdp, SdpAttribute, SdpFailure, SdpMedia } from './bodies/sdp.ts'
+export { KEYBOARD_ACTIVITY_TYPE, formatKeyboardActivity, parseKeyboardActivity } from './bodies/keyboard-activity.ts'
 export { decodeText } from './bodies/charset.ts'
 export type { CharsetFailure } from './bodies/charset.ts'
 export {

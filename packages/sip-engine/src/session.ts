@@ -262,7 +262,7 @@ function onChange(state: Living, invite: SipRequest, context: SessionContext): S
 const ENDS_DIALOG: ReadonlySet<number> = new Set([404, 410, 416, 482, 483, 484, 485, 502, 604])
 
 function onReply(state: Living, reply: SubscriptionReply): SessionStep {
-  if (reply.kind === 'failed') return reply.cause === 'timeout' ? bye(state, 'lost') : to(state)
+  if (reply.kind === 'failed') return reply.cause === 'overload' ? to(state) : bye(state, 'lost')
   const { status } = reply.response
   if (status === 481 || status === 408) return end(state, { by: 'peer', reason: 'lost' })
   return ENDS_DIALOG.has(status) ? bye(state, 'lost') : to(state)

@@ -150,6 +150,13 @@ describe('ours', () => {
       'nothing could be sent',
       opened(),
       { kind: 'reply', reply: { kind: 'failed', cause: 'transport', detail: '' } },
+      ['BYE 8', ...OVER, 'end: lost by us'],
+      'ended',
+    ],
+    [
+      'we are too busy',
+      opened(),
+      { kind: 'reply', reply: { kind: 'failed', cause: 'overload', detail: '' } },
       [],
       'open',
     ],

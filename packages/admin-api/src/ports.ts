@@ -67,6 +67,23 @@ export interface PublicationRow {
   readonly watchers: readonly { readonly uri: string; readonly status: string }[]
 }
 
+export const SIP_SESSION_STATES = ['opening', 'open'] as const
+
+/** A session of a SIP user and an XMPP user. */
+export interface SipSessionRow {
+  readonly id: string
+  readonly domain: string
+  readonly sipUser: string
+  readonly xmppUser: string
+  readonly direction: 'sip-to-xmpp' | 'xmpp-to-sip'
+  readonly state: (typeof SIP_SESSION_STATES)[number]
+  readonly callId: string
+  readonly sinceMs: number
+  readonly usedMs: number
+  readonly fromSip: number
+  readonly fromXmpp: number
+}
+
 export type ReadyReport = Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>
 
 /** What the API needs of whoever runs it; small, so that a test needs no gateway. */
@@ -78,6 +95,7 @@ export interface AdminPorts {
   refreshSubscription(id: string): Promise<boolean>
   deleteSubscription(id: string): Promise<boolean>
   publications(): Iterable<PublicationRow>
+  sipSessions(): Iterable<SipSessionRow>
   /** After a change was stored: put it into force and publish it. The writer's answer waits for what is returned. */
   onModelChanged(model: FederationModel): void | Promise<void>
   ready(): ReadyReport | Promise<ReadyReport>

@@ -11,6 +11,7 @@ import { localDomainRoutes } from './routes/local-domains.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { partnerRoutes } from './routes/partners.ts'
 import { publicationRoutes } from './routes/publications.ts'
+import { sipSessionRoutes } from './routes/sip-sessions.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { settingsRoutes } from './routes/settings.ts'
 import { subscriptionRoutes } from './routes/subscriptions.ts'
@@ -114,6 +115,7 @@ export async function buildAdminApi(deps: AdminDeps): Promise<FastifyInstance> {
       await v1.register(sessionRoutes(deps))
       await v1.register(subscriptionRoutes(deps))
       await v1.register(publicationRoutes(deps))
+      await v1.register(sipSessionRoutes(deps))
       await v1.register(messageRoutes(deps))
       await v1.register(auditRoutes(deps))
       await v1.register(tokenRoutes(deps))

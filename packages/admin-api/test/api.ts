@@ -10,7 +10,7 @@ import {
 } from '@stox/store'
 import type { FastifyInstance } from 'fastify'
 import { createToken } from '../src/auth.ts'
-import type { AdminPorts, PublicationRow, SessionRow } from '../src/ports.ts'
+import type { AdminPorts, PublicationRow, SipSessionRow, SessionRow } from '../src/ports.ts'
 import { buildAdminApi } from '../src/server.ts'
 
 export interface Answer {
@@ -31,6 +31,7 @@ export interface Bench {
   readonly logged: (LogFields & { event: string })[]
   sessions: SessionRow[]
   publications: PublicationRow[]
+  sipSessions: SipSessionRow[]
   ready: Awaited<ReturnType<AdminPorts['ready']>>
   ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, options?: AskOptions): Promise<Answer>
 }
@@ -61,6 +62,7 @@ export async function startBench(): Promise<Bench> {
     logged,
     sessions: [],
     publications: [],
+    sipSessions: [],
     ready: { store: { ok: true, detail: 'in memory' } },
   }
   const known = async (id: string): Promise<boolean> => (await store.subscriptions.get(id)) !== undefined
@@ -74,6 +76,7 @@ export async function startBench(): Promise<Bench> {
       refreshSubscription: async (id) => bench.done.push(`refresh ${id}`) > 0 && known(id),
       deleteSubscription: async (id) => bench.done.push(`delete ${id}`) > 0 && known(id),
       publications: () => bench.publications,
+      sipSessions: () => bench.sipSessions,
       onModelChanged: (model) => void bench.announced.push(model),
       ready: () => bench.ready,
       metrics: { text: async () => 'stox_streams 1\n', contentType: 'text/plain; version=0.0.4; charset=utf-8' },

@@ -317,6 +317,7 @@ describe('/v1/local-domains', () => {
           stickyThread: false,
           split: false,
           lateErrors: 'message',
+          mode: null,
           receiptOn200: false,
           languages: [],
           allLanguages: 'never',

@@ -1,4 +1,4 @@
-import type { PublicationRow } from '../src/ports.ts'
+import type { PublicationRow, SipSessionRow } from '../src/ports.ts'
 import { journalRow, session, startBench, subscription, type Bench } from './api.ts'
 
 let bench: Bench
@@ -35,6 +35,34 @@ describe('/v1/publications', () => {
     bench.publications = [row('b@m.example'), row('a@m.example'), row('c@m.example', 'idle')]
     const { json } = await bench.ask('GET', `/v1/publications${query}`)
     expect([json.items.map(({ user }: { user: string }) => user), json.next]).toEqual([users, next])
+  })
+})
+
+describe('/v1/sip-sessions', () => {
+  const row = (id: string, xmppUser = 'r@m.example'): SipSessionRow => ({
+    ...{ id, xmppUser, domain: 'c.example', sipUser: 'j@c.example', direction: 'xmpp-to-sip', state: 'open' },
+    ...{ callId: 'call-1', sinceMs: 1000, usedMs: 2000, fromSip: 1, fromXmpp: 2 },
+  })
+
+  test('one as it is shown', async () => {
+    bench.sipSessions = [row('tag call-1')]
+    const { sinceMs: _sinceMs, usedMs: _usedMs, ...rest } = row('tag call-1')
+    expect((await bench.ask('GET', '/v1/sip-sessions', { role: 'viewer' })).json).toEqual({
+      items: [{ ...rest, since: '1970-01-01T00:00:01.000Z', used: '1970-01-01T00:00:02.000Z' }],
+      next: null,
+    })
+  })
+
+  test.each([
+    ['', ['a', 'b', 'c'], null],
+    ['?xmppUser=s@m.example', ['c'], null],
+    ['?sipUser=nobody@c.example', [], null],
+    ['?limit=1', ['a'], 'a'],
+    ['?limit=1&after=a', ['b'], 'b'],
+  ])('%j', async (query, ids, next) => {
+    bench.sipSessions = [row('b'), row('a'), row('c', 's@m.example')]
+    const { json } = await bench.ask('GET', `/v1/sip-sessions${query}`)
+    expect([json.items.map(({ id }: { id: string }) => id), json.next]).toEqual([ids, next])
   })
 })
 

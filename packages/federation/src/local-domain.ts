@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { domainSchema } from './partner.ts'
-import { SIP_PROFILE_NAMES } from './sip-profile.ts'
-import type { SipProfileName } from './sip-profile.ts'
+import { MESSAGE_MODES, SIP_PROFILE_NAMES } from './sip-profile.ts'
+import type { MessageMode, SipProfileName } from './sip-profile.ts'
 
 /** When something goes to a SIP user that not every SIP client takes. */
 export const MESSAGE_EXTRAS = ['never', 'learned', 'always'] as const
@@ -9,6 +9,8 @@ export type MessageExtra = (typeof MESSAGE_EXTRAS)[number]
 
 /** How messages are written for the users of a domain, beyond plain text. */
 export interface LocalDomainMessages {
+  /** Null: the profile's. */
+  readonly mode: MessageMode | null
   /** Language tags, the best first. */
   readonly languages: readonly string[]
   readonly allLanguages: MessageExtra
@@ -72,6 +74,13 @@ const languageTag = z.string().max(35).regex(LANGUAGE_TAG, 'not a language tag s
 
 const messagesSchema = z
   .strictObject({
+    mode: z
+      .enum(MESSAGE_MODES)
+      .nullable()
+      .default(null)
+      .describe(
+        'Whether each message is a request of its own (pager, RFC 3428), or goes within a session of the two that an INVITE opens (session), as the clients of Lync-like servers want it; null: as the profile says, which is session for lync and pager for all others.',
+      ),
     languages: z
       .array(languageTag)
       .max(10)

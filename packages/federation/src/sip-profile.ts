@@ -12,7 +12,12 @@ export interface SipRules {
   readonly assertedIdentity: boolean
   /** Whether a MESSAGE carries a Contact, against RFC 3428 §4. */
   readonly contactInMessage: boolean
+  readonly messageMode: MessageMode
 }
+
+/** How words go: each as a MESSAGE of its own (`pager`), or within a session that an INVITE opens. @see RFC 3428, RFC 7573 */
+export const MESSAGE_MODES = ['pager', 'session'] as const
+export type MessageMode = (typeof MESSAGE_MODES)[number]
 
 export const SIP_PROFILE_NAMES = ['generic', 'kamailio', 'lync'] as const
 export type SipProfileName = (typeof SIP_PROFILE_NAMES)[number]
@@ -27,6 +32,7 @@ export const SIP_PROFILES = {
     gruu: 'raw',
     assertedIdentity: false,
     contactInMessage: false,
+    messageMode: 'pager',
   },
   // COMPAT: its stock script refuses more than 16384 bytes, and what its own xmpp module passed on it answered 200.
   kamailio: {
@@ -36,8 +42,10 @@ export const SIP_PROFILES = {
     gruu: 'raw',
     assertedIdentity: false,
     contactInMessage: false,
+    messageMode: 'pager',
   },
-  // COMPAT: TLS alone, GRUUs as `opaque` and never as `gr`, identities asserted between servers, Contact everywhere.
+  // COMPAT: TLS alone, GRUUs as `opaque` and never as `gr`, identities asserted between servers, Contact everywhere; its
+  // clients write in sessions only.
   lync: {
     congestionSafe: true,
     maxMessageBytes: 65_536,
@@ -45,12 +53,15 @@ export const SIP_PROFILES = {
     gruu: 'off',
     assertedIdentity: true,
     contactInMessage: true,
+    messageMode: 'session',
   },
 } as const satisfies Record<SipProfileName, SipRules>
 
 /** The rules of a domain: what it says itself, and what its profile says of the rest. */
 export function sipRulesOf(
-  local: { readonly profile: SipProfileName } & { readonly [Rule in keyof SipRules]: SipRules[Rule] | null },
+  local: { readonly profile: SipProfileName; readonly messages: { readonly mode: MessageMode | null } } & {
+    readonly [Rule in Exclude<keyof SipRules, 'messageMode'>]: SipRules[Rule] | null
+  },
 ): SipRules {
   const usual: SipRules = SIP_PROFILES[local.profile]
   return {
@@ -60,5 +71,6 @@ export function sipRulesOf(
     gruu: local.gruu ?? usual.gruu,
     assertedIdentity: local.assertedIdentity ?? usual.assertedIdentity,
     contactInMessage: local.contactInMessage ?? usual.contactInMessage,
+    messageMode: local.messages.mode ?? usual.messageMode,
   }
 }

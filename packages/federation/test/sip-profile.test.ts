@@ -21,6 +21,9 @@ describe('a domain goes by its profile, and by its own word first', () => {
     ['kamailio', { profile: 'kamailio' }, { acceptedStatus: 200, congestionSafe: false, gruu: 'raw' }],
     ['lync', { profile: 'lync' }, { acceptedStatus: 200, congestionSafe: true, gruu: 'off', contactInMessage: true }],
     ['lync, but', { profile: 'lync', gruu: 'raw', acceptedStatus: 202 }, { gruu: 'raw', acceptedStatus: 202 }],
+    ['lync: sessions', { profile: 'lync' }, { messageMode: 'session' }],
+    ['lync without', { profile: 'lync', messages: { mode: 'pager' } }, { messageMode: 'pager' }],
+    ['sessions elsewhere', { messages: { mode: 'session' } }, { messageMode: 'session', gruu: 'raw' }],
     ['false is said', { profile: 'lync', assertedIdentity: false }, { assertedIdentity: false, congestionSafe: true }],
   ])('%s', (_case, more, rules) => expect(served(more)).toMatchObject(rules))
 })

@@ -53,6 +53,8 @@ export interface Metrics {
   watchLinkCredit(peer: string, read: (() => number) | undefined): void
   watchSubscriptions(read: () => Iterable<SubscriptionCount>): void
   watchPublications(read: () => Iterable<PublicationCount>): void
+  /** How many sessions of SIP users and XMPP users live. */
+  watchSipSessions(read: () => number): void
   watchCertificates(read: () => Iterable<CertificateExpiry>): void
   /** The SIP servers of the routes, as the last probes found them. */
   watchSipServers(read: () => Iterable<SipServerState>): void
@@ -151,6 +153,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   const queues = new Map<string, () => number>()
   const credits = new Map<string, () => number>()
   let subscriptions: () => Iterable<SubscriptionCount> = noSubscriptions
+  let sipSessions: () => number = () => 0
   let publications: () => Iterable<PublicationCount> = noPublications
   let journalDropped = nothingDropped
   let sipServers: () => Iterable<SipServerState> = noSipServers
@@ -227,6 +230,14 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       },
     }),
     new Gauge({
+      name: 'stox_sip_sessions',
+      help: 'Sessions of SIP users and XMPP users, opened by INVITE',
+      registers,
+      collect() {
+        this.set(sipSessions())
+      },
+    }),
+    new Gauge({
       name: 'stox_certificate_expiry_seconds',
       help: 'Time until a certificate expires: those of the served domains, and those that partners show on their streams',
       labelNames: ['side', 'domain'],
@@ -296,6 +307,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchLinkCredit: (peer, read) => watch(credits, peer, read),
     watchSubscriptions: (read) => void (subscriptions = read),
     watchPublications: (read) => void (publications = read),
+    watchSipSessions: (read) => void (sipSessions = read),
     watchSipServers: (read) => void (sipServers = read),
     watchCertificates: (read) => void (certificates = read),
     watchJournalDropped: (read) => void (journalDropped = read),

@@ -68,7 +68,12 @@ export const RFC_7572: readonly Requirement[] = [
   ]),
   ...section('7572-6', 'RFC 7572 §6', [
     [1, 'should', 'A stanza that would become a request of more than 1300 bytes is refused with policy-violation.'],
-    [2, 'may', 'A session may carry what is too long.', notApplicable('sessions (RFC 7573) are not built')],
+    [
+      2,
+      'may',
+      'A session may carry what is too long.',
+      notApplicable('sessions with MSRP (RFC 7573) are not built, and those of Lync-like servers have no other limit'),
+    ],
   ]),
   ...section('7572-7', 'RFC 7572 §7', [
     [1, 'must', 'text/plain is processed, and becomes the body.'],

@@ -3,7 +3,7 @@ import type { Ids, Log } from '@stox/kernel'
 import { answerChallenge, chooseChallenges, formatDigestAuthorization, parseDigestChallenges } from '@stox/sip'
 import type { DigestChallenge, DigestHashes, SipRequest, SipResponse } from '@stox/sip'
 import type { SipReply } from '@stox/transport'
-import type { SendOptions, SipSender } from './send-sip.ts'
+import type { SendOptions, SipAcknowledger, SipSender } from './send-sip.ts'
 
 /** With what we answer the challenges of the SIP server of a domain. */
 export interface SipCredentials {
@@ -15,7 +15,7 @@ export interface SipCredentials {
 }
 
 export interface AuthenticatingDeps {
-  readonly sender: SipSender
+  readonly sender: SipSender & Partial<SipAcknowledger>
   readonly credentials: readonly SipCredentials[]
   readonly hashes: DigestHashes
   readonly ids: Ids
@@ -43,7 +43,7 @@ const MOST_TRIES = 3
 const MOST_DIALOGS = 50_000
 
 /** Answers challenges, and the next requests before they are challenged. @see RFC 3261 §22, RFC 8760 */
-export class AuthenticatingSender implements SipSender {
+export class AuthenticatingSender implements SipSender, SipAcknowledger {
   readonly #deps: AuthenticatingDeps
   readonly #credentials: ReadonlyMap<string, readonly SipCredentials[]>
   /** By domain, then by realm. */
@@ -63,6 +63,12 @@ export class AuthenticatingSender implements SipSender {
     return this.#credentials.has(domain)
       ? this.#sendAs(domain, request, towards, options)
       : this.#deps.sender.send(request, towards, options)
+  }
+
+  /** With the credentials of its INVITE. @see RFC 3261 §22.1 */
+  async acknowledge(ack: SipRequest, towards: string, options: SendOptions = {}): Promise<void> {
+    const known = [...(this.#known.get(options.domain ?? '')?.values() ?? [])]
+    await this.#deps.sender.acknowledge?.(this.#signed(ack, known), towards, options)
   }
 
   async #sendAs(domain: string, request: SipRequest, towards: string, options: SendOptions): Promise<SipReply> {

@@ -14,6 +14,8 @@ export interface SipRoute {
   readonly transport: SipTransport
   readonly rules: SipRouteRules
   readonly options: SendOptions
+  /** Whether words go there in sessions. */
+  readonly sessions: boolean
 }
 
 /** The model is live: asked for every message. */
@@ -50,6 +52,7 @@ function routeOf(local: ServedDomain, gruu: GruuPolicy, sipAddress: OwnAddress):
         ...{ congestionSafe, maxMessageBytes, gruu: own, asserts: assertedIdentity, contactAt },
         languages: messages.languages,
       },
+      sessions: local.messageMode === 'session',
       options: { congestionSafe, domain, ...(backupRoutes.length === 0 ? {} : { backups: backupRoutes }) },
     }
     routes.set(local, route)

@@ -15,9 +15,10 @@ import {
   sipStatusToFailure,
   sipTroubleToFailure,
 } from '@stox/translate'
-import type { GruuPolicy, MessageVerdict, SipAnswerHints, SipCall } from '@stox/translate'
+import type { GruuPolicy, MessageVerdict, PagerParties, SipAnswerHints, SipCall } from '@stox/translate'
 import type { SipReply } from '@stox/transport'
 import { absorbed, bounced, brokeDown, delivered, tooManyWaiting } from './bounce.ts'
+import type { ChatSessions } from './chat-sessions.ts'
 import { chooseRoute, noRouteTo } from './choose-route.ts'
 import type { OwnAddress, SipRoute } from './choose-route.ts'
 import { pairKey } from './conversations.ts'
@@ -44,6 +45,8 @@ export interface DeliverToSipDeps extends EndDeps {
   readonly gruu: GruuPolicy
   readonly sipAddress: OwnAddress
   readonly sip: SipSender
+  /** For domains whose users write in sessions. */
+  readonly sessions?: Pick<ChatSessions, 'ask' | 'tell' | 'end'>
   readonly queues: PairQueues<Outcome>
   readonly conversations: Conversations
   readonly typing: Typing
@@ -150,7 +153,7 @@ async function journeyToSip(
   story.callId = call.callId
   const request = messageToSip(addressed, body, call, route.rules)
 
-  const send = (one: SipRequest): Promise<Outcome> => askSip(deps, pair, one, route)
+  const send = (one: SipRequest): Promise<Outcome> => askSip(deps, pair, one, route, addressed)
   const way =
     extras === undefined && others === undefined && request.ok
       ? () => send(request.value)
@@ -194,7 +197,7 @@ const reportDeps = (deps: DeliverToSipDeps): ReportDeps => ({
   route: (domain) => chooseRoute(deps.index(), domain, deps.gruu, deps.sipAddress),
   send: async (request, parties, route) => {
     const pair = pairKey(parties.from, parties.to)
-    return inTurn(deps, pair, request.body.length, () => askSip(deps, pair, request, route))
+    return inTurn(deps, pair, request.body.length, () => askSip(deps, pair, request, route, parties))
   },
 })
 
@@ -207,6 +210,13 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
     return absorbed('no-content')
   deps.conversations.noteState(from, to)
   const route = chooseRoute(index, to.domain, deps.gruu, deps.sipAddress)
+  const pair = pairKey(from, to)
+  // Behind the words that went before it. @see RFC 7573 §6.1
+  if (state === 'gone' && route?.sessions === true)
+    await inTurn(deps, pair, 0, async () => {
+      deps.sessions?.end({ from, to }, 'gone')
+      return absorbed('no-content')
+    })
   if (
     route === undefined ||
     !deps.conversations.isAnswering(from, to) ||
@@ -218,26 +228,36 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
   if (composing === undefined) return absorbed('no-content')
   const request = composingToSip({ from, to }, composing, deps.conversations.freshCall(), route.rules)
   if (!request.ok) return absorbed('no-content')
-  const pair = pairKey(from, to)
-  const outcome = await inTurn(deps, pair, request.value.body.length, async () =>
+  const outcome = await inTurn(deps, pair, request.value.body.length, async () => {
     // Words that wait behind it say more. @see mapping C.7
-    deps.queues.hasWaiting(pair) ? absorbed('no-content') : askSip(deps, pair, request.value, route),
-  )
+    if (deps.queues.hasWaiting(pair)) return absorbed('no-content')
+    if (!route.sessions) return askSip(deps, pair, request.value, route, { from, to })
+    const reply = await deps.sessions?.tell({ from, to }, composing.state)
+    return reply === undefined ? absorbed('no-content') : outcomeOf(reply)
+  })
   if (outcome.kind !== 'bounced') return outcome
-  if (outcome.failure.status === 415) deps.abilities.note(to, 'composing', false)
+  if (REFUSES_TYPING.has(outcome.failure.status)) deps.abilities.note(to, 'composing', false)
   return absorbed('no-content')
 }
 
 /** The transaction, and what its end means. */
-async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest, route: SipRoute): Promise<Outcome> {
-  const reply = await deps.sip.send(request, route.uri, route.options)
-  if (reply.kind === 'response' && reply.response.status < 300) return delivered(reply.response.status)
-  const failure = failureOf(reply)
+async function askSip(
+  deps: DeliverToSipDeps,
+  pair: string,
+  request: SipRequest,
+  route: SipRoute,
+  between: PagerParties,
+): Promise<Outcome> {
+  const reply = await (route.sessions && deps.sessions !== undefined
+    ? deps.sessions.ask(request, between, route)
+    : deps.sip.send(request, route.uri, route.options))
+  const outcome = outcomeOf(reply)
+  if (outcome.kind !== 'bounced') return outcome
+  const { failure } = outcome
   // A person can do nothing about it, and an administrator must. @see mapping B.2
   if (failure.status === 482 || failure.status === 483)
     deps.log.warn('sip-loop', { status: failure.status, to: request.uri, callId: request.core.callId })
   const user = pair.slice(pair.indexOf(' ') + 1)
-  const outcome = bounced(failure)
   if (reply.kind === 'failed' && reply.cause === 'timeout') {
     // Those behind it would wait as long for the same silence.
     deps.queues.failWaiting(pair, outcome)
@@ -245,6 +265,14 @@ async function askSip(deps: DeliverToSipDeps, pair: string, request: SipRequest,
   } else deps.held.note(user, failure)
   return outcome
 }
+
+const outcomeOf = (reply: SipReply): Outcome =>
+  reply.kind === 'response' && reply.response.status < 300
+    ? delivered(reply.response.status)
+    : bounced(failureOf(reply))
+
+/** 415 to isComposing, and what INFO is told where it is not known. @see RFC 3994 §4 */
+const REFUSES_TYPING: ReadonlySet<number> = new Set([405, 415, 469, 501])
 
 const LONGEST_DIAGNOSTICS = 300
 

@@ -1,10 +1,10 @@
-import { unreachable } from '@stox/kernel'
+import { ok, unreachable } from '@stox/kernel'
 import type { Clock, Hashes, Ids, Outcome } from '@stox/kernel'
 import { decideOutbound, refusalOf } from '@stox/federation'
 import type { FederationIndex, LocalDomain } from '@stox/federation'
 import type { OutboundEnvelope } from '@stox/link'
 import { newSipResponse } from '@stox/sip'
-import type { SipRequest } from '@stox/sip'
+import type { IsComposing, SipRequest } from '@stox/sip'
 import { bareJid, formatBareJid, formatStanza, parseDomain, replyElement } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import { extensionsFor, failureToSip, messageToXmpp, partiesOfRequest, textOfMessage } from '@stox/translate'
@@ -50,8 +50,15 @@ export interface DeliverToXmppDeps extends EndDeps {
   shownResource(sipUser: Jid, xmppUser: Jid): string | undefined
 }
 
-/** The journey of a MESSAGE to an XMPP user: its final response waits for the edge's outcome. Never rejects. */
-export async function deliverToXmpp(deps: DeliverToXmppDeps, incoming: IncomingSipRequest): Promise<Outcome> {
+/**
+ * The journey of a MESSAGE to an XMPP user: its final response waits for the edge's outcome. Within a session it is the
+ * session that says who writes to whom. Never rejects.
+ */
+export async function deliverToXmpp(
+  deps: DeliverToXmppDeps,
+  incoming: IncomingSipRequest,
+  session?: SipParties,
+): Promise<Outcome> {
   const { request } = incoming
   const story: MessageStory = {
     correlationId: deps.ids.token(),
@@ -66,7 +73,9 @@ export async function deliverToXmpp(deps: DeliverToXmppDeps, incoming: IncomingS
     stanzaId: null,
     callId: request.core.callId,
   }
-  const end = await journeyToXmpp(deps, request, story).catch((error: unknown) => ends(bounced(brokeDown(error))))
+  const end = await journeyToXmpp(deps, request, story, session).catch((error: unknown) =>
+    ends(bounced(brokeDown(error))),
+  )
   const status = respond(deps, incoming, end.outcome)
   const told = end.outcome.kind === 'delivered' ? delivered(status) : end.outcome
   // That somebody types is no message: the journal would hold little else.
@@ -81,8 +90,13 @@ interface JourneyEnd {
 }
 const ends = (outcome: Outcome, kind: JourneyEnd['kind'] = 'message'): JourneyEnd => ({ outcome, kind })
 
-async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story: MessageStory): Promise<JourneyEnd> {
-  const parties = partiesOfRequest(request, (domain) => deps.index().localDomain(domain)?.assertedIdentity === true)
+async function journeyToXmpp(
+  deps: DeliverToXmppDeps,
+  request: SipRequest,
+  story: MessageStory,
+  session: SipParties | undefined,
+): Promise<JourneyEnd> {
+  const parties = session === undefined ? partiesFor(deps.index(), request) : ok(session)
   if (!parties.ok) return ends(bounced(parties.failure))
   const { from } = parties.value
   const to = deps.opaqueGruus === undefined ? parties.value.to : deps.opaqueGruus.resolve(parties.value.to)
@@ -129,13 +143,31 @@ async function journeyToXmpp(deps: DeliverToXmppDeps, request: SipRequest, story
       }
       noteWords(deps, from, to, content)
       if (rules.presence.vcards) deps.names.note(from, request.core.from.displayName)
-      const outcome = sendWords(deps, rules, { from, to, view }, content, story)
+      // A session is a chat. @see RFC 7573 §5
+      const stanzaType = session === undefined ? rules.messages.stanzaType : 'chat'
+      const { stickyThread } = rules.messages
+      const outcome = sendWords(deps, { stanzaType, stickyThread }, { from, to, view }, content, story)
       deps.repeats.note(content.id, { from, to, callId: request.core.callId, asks: content.asks, outcome })
       return ends(await outcome)
     }
     default:
       return unreachable(verdict.value)
   }
+}
+
+export const partiesFor = (index: FederationIndex, request: SipRequest): ReturnType<typeof partiesOfRequest> =>
+  partiesOfRequest(request, (domain) => index.localDomain(domain)?.assertedIdentity === true)
+
+/** That a SIP user types, as he says within a session. */
+export async function typingToXmpp(
+  deps: DeliverToXmppDeps,
+  { from, to }: SipParties,
+  composing: IsComposing,
+): Promise<Outcome> {
+  const index = deps.index()
+  const { allowed } = decideOutbound(index, { fromDomain: from.domain, toDomain: to.domain, kind: 'message' })
+  if (!allowed || !passesTyping(index, from.domain, to.domain)) return absorbed('no-content')
+  return deps.typing.fromSip(sendersView(deps, { from, to }), composing)
 }
 
 /** What he asks to hear of it is told by its id: an answer finds him also after a restart. */
@@ -168,7 +200,7 @@ async function answeredBy(deps: DeliverToXmppDeps, callId: string, parties: SipP
 
 async function sendWords(
   deps: DeliverToXmppDeps,
-  { messages: { stanzaType, stickyThread } }: Pick<LocalDomain, 'messages'>,
+  { stanzaType, stickyThread }: Pick<LocalDomain['messages'], 'stanzaType' | 'stickyThread'>,
   { from, to, view }: SipParties & { readonly view: SipParties },
   content: SipText,
   story: MessageStory,

@@ -3,7 +3,7 @@ import { formatSipMessage, parseRetryAfter } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import type { SipEndpoint, SipReply, SipTarget } from '@stox/transport'
 import type { ServerLocator } from './locate-servers.ts'
-import type { SendOptions, SipSender } from './send-sip.ts'
+import type { SendOptions, SipAcknowledger, SipSender } from './send-sip.ts'
 import { serverKey } from './server-health.ts'
 import type { ServerHealth } from './server-health.ts'
 
@@ -15,7 +15,7 @@ const NO_NEW_TRY_AFTER_MS = 20_000
 const MOST_BY_UDP_BYTES = 1150
 
 export interface FailoverDeps {
-  readonly endpoint: Pick<SipEndpoint, 'request'>
+  readonly endpoint: Pick<SipEndpoint, 'request'> & Partial<Pick<SipEndpoint, 'acknowledge'>>
   readonly locator: ServerLocator
   readonly health: ServerHealth
   readonly clock: Clock
@@ -25,7 +25,7 @@ export interface FailoverDeps {
 }
 
 /** Tries the servers of a route in turn. @see RFC 3263 §4.3 */
-export class FailoverSender implements SipSender {
+export class FailoverSender implements SipSender, SipAcknowledger {
   readonly #deps: FailoverDeps
 
   constructor(deps: FailoverDeps) {
@@ -48,26 +48,41 @@ export class FailoverSender implements SipSender {
     for (const [at, target] of ordered.entries()) {
       if (last !== undefined && clock.monotonicMs() - startedMs > NO_NEW_TRY_AFTER_MS) break
       const asked = endpoint.request(request, target, options)
-      last = await (at === ordered.length - 1 ? asked : this.#whileThere(asked, target, domain))
+      last = await (at === ordered.length - 1 ? asked : this.#whileThere(asked, target, options))
       if (!this.#shouldTryNext(last, target)) return last
     }
     return last ?? { kind: 'failed', cause: 'no-target', detail: `no server for ${towards}` }
+  }
+
+  /** To the first of the servers that are there: an ACK is repeated only when the 2xx is. */
+  async acknowledge(ack: SipRequest, towards: string, { domain }: SendOptions = {}): Promise<void> {
+    const { endpoint, locator } = this.#deps
+    const known = locator.known(towards, domain)
+    const located =
+      known === undefined ? await locator.locateAll([towards], domain) : { ok: true as const, value: known }
+    const target = located.ok ? (this.#candidates(located.value)[0] ?? located.value[0]) : undefined
+    if (target !== undefined) endpoint.acknowledge?.(ack, target)
   }
 
   /**
    * What is asked, or that its server is silent: Timer F alone would leave no time for another one. That somebody behind
    * it does not answer is no fault of the server: it says so itself. @see RFC 3263 §4.3
    */
-  #whileThere(asked: Promise<SipReply>, target: SipTarget, domain = ''): Promise<SipReply> {
+  #whileThere(asked: Promise<SipReply>, target: SipTarget, { domain = '', accepted }: SendOptions): Promise<SipReply> {
     const { timers, isThere } = this.#deps
     return new Promise((resolve) => {
+      let isLeft = false
       const timer = timers.arm(SILENT_MS, () => {
         void isThere(target, domain).then((there) => {
-          if (!there) resolve({ kind: 'failed', cause: 'timeout', detail: `${serverKey(target)} is silent` })
+          if (there) return
+          isLeft = true
+          resolve({ kind: 'failed', cause: 'timeout', detail: `${serverKey(target)} is silent` })
         })
       })
       void asked.then((reply) => {
         timer.cancel()
+        // Accepted after all: it is to hear that nobody needs it. @see RFC 3261 §13.2.2.4
+        if (isLeft && reply.kind === 'response' && reply.response.status < 300) accepted?.(reply.response)
         resolve(reply)
       })
     })

@@ -36,6 +36,8 @@ import { bounced } from './bounce.ts'
 import type { GatewayConfig } from './config.ts'
 import type { OwnAddress } from './choose-route.ts'
 import { Conversations } from './conversations.ts'
+import type { ChatSessions } from './chat-sessions.ts'
+import { chooseRoute } from './choose-route.ts'
 import { deliverToSip } from './deliver-to-sip.ts'
 import type { DeliverToSipDeps } from './deliver-to-sip.ts'
 import { deliverToXmpp } from './deliver-to-xmpp.ts'
@@ -60,11 +62,13 @@ import { ServerProbes } from './probe-servers.ts'
 import type { ServerReport } from './probe-servers.ts'
 import { PresencePublisher } from './publish-presence.ts'
 import { CountingSender } from './send-sip.ts'
+import { sessionRows, sessionsOf } from './session-wiring.ts'
 import { ServerHealth } from './server-health.ts'
 import type { SipTlsConfig } from './sip-config.ts'
 import { SipAbilities } from './sip-abilities.ts'
 import { SipCaps } from './sip-caps.ts'
 import { takeRequest } from './take-request.ts'
+import { busyForSessionS, takeInvite } from './take-session.ts'
 import { takeStanza } from './take-stanza.ts'
 import { trustedPeers } from './trusted-peers.ts'
 
@@ -102,6 +106,8 @@ const IN_FORCE_POLL_MS = 10
 /** What is under way when the process is told to stop may take so long; the rest of ten seconds is for closing. */
 const LAST_WORDS_MS = 5000
 const LAST_WORDS_POLL_MS = 50
+/** And the good-byes in all sessions so long. */
+const GOOD_BYE_MS = 2000
 
 /** Configuration, store, SIP, link, API: in this order, and back. Rejects with a `StartFailure`. */
 export async function startGateway(
@@ -151,9 +157,12 @@ export async function startGateway(
       log: strangers,
       trusted: trustedPeers(config.sip.trustedPeers),
       ...authenticating(config.sip.digest, { clock, ids }),
-      busyForS: (request) => presence?.busyForS(request),
+      busyForS: (request) =>
+        presence?.busyForS(request) ?? (taking === undefined ? undefined : busyForSessionS(taking, request)),
+      sessions: (request) => taking?.sessions.takes(request) ?? false,
       on: {
         request: (incoming) => take(incoming),
+        acknowledged: (ack) => taking?.sessions.acknowledged(ack),
         refused: (kind, refusal) => {
           metrics.inputRefused(kind)
           strangers.warn('sip-refused', {
@@ -173,10 +182,8 @@ export async function startGateway(
       isThere: (target, domain) => probes.isThere(target, domain),
     })
     const { credentials } = config.sip
-    const sip = new CountingSender(
-      new AuthenticatingSender({ sender: failover, credentials, hashes: nodeDigestHashes, ids, log }),
-      metrics,
-    )
+    const signing = new AuthenticatingSender({ sender: failover, credentials, hashes: nodeDigestHashes, ids, log })
+    const sip = new CountingSender(signing, metrics)
     const probes: ServerProbes = new ServerProbes({
       ...{ endpoint, locator, health, clock, timers, ids, log },
       intervalMs: config.sip.probeIntervalS * 1000,
@@ -190,6 +197,7 @@ export async function startGateway(
     let closing = false
     let takeEnvelope: (envelope: InboundEnvelope) => Promise<Outcome> = () => Promise.resolve(bounced(notReady))
     let presence: PresenceKeeper | undefined
+    let taking: ReturnType<typeof sessionsOf> | undefined
     const link = (given.link ?? ((options: LinkClientOptions) => new LinkClient(options)))({
       node: config.node,
       edges: config.link.edges,
@@ -274,17 +282,6 @@ export async function startGateway(
       }),
       held: new HoldDowns(clock),
     }
-    const toSip: DeliverToSipDeps = {
-      ...common,
-      gruu,
-      sipAddress,
-      sip,
-      queues,
-      link,
-      giveUpMs,
-      hasServer: (route) => failover.hasGood(route.uri, route.options),
-      isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
-    }
     const names = new DisplayNames()
     const toUsers: AnswerIqDeps = {
       ids,
@@ -304,6 +301,32 @@ export async function startGateway(
       names,
       opaqueGruus: config.sip.gruu === 'opaque' ? opaqueGruus : undefined,
       shownResource: (sipUser, xmppUser) => keeper.shownResource(sipUser, xmppUser),
+    }
+    const { most, mostPerDomain, idleS, patienceS } = config.sip.sessions
+    taking = sessionsOf({
+      ...{ clock, timers, ids, log, sipAddress, toXmpp, counted: (work) => counted(work) },
+      sip: { send: (...args) => sip.send(...args), acknowledge: (...args) => signing.acknowledge(...args) },
+      limits: { most, mostPerDomain },
+      mostNew: config.sip.overload.newSessions,
+      idleMs: idleS * 1000,
+      patienceMs: patienceS * 1000,
+      index: () => index,
+      route: (domain) => chooseRoute(index, domain, gruu, sipAddress),
+    })
+    const room = taking
+    const { sessions } = room
+    undo.push(() => sessions.close())
+    const toSip: DeliverToSipDeps = {
+      ...common,
+      gruu,
+      sipAddress,
+      sip,
+      sessions,
+      queues,
+      link,
+      giveUpMs,
+      hasServer: (route) => failover.hasGood(route.uri, route.options),
+      isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
     const counted = async <T>(work: Promise<T>): Promise<T> => {
       under += 1
@@ -334,6 +357,9 @@ export async function startGateway(
           notify: (one) => {
             if (!publisher.takeNotify(one)) keeper.takeNotify(one)
           },
+          takesSessions: (request) => sessions.takes(request),
+          invite: (one) => void counted(takeInvite(room, one)),
+          inSession: (one) => sessions.takeInDialog(one),
         },
         countingAnswer(incoming, metrics),
       )
@@ -344,7 +370,7 @@ export async function startGateway(
       while (!closing && behind() && clock.monotonicMs() < untilMs)
         await new Promise<void>((resolve) => timers.arm(IN_FORCE_POLL_MS, resolve))
     }
-    watchGauges(metrics, { queues, keeper, publisher, link, endpoint, store })
+    watchGauges(metrics, { queues, keeper, publisher, sessions, link, endpoint, store })
     metrics.watchSipServers(() => probes.reports())
     if (config.sip.tls !== undefined) watchExpiry(metrics, config.sip.tls.identity, clock)
 
@@ -386,6 +412,7 @@ export async function startGateway(
           refreshSubscription: (id) => keeper.refresh(id),
           deleteSubscription: (id) => keeper.remove(id),
           publications: () => publisher.rows(),
+          sipSessions: () => sessionRows(sessions, clock),
           onModelChanged: (changed) => {
             model = changed
             index = new FederationIndex(model)
@@ -425,6 +452,7 @@ export async function startGateway(
         const untilMs = clock.monotonicMs() + LAST_WORDS_MS
         while (under > 0 && clock.monotonicMs() < untilMs)
           await new Promise<void>((resolve) => timers.arm(LAST_WORDS_POLL_MS, resolve))
+        await sessions.drain(GOOD_BYE_MS)
         await unwind()
       },
       reload: async () => void (await Promise.all(reloads.map((reload) => reload()))),
@@ -543,14 +571,18 @@ function countingAnswer(
   incoming: IncomingSipRequest,
   metrics: Pick<Metrics, 'sipTransactionEnded'>,
 ): IncomingSipRequest {
-  const { request, flow } = incoming
+  const { request, flow, isCancelled } = incoming
+  let isCounted = false
   return {
     request,
     flow,
     respond: (response) => {
-      metrics.sipTransactionEnded('server', request.method, response.status)
+      // A 2xx to INVITE is said more than once.
+      if (!isCounted) metrics.sipTransactionEnded('server', request.method, response.status)
+      isCounted = true
       incoming.respond(response)
     },
+    ...(isCancelled === undefined ? {} : { isCancelled }),
   }
 }
 
@@ -560,12 +592,13 @@ function watchGauges(
     readonly queues: PairQueues<Outcome>
     readonly keeper: PresenceKeeper
     readonly publisher: PresencePublisher
+    readonly sessions: ChatSessions
     readonly link: LinkClientPort
     readonly endpoint: SipEndpoint
     readonly store: Store
   },
 ): void {
-  const { queues, keeper, publisher, link, endpoint, store } = parts
+  const { queues, keeper, publisher, sessions, link, endpoint, store } = parts
   metrics.watchQueue('messages-to-sip', () => queues.waiting)
   metrics.watchQueue('link-waiting', () => link.gauges().waiting)
   metrics.watchQueue('link-open-sent', () => link.gauges().openSent)
@@ -577,4 +610,5 @@ function watchGauges(
   metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
   metrics.watchSubscriptions(() => keeper.counts())
   metrics.watchPublications(() => publisher.counts())
+  metrics.watchSipSessions(() => sessions.size)
 }

@@ -87,6 +87,13 @@ export class Typing {
     this.#told.delete(key)
   }
 
+  /** He has left the chat, for a contact who understands it. @see RFC 7573 §6.1 */
+  async goneFromSip(parties: SipParties): Promise<void> {
+    this.wordsFromSip(parties.from, parties.to)
+    if (this.#deps.conversations.pairOf(parties.from, parties.to)?.tellsStates === true)
+      await this.#tell(parties, 'gone')
+  }
+
   /** What a SIP user is to be told; undefined for nothing. One that is not refreshed lapses at the other end. */
   fromXmpp(sipUser: Jid, xmppUser: Jid, state: ChatState): IsComposing | undefined {
     const key = keyOf(sipUser, xmppUser)

@@ -1,9 +1,8 @@
 import type { SipRequest } from '@stox/sip'
 import type { Metrics } from '@stox/telemetry'
-import type { SipReply } from '@stox/transport'
+import type { SipReply, SipRequestOptions } from '@stox/transport'
 
-export interface SendOptions {
-  readonly congestionSafe?: boolean
+export interface SendOptions extends SipRequestOptions {
   /** The domain of ours on whose behalf: with TLS the server may prove this one instead. */
   readonly domain?: string
   /** Tried in turn after the servers of the first. */
@@ -13,6 +12,11 @@ export interface SendOptions {
 /** Sends a request towards a URI or a route, trying its servers in turn. Never rejects. */
 export interface SipSender {
   send(request: SipRequest, towards: string, options?: SendOptions): Promise<SipReply>
+}
+
+/** Sends the ACK to a 2xx, to which nothing is said. @see RFC 3261 §13.2.2.4 */
+export interface SipAcknowledger {
+  acknowledge(ack: SipRequest, towards: string, options?: SendOptions): Promise<void>
 }
 
 /** Counts how client transactions end. */

@@ -166,8 +166,47 @@ export const sipSection = z
       .max(100_000)
       .default(100)
       .describe('TCP and TLS connections from and to one address at the same time.'),
+    sessions: z
+      .strictObject({
+        most: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(20_000)
+          .describe(
+            'Sessions at the same time (messages.mode session). When there is no room, one that has been silent for a minute ends; without such a one new ones are refused.',
+          ),
+        mostPerDomain: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(10_000)
+          .describe('Sessions with the SIP server of one domain at the same time.'),
+        idleS: z
+          .int()
+          .min(10)
+          .max(86_400)
+          .default(600)
+          .describe('After how long without a word a session is ended (RFC 7573 §6); the next word opens another.'),
+        patienceS: z
+          .int()
+          .min(1)
+          .max(180)
+          .default(20)
+          .describe(
+            'How long a SIP user has to take a session that we open before it is cancelled, and its message refused.',
+          ),
+      })
+      .prefault({})
+      .describe('Sessions with the users of domains that write in them.'),
     overload: z
       .strictObject({
+        newSessions: z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(1000)
+          .describe('INVITEs of SIP users under way; above it the next are answered 503 with Retry-After.'),
         unanswered: z
           .int()
           .min(1)

@@ -2,7 +2,7 @@ import type { FederationIndex } from '@stox/federation'
 import { newSipResponse, parseSipUri } from '@stox/sip'
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import type { Ids } from '@stox/kernel'
-import { ACCEPTED_TYPES, ALLOWED_METHODS, sipUriToJid } from '@stox/translate'
+import { ACCEPTED_TYPES, ALLOWED_METHODS, sessionMethods, sipUriToJid } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
 import { refuse } from './refuse.ts'
 
@@ -12,15 +12,27 @@ export interface TakeRequestDeps {
   message(incoming: IncomingSipRequest): void
   subscribe(incoming: IncomingSipRequest): void
   notify(incoming: IncomingSipRequest): void
+  /** Whether the one who asks may open sessions. */
+  takesSessions?(request: SipRequest): boolean
+  invite?(incoming: IncomingSipRequest): void
+  /** False when it is in no session of ours. */
+  inSession?(incoming: IncomingSipRequest): boolean
 }
 
 /** What the SIP side hands us; retransmissions, merged and broken requests were kept away. */
 export function takeRequest(deps: TakeRequestDeps, incoming: IncomingSipRequest): void {
-  switch (incoming.request.method) {
+  const { method, core } = incoming.request
+  const isInDialog = core.to.params.has('tag')
+  switch (method) {
     case 'MESSAGE':
-      // MESSAGE makes no dialog, and sessions are not offered. @see RFC 3428 §4
-      if (incoming.request.core.to.params.has('tag')) return refuse(deps, incoming, 481)
-      return deps.message(incoming)
+      // It makes no dialog: there is one only where there is a session. @see RFC 3428 §4
+      return isInDialog ? takeInSession(deps, incoming) : deps.message(incoming)
+    case 'INVITE':
+      if (!isInDialog && deps.invite !== undefined) return deps.invite(incoming)
+      return takeInSession(deps, incoming)
+    case 'BYE':
+    case 'INFO':
+      return takeInSession(deps, incoming)
     case 'SUBSCRIBE':
       return deps.subscribe(incoming)
     case 'NOTIFY':
@@ -32,13 +44,17 @@ export function takeRequest(deps: TakeRequestDeps, incoming: IncomingSipRequest)
   }
 }
 
+function takeInSession(deps: TakeRequestDeps, incoming: IncomingSipRequest): void {
+  if (deps.inSession?.(incoming) !== true) refuse(deps, incoming, 481)
+}
+
 /** To ourselves, or to an XMPP user: as a MESSAGE would be answered, without sending anything. @see mapping G.7 */
 function answerOptions(deps: TakeRequestDeps, incoming: IncomingSipRequest): void {
   const known = isServed(deps.index(), incoming.request)
   const toTag = deps.ids.token()
   if (!known) return incoming.respond(newSipResponse(incoming.request, 404, undefined, { toTag }))
   const headers: SipHeaderEntry[] = [
-    ['Allow', ALLOWED_METHODS],
+    ['Allow', deps.takesSessions?.(incoming.request) === true ? sessionMethods : ALLOWED_METHODS],
     ['Accept', `${ACCEPTED_TYPES}, application/pidf+xml`],
     ['Accept-Encoding', 'identity'],
     ['Accept-Language', '*'],

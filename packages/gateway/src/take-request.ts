@@ -27,12 +27,6 @@ export function takeRequest(deps: TakeRequestDeps, incoming: IncomingSipRequest)
     case 'MESSAGE':
       // It makes no dialog: there is one only where there is a session. @see RFC 3428 §4
       return isInDialog ? takeInSession(deps, incoming) : deps.message(incoming)
-    case 'INVITE':
-      if (!isInDialog && deps.invite !== undefined) return deps.invite(incoming)
-      return takeInSession(deps, incoming)
-    case 'BYE':
-    case 'INFO':
-      return takeInSession(deps, incoming)
     case 'SUBSCRIBE':
       return deps.subscribe(incoming)
     case 'NOTIFY':
@@ -40,7 +34,9 @@ export function takeRequest(deps: TakeRequestDeps, incoming: IncomingSipRequest)
     case 'OPTIONS':
       return answerOptions(deps, incoming)
     default:
-      return refuse(deps, incoming, 405, [['Allow', ALLOWED_METHODS]])
+      // Where nobody may open sessions the endpoint has answered so already.
+      if (deps.invite === undefined) return refuse(deps, incoming, 405, [['Allow', ALLOWED_METHODS]])
+      return method === 'INVITE' && !isInDialog ? deps.invite(incoming) : takeInSession(deps, incoming)
   }
 }
 

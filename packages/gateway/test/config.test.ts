@@ -94,6 +94,7 @@ describe('gateway.yaml', () => {
           stickyThread: false,
           split: false,
           lateErrors: 'message',
+          mode: null,
           receiptOn200: false,
           languages: [],
           allLanguages: 'never',

@@ -105,7 +105,7 @@ test.each<[string, (m: Metrics) => void, string, string[]]>([
     'stox_publications',
     ['stox_publications{state="published"} 3'],
   ],
-  ['sessions of SIP users', (m) => m.watchSipSessions(() => 4), 'stox_sip_sessions', ['stox_sip_sessions 4']],
+  ['sessions of SIP users', (m) => m.watchSipSessions(() => 4), 'stox_sip_sessions', ['stox_sip_sessions{} 4']],
   [
     'dropped journal rows',
     (m) => m.watchJournalDropped(() => 9),

@@ -49,7 +49,7 @@ const only = (stanzas: readonly Stanza[]): Stanza => {
 }
 
 describe('mapping C.9: an XMPP user asks', () => {
-  test('who takes CPIM is asked in CPIM, with an id of its own', async () => {
+  test('who takes CPIM is asked in CPIM, with an id of its own [5438-7.1.1.1 5438-7.1.1.2]', async () => {
     const at = bothWays({ reports: 'always' })
     expect(await at.stanza(`<body>a&lt;b</body>${REQUEST}${MARKABLE}`)).toMatchObject({ kind: 'delivered' })
     const message = cpimOf(at.sip.take()[0])
@@ -244,7 +244,7 @@ describe('mapping C.9: a SIP user asks', () => {
   test.each([
     ['a receipt', receipt, 'delivery', 'delivered'],
     ['a marker', displayed, 'display', 'displayed'],
-  ])('%s is an IMDN, once', async (_what, element, disposition, status) => {
+  ])('%s is an IMDN, once [5438-7.2.1.*]', async (_what, element, disposition, status) => {
     const at = bothWays()
     const id = await sentId(
       at,
@@ -273,7 +273,7 @@ describe('mapping C.9: a SIP user asks', () => {
     expect(at.sip.take()).toEqual([])
   })
   test.each([
-    ['what was not asked for', 'display', receipt, 'romeo@montague.example/orchard'],
+    ['what was not asked for [5438-7.2.1.wanted]', 'display', receipt, 'romeo@montague.example/orchard'],
     ['somebody else', 'positive-delivery', receipt, 'mercutio@montague.example'],
     ['an unknown id', 'positive-delivery', () => receipt('nothing'), 'romeo@montague.example'],
   ])('%s makes no report', async (_what, wants, element, from) => {
@@ -444,7 +444,7 @@ describe('mapping B.4, C.9: what is said after a restart of what was sent before
     await after.stanza(receipt(changed), '', from)
     expect(after.sip.take()).toEqual([])
   })
-  test('RFC 5438 §14: by which servers a report is to go is not told outside; its report is let fall', async () => {
+  test('RFC 5438 §14: by which servers a report is to go is not told outside; its report is let fall [5438-14.1]', async () => {
     const before = bothWays()
     const route = 'imdn.IMDN-Record-Route: <sip:relay.inside@capulet.example>'
     const id = await sent(before, asking('positive-delivery', [route]))

@@ -37,13 +37,13 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
     ['active', 'composing'],
     ['idle', undefined],
     ['thinking', undefined],
-  ])('the first %s is %s', async (state, chatState) => {
+  ])('the first %s is %s [3994-3.3.active 3994-3.5.1]', async (state, chatState) => {
     const at = bothWays()
     await shown(at)
     expect((await at.request(composing(state))).status).toBe(202)
     expect(told(at)).toEqual(chatState === undefined ? [] : [['chat', chatState]])
   })
-  test('active, then idle; neither twice', async () => {
+  test('active, then idle; neither twice [3994-3.3.idle]', async () => {
     const at = bothWays()
     await shown(at)
     for (const state of ['active', 'active', 'idle', 'idle']) await at.request(composing(state))
@@ -57,7 +57,7 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
     ['RFC 3994 §3.3: 120 s when it names none', '', 120],
     ['a refresh of nought is none', '<refresh>0</refresh>', 120],
     ['a very long one is cut', '<refresh>2000000</refresh>', 3600],
-  ])('ends when its time is up: %s', async (_clause, more, seconds) => {
+  ])('ends when its time is up: %s [3994-3.3.refresh]', async (_clause, more, seconds) => {
     const at = bothWays()
     await shown(at)
     await at.request(composing('active', more))
@@ -67,7 +67,7 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
     expect(told(at)).toEqual([['chat', 'active']])
     expect(at.time.armed).toBe(0)
   })
-  test('RFC 3994 §3.2: words end it, and carry active', async () => {
+  test('RFC 3994 §3.2: words end it, and carry active [3994-3.3.content]', async () => {
     const at = bothWays()
     await shown(at)
     await at.request(composing('active'))
@@ -130,7 +130,7 @@ describe('mapping C.8, RFC 3994 to XEP-0085', () => {
 
 describe('mapping C.8, XEP-0085 to RFC 3994', () => {
   const state = (name: string) => `<${name} xmlns='${STATES}'/>`
-  test('RFC 3994 §7: only in answer to words of the last ten minutes', async () => {
+  test('RFC 3994 §7: only in answer to words of the last ten minutes [3994-7.1 3994-3.2.compose 3994-3.2.interval]', async () => {
     const at = bothWays()
     await at.stanza(state('composing'))
     expect(asked(at)).toEqual([])
@@ -159,14 +159,14 @@ describe('mapping C.8, XEP-0085 to RFC 3994', () => {
     ['inactive', ['active', 'idle']],
     ['gone', ['active']],
     ['composing', ['active']],
-  ])('composing, then %s', async (name, states) => {
+  ])('composing, then %s [3994-3.2.idle]', async (name, states) => {
     const at = bothWays()
     await at.request(words())
     await at.stanza(state('composing'))
     await at.stanza(state(name))
     expect(asked(at).map((one) => typeof one === 'object' && one.state)).toEqual(states)
   })
-  test('who goes on typing is told again before it lapses, and no sooner', async () => {
+  test('who goes on typing is told again before it lapses, and no sooner [3994-3.2.refresh]', async () => {
     const at = bothWays()
     await at.request(words())
     for (let half = 0; half < 4; half += 1) {
@@ -175,7 +175,7 @@ describe('mapping C.8, XEP-0085 to RFC 3994', () => {
     }
     expect(asked(at)).toHaveLength(2)
   })
-  test('RFC 3994 §3.2: after words nothing is said', async () => {
+  test('RFC 3994 §3.2: after words nothing is said [3994-3.2.content]', async () => {
     const at = bothWays()
     await at.request(words())
     await at.stanza(state('composing'))
@@ -183,7 +183,7 @@ describe('mapping C.8, XEP-0085 to RFC 3994', () => {
     await at.stanza(state('paused'))
     expect(asked(at)).toMatchObject([{ state: 'active' }, expect.stringContaining('text/plain')])
   })
-  test('RFC 3994 §4: 415 is remembered for a day, or until he sends one himself', async () => {
+  test('RFC 3994 §4: 415 is remembered for a day, or until he sends one himself [3994-4.1]', async () => {
     const at = bothWays()
     at.sip.answer = (request) => respondTo(request, 415)
     await at.request(words())

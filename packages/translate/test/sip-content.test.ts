@@ -201,7 +201,7 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
       },
     ],
     [
-      'RFC 5438 §8: no DateTime, no report',
+      'RFC 5438 §8: no DateTime, no report [5438-7.1.1.3]',
       'message/cpim',
       cpim(ASKS.slice(1), PLAIN),
       { kind: 'words', asks: undefined },
@@ -301,7 +301,7 @@ describe('mapping C.5: what a body means [7572-7.4]', () => {
     ['no CPIM', 'message/cpim', 'x', 400],
     ['CPIM within CPIM', 'message/cpim', cpim([], lines('Content-Type: message/cpim', '', cpim([], PLAIN))), 415],
     [
-      'RFC 3862 §4.7: a header that must be understood',
+      'RFC 3862 §4.7: a header that must be understood [3862-4.require]',
       'message/cpim',
       cpim(['NS: x <urn:x>', 'Require: x.Vital', 'x.Vital: 1'], PLAIN),
       415,

@@ -82,7 +82,7 @@ test('RFC 5438 §6.2: a message that asks for notifications', () => {
   expect(utf8Text(message.content.body)).toBe('Hello World')
 })
 
-describe('RFC 3862 §3.4, §4.6: prefixes', () => {
+describe('RFC 3862 §3.4, §4.6: prefixes [3862-3.prefix]', () => {
   const headersOf = (...head: readonly string[]) => read(lines(...head, ...PLAIN)).headers
   test('count from their declaration on, the last one holds', () => {
     expect(headersOf('a.X: 0', 'NS: a <urn:1>', 'a.X: 1', 'NS: a <urn:2>', 'a.X: 2')).toEqual([
@@ -112,7 +112,7 @@ test.each([
   ['§2 COMPAT the outer header once more', lines('Content-type: Message/CPIM', '', 'Subject: x', ...PLAIN)],
   ['§3.1 parameters', lines('Subject:;lang=en;x="a b\\" c";y=1 x', ...PLAIN)],
   ['§3.1 a line separator is no line end', lines('Other: a\u2028b', 'Subject: x', ...PLAIN)],
-  ['§4.9 unknown headers', lines('Other: y', 'Subject: x', ...PLAIN)],
+  ['§4.9 unknown headers [3862-4.unknown]', lines('Other: y', 'Subject: x', ...PLAIN)],
 ])('RFC 3862 %s', (_clause, bytes) => {
   expect(cpimHeader(read(bytes), 'Subject')).toBe('x')
 })
@@ -125,14 +125,14 @@ test('RFC 3862 §3.1: a language is one only outside of quotes', () => {
 test.each([
   ['§3.1 no space after the colon', lines('Subject:x', ...PLAIN)],
   ['§3.1 a space before the colon', lines('Subject : x', ...PLAIN)],
-  ['§3.1 a folded line', lines('Subject: x', ' y', ...PLAIN)],
+  ['§3.1 a folded line [3862-3.line]', lines('Subject: x', ' y', ...PLAIN)],
   ['§3.1 no colon', lines('Subject', ...PLAIN)],
   ['§3.1 a control character', lines('Subject: a\tb', ...PLAIN)],
   ['§3.1 a bare LF', utf8Bytes('Subject: a\nFrom: b\r\n\r\nContent-Type: text/plain\r\n\r\nHi')],
-  ['§3.2 not UTF-8', latin1Bytes('Subject: \xe9\r\n\r\nContent-Type: text/plain\r\n\r\nHi')],
+  ['§3.2 not UTF-8 [3862-3.utf-8]', latin1Bytes('Subject: \xe9\r\n\r\nContent-Type: text/plain\r\n\r\nHi')],
   ['§4.6 no proper NS', lines('NS: imdn urn:ietf:params:imdn', ...PLAIN)],
   ['§4.7 no proper Require', lines('Require: a b', ...PLAIN)],
-  ['§2.4 the wrapped part has no type', lines('Subject: x', '', 'Content-ID: <1>', '', 'Hi')],
+  ['§2.4 the wrapped part has no type [3862-2.content]', lines('Subject: x', '', 'Content-ID: <1>', '', 'Hi')],
   ['§2.4 the wrapped part has no headers', lines('Subject: x', '', '', 'Hi')],
   ['§2 no wrapped part', lines('Subject: x')],
   ['§2 headers that do not end', lines('Subject: x', 'From: y')],
@@ -150,7 +150,7 @@ test.each([
   ['half a pair', 'a\\uD83Cb', 'a\ufffdb'],
   ['an unknown one is its character', '\\x\\u12', 'xu12'],
   ['a backslash at the end', 'a\\', 'a\\'],
-])('RFC 3862 §2.3 escapes: %s', (_name, value, text) => {
+])('RFC 3862 §2.3 escapes: %s [3862-2.escapes]', (_name, value, text) => {
   expect(cpimText(value)).toBe(text)
 })
 
@@ -167,7 +167,7 @@ test.each([
   expect(parseCpimAddress(value)).toEqual(address)
 })
 
-test('RFC 3862 §4.6: what we write declares a prefix before its use', () => {
+test('RFC 3862 §4.6: what we write declares a prefix before its use [3862-4.ns]', () => {
   const message: CpimMessage = {
     headers: [
       { namespace: CPIM_HEADERS, name: 'From', value: formatCpimAddress({ name: 'A "B"', uri: 'im:a@b' }) },

@@ -51,7 +51,7 @@ test.each(all)('RFC 5438 §7.2.1 $disposition: $status goes out and comes back',
 
 test('RFC 5438 §7.2.1: there are eleven', () => expect(all).toHaveLength(11))
 
-test('RFC 5438 §11.1: extensions beside what we know', () => {
+test('RFC 5438 §11.1: extensions beside what we know [5438-11.1.2]', () => {
   const document = `<imdn ${NS}>${HEAD}<x xmlns='urn:x'/><display-notification><status><displayed/><note
     xmlns='urn:x'>hm</note></status></display-notification></imdn>`
   expect(parseImdn(document)).toMatchObject({
@@ -87,7 +87,7 @@ test.each([
   ['another namespace', `<imdn xmlns='urn:x'>${HEAD}${delivered}</imdn>`],
   ['a DTD', `<!DOCTYPE imdn [<!ENTITY a "b">]><imdn ${NS}>${HEAD}${delivered}</imdn>`],
   ['nothing', ''],
-])('RFC 5438 §11.1 refused: %s', (_name, document) => {
+])('RFC 5438 §11.1 refused: %s [5438-11.1.1]', (_name, document) => {
   expect(parseImdn(document)).toMatchObject({ ok: false, failure: { kind: 'imdn' } })
 })
 

@@ -104,7 +104,7 @@ describe('docker-compose.yml', () => {
     const service = compose.services[name]!
     expect(service).toMatchObject({ read_only: true, cap_drop: ['ALL'] })
     const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
-    expect(dockerfile).toMatch(/FROM node:24-alpine AS runtime[^]*?\nUSER node\n/)
+    expect(dockerfile).toMatch(/FROM node:24-bookworm-slim AS runtime[^]*?\nUSER node\n/)
     expect(dockerfile).toMatch(new RegExp(`FROM runtime AS ${name}\n[^]*?HEALTHCHECK`))
   })
 

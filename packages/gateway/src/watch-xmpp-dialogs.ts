@@ -104,7 +104,6 @@ function take(turn: XmppTurn, key: string, step: NotifierStep): void {
   turn.set({ dialogs: turn.state.dialogs.map((dialog) => (notifierKey(dialog) === key ? step.state : dialog)) })
   const nameOf = (timer: NotifierTimer): string => `${timer} ${key}`
   turn.follow(step.effects, nameOf, (report) => takeReport(turn, key, report))
-  if (step.state.name === 'ended') drop(turn, key)
 }
 
 /** One of a dialog; false: it is none. */
@@ -112,16 +111,9 @@ export function takeDialogTimer(turn: XmppTurn, timer: string): boolean {
   const space = timer.indexOf(' ')
   if (space === -1) return false
   const name = timer.slice(0, space)
-  if (isNotifierTimer(name)) advanceDialog(turn, timer.slice(space + 1), { kind: 'timer', timer: name })
+  if (name === 'expiry' || name === 'interval' || name === 'poll')
+    advanceDialog(turn, timer.slice(space + 1), { kind: 'timer', timer: name })
   return true
-}
-
-const TIMERS: readonly NotifierTimer[] = ['expiry', 'interval', 'poll']
-const isNotifierTimer = (name: string): name is NotifierTimer => TIMERS.some((timer) => timer === name)
-
-function drop(turn: XmppTurn, key: string): void {
-  turn.set({ dialogs: turn.state.dialogs.filter((dialog) => notifierKey(dialog) !== key) })
-  turn.cancel(...TIMERS.map((timer) => `${timer} ${key}`))
 }
 
 function takeReport(turn: XmppTurn, key: string, report: NotifierReport): void {
@@ -132,6 +124,6 @@ function takeReport(turn: XmppTurn, key: string, report: NotifierReport): void {
       return advanceDialog(turn, key, { kind: 'terminate', termination: GIVE_UP })
     return ask(turn, false)
   }
-  drop(turn, key)
+  turn.set({ dialogs: turn.state.dialogs.filter((dialog) => notifierKey(dialog) !== key) })
   if (report.cause === 'unsubscribed' || report.cause === 'expired') lookAway(turn)
 }

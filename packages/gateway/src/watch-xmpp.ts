@@ -159,7 +159,7 @@ function resume(turn: XmppTurn): void {
   }
   const isLeftPending = authorization === 'pending' && dialogs.length === 0
   if (isLeftPending && pendingSinceMs !== null && nowMs - pendingSinceMs > GIVE_UP_MS)
-    turn.set({ authorization: 'none' })
+    return turn.set({ authorization: 'none' })
   if (!turn.isWatched) return
   turn.set({ resuming: true, dialogs: dialogs.map(revivedNotifier) })
   if (authorization === 'active') return probe(turn)

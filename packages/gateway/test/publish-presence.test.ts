@@ -305,6 +305,8 @@ describe('RFC 3857: who watches', () => {
     await at.told([[NURSE, 'pending']], { version: 7, state: 'partial' })
     expect(at.asked()).toEqual(['SUBSCRIBE sip:127.0.0.1:5060 presence.winfo 3600'])
     expect(at.heard()).toEqual([])
+    await at.later(60_000)
+    expect(at.asked()).toEqual(['SUBSCRIBE sip:127.0.0.1:5060 presence.winfo 3600'])
   })
 
   test.each([

@@ -187,6 +187,13 @@ describe('RFC 6665 §4.2.1: a new subscription', () => {
     expect([driver.state.name, driver.told]).toEqual(['active', ['active;expires=3599', '<away/>']])
   })
 
+  test('an authorization that changes nothing is no news, and neither is one after the end', () => {
+    const driver = new Driver().reply(200)
+    expect(driver.input({ kind: 'authorize', authorization: 'active' }).effects).toEqual([])
+    driver.again([['Expires', '0']])
+    expect(driver.input({ kind: 'authorize', authorization: 'pending' }).effects).toEqual([])
+  })
+
   test('nothing known: an empty body', () =>
     expect(new Driver({ known: null }).told).toEqual(['active;expires=3600', '']))
 

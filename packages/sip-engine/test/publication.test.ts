@@ -1,3 +1,4 @@
+import type { Ids } from '@stox/kernel'
 import type { SipHeaderEntry, SipRequest } from '@stox/sip'
 import { advancePublication, nameOfPublication, newPublication, resumePublication } from '../src/index.ts'
 import type {
@@ -25,9 +26,13 @@ class Driver {
   nowMs = 1_000_000
   /** What there is to say; null: nothing; undefined: not known. */
   says: string | null | undefined = 'open'
-  readonly ids = countingIds()
+  readonly ids: Ids
   readonly armed = new Map<PublicationTimer, number>()
   readonly sent: SipRequest[] = []
+
+  constructor(ids = countingIds()) {
+    this.ids = ids
+  }
 
   document(): PublishedDocument {
     const { says } = this
@@ -278,6 +283,13 @@ describe('RFC 3903 §5: answers', () => {
     expect(pauses.slice(0, 4)).toEqual([30_000, 60_000, 120_000, 240_000])
     expect(Math.max(...pauses)).toBe(3_600_000)
     expect(driver.told.filter((told) => told !== '<away/>, e1, 3600')).toHaveLength(1)
+  })
+
+  test.each([
+    [0, 22_500],
+    [1, 37_500],
+  ])('the pause differs by a quarter either way: %s', (fraction, afterMs) => {
+    expect(new Driver(countingIds(fraction)).changed('open').fail(broken).armed.get('retry')).toBe(1_000_000 + afterMs)
   })
 
   test('a refresh that never gets through: after the end a new publication is made [3903-4.3.2]', () => {

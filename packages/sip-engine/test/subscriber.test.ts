@@ -62,6 +62,10 @@ class Driver {
     return this.effects.flatMap((effect) => (effect.kind === 'report' ? [effect.report] : []))
   }
 
+  get kinds(): readonly string[] {
+    return this.effects.map(({ kind }) => kind)
+  }
+
   /** The last SUBSCRIBE that went out. */
   last = (): SipRequest => {
     const sent = this.sent
@@ -408,6 +412,24 @@ describe('RFC 6665 §4.1.2.2: refreshing', () => {
   test('423: once more with Min-Expires', () => {
     const driver = refreshing().reply(423, [['Min-Expires', '7200']])
     expect([driver.last().headers.get('Expires'), driver.last().core.cseq.number]).toEqual(['7200', 3])
+    expect(driver.reply(423, [['Min-Expires', '9000']]).kinds).toEqual(['cancel-timer', 'arm-timer'])
+    expect(driver.state).toMatchObject({ name: 'active', failures: 1 })
+  })
+
+  test('a 2xx without Expires grants what was asked for', () => {
+    const driver = refreshing()
+    expect(driver.reply(200).reports).toEqual([{ kind: 'accepted', expiresS: 3600 }])
+    expect(driver.state).toMatchObject({ expiresAtMs: driver.nowMs + 3_600_000 })
+  })
+
+  test('a redirection is for the first SUBSCRIBE only', () => {
+    const driver = refreshing().reply(302, [['Contact', '<sip:romeo@elsewhere.example>']])
+    expect([driver.state.name, driver.kinds]).toEqual(['active', ['cancel-timer', 'arm-timer']])
+  })
+
+  test('a Contact in a refusal is no redirection', () => {
+    const driver = new Driver().reply(486, [['Contact', '<sip:romeo@elsewhere.example>']])
+    expect(driver.state.name).toBe('holdoff')
   })
 
   test('a probe refreshes now, but not twice', () => {

@@ -1,5 +1,5 @@
 import { lossyUtf8Text, silentLog } from '@stox/kernel'
-import { formatSipMessage, parseSipMessage } from '@stox/sip'
+import { formatSipMessage, parseMediaType, parseMultipart, parseSipMessage } from '@stox/sip'
 import { formatJid, parseJid } from '@stox/xmpp'
 import * as fc from 'fast-check'
 import { OpaqueGruus } from '../src/opaque-gruus.ts'
@@ -134,12 +134,12 @@ describe('what some servers ask for', () => {
 
 describe('mapping C.12: hostile words', () => {
   const evil = fc.string({ unit: 'binary', maxLength: 60 }).map((text) => `${text}\r\nEvil: x\0\u202E"<>&]]>`)
+  const escape = (text: string) =>
+    text.replace(/[&<>'"\r]/g, (one) => `&#${one.charCodeAt(0)};`).replace(/[^\t\n\r -\uD7FF\uE000-\uFFFD]/g, '?')
   test('whatever an XMPP user writes, one request is made of it, with our headers alone', () =>
     fc.assert(
       fc.asyncProperty(evil, evil, evil, async (subject, thread, nick) => {
         const at = bothWays({ reports: 'always', html: 'always' })
-        const escape = (text: string) =>
-          text.replace(/[&<>'"\r]/g, (one) => `&#${one.charCodeAt(0)};`).replace(/[^\t\n\r -\uD7FF\uE000-\uFFFD]/g, '?')
         await at.stanza(
           `<body>${escape(subject)}x</body><subject>${escape(subject)}</subject><thread>${escape(thread)}</thread><nick xmlns='http://jabber.org/protocol/nick'>${escape(nick)}</nick><request xmlns='urn:xmpp:receipts'/>`,
           `type='chat' id='${escape(nick)}' xml:lang='${escape(thread)}'`,
@@ -157,6 +157,38 @@ describe('mapping C.12: hostile words', () => {
       }),
       { numRuns: 40 },
     ))
+  test.each<[string, number, (words: string) => string]>([
+    ['in another language', 2, (words) => `<body>hello</body><body xml:lang='de'>x${words}</body>`],
+    ['in a language of his own', 0, (words) => `<body>hello</body><body xml:lang='${words}'>Hallo</body>`],
+    ['in an invitation', 0, (words) => `<x xmlns='jabber:x:conference' jid='r@rooms.example' reason='${words}'/>`],
+    [
+      'in a reaction',
+      0,
+      (words) =>
+        `<reactions xmlns='urn:xmpp:reactions:0' id='${words}'><reaction>${words.slice(0, 20)}</reaction></reactions>`,
+    ],
+  ])('whatever he writes %s, too', (_where, parts, content) =>
+    fc.assert(
+      fc.asyncProperty(evil, async (words) => {
+        const at = bothWays({ allLanguages: 'always', invitations: true, reactions: true })
+        await at.stanza(content(escape(words)), "type='chat' id='m1' xml:lang='en'")
+        for (const request of at.sip.take()) {
+          const bytes = formatSipMessage({
+            ...request,
+            headers: request.headers.prepend('Via', 'SIP/2.0/TCP 127.0.0.1:5098;branch=z9hG4bKx'),
+          })
+          const parsed = parseSipMessage(bytes, 'datagram')
+          if (!parsed.ok) throw new Error(parsed.failure.detail)
+          expect(lossyUtf8Text(bytes).split('\r\n\r\n')[0]).not.toMatch(/^Evil|\0/m)
+          const media = parseMediaType(request.headers.get('Content-Type') ?? '')
+          const body =
+            media.ok && media.value.type !== 'text/plain' ? parseMultipart(request.body, media.value) : undefined
+          if (parts > 0) expect(body?.ok === true && body.value.parts).toHaveLength(parts)
+        }
+      }),
+      { numRuns: 40 },
+    ),
+  )
   test('whatever a SIP user writes, one stanza is made of it', () =>
     fc.assert(
       fc.asyncProperty(evil, evil, fc.constantFrom('text/plain', 'text/html'), async (body, subject, contentType) => {

@@ -148,7 +148,6 @@ function parseHttpDate(value: string | undefined): number | undefined {
 }
 
 const NOTHING_MORE: readonly XmlElement[] = []
-const NO_TEXTS: readonly LangText[] = []
 
 /** What stands beside the body: looks, the wish for a report, a state of the chat. Plain text has none of it. */
 export function extensionsFor(
@@ -175,13 +174,14 @@ export function messageToXmpp(
 ): MessageStanza {
   const extra =
     content.sentAtMs === undefined ? more : [...more, delayElement({ from: gateway, stampMs: content.sentAtMs })]
+  const words: LangText = { lang: undefined, text: content.text }
   return newMessage({
     from: parties.from,
     to: parties.to,
     id: content.id,
     type,
     lang: content.lang,
-    bodies: [{ lang: undefined, text: content.text }, ...(content.others ?? NO_TEXTS)],
+    bodies: content.others === undefined ? [words] : [words, ...content.others],
     subject: content.subject,
     thread: content.thread,
     extra,

@@ -141,7 +141,13 @@ export class PartnerStream {
   async drained(): Promise<void> {
     const socket = this.#socket
     if (socket.destroyed || !socket.writableNeedDrain) return
-    await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', () => resolve()))
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        socket.off('drain', done).off('close', done)
+        resolve()
+      }
+      socket.on('drain', done).on('close', done)
+    })
   }
 
   /** Bytes that were written and that the system has not taken. */

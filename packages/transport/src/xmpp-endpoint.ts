@@ -2,11 +2,9 @@ import type { Socket } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
 import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
-import { formatStanza } from '@stox/xmpp'
-import type { Proof, StreamEffect, StreamFailure, RefusalKind, StreamPurpose } from '@stox/xmpp-engine'
-import { detailOf, failureOf, isOwnFault } from '@stox/xmpp-engine'
+import type { StreamEffect, StreamFailure, StreamPurpose } from '@stox/xmpp-engine'
+import { failureOf } from '@stox/xmpp-engine'
 import { Admission, networkOf } from './admission.ts'
-import { endWithCertificates } from './certificate-end.ts'
 import type { Dialed } from './dial-stream.ts'
 import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
@@ -16,9 +14,9 @@ import type { OutboundPair } from './outbound-pair.ts'
 import { OutboundPairs } from './outbound-pairs.ts'
 import { loopBusyness } from './loop-delay.ts'
 import { KeyVerifier } from './key-verifier.ts'
-import type { Comer } from './penalties.ts'
 import { Penalties } from './penalties.ts'
 import { noRoomText, receivingMachine } from './receive-stream.ts'
+import { STOPPING, StreamEvents } from './stream-events.ts'
 import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
 import { StreamPings } from './stream-pings.ts'
@@ -26,12 +24,10 @@ import { StreamRulebook } from './stream-rules.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
 import type {
-  FailedStream,
   JudgeCertificate,
   SendOutcome,
   StreamFailureInfo,
   StreamInfo,
-  StreamUp,
   XmppEndpointLimits,
   XmppEndpointOptions,
 } from './xmpp-endpoint-types.ts'
@@ -59,16 +55,15 @@ export class XmppEndpoint {
   readonly #verifier: KeyVerifier
   readonly #pings: StreamPings
   readonly #failures: FailureNotes
+  readonly #events: StreamEvents
   #isDraining = false
   #closed = false
-  /** Stanzas of partners that have no end yet; some of their streams may be gone. */
-  #inHand = 0
   #whenEmpty: (() => void) | undefined
 
   constructor(options: XmppEndpointOptions) {
     this.#options = options
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const { clock, timers, log, policy } = options
+    const { clock, timers, log, policy, on, judgeCertificate = NONE_PROVES } = options
     this.#rules = new StreamRulebook(policy, this.#limits.closeTimeoutMs)
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
     this.#penalties = new Penalties(clock, this.#limits)
@@ -81,6 +76,22 @@ export class XmppEndpoint {
       loopBusyness(),
     )
     this.#pings = new StreamPings(options)
+    this.#failures = new FailureNotes(clock, timers, log)
+    this.#events = new StreamEvents({
+      on,
+      judgeCertificate,
+      clock,
+      timers,
+      rules: this.#rules,
+      admission: this.#admission,
+      penalties: this.#penalties,
+      intake: this.#intake,
+      pings: this.#pings,
+      failures: this.#failures,
+      answer: (local, remote, xml) => void this.answer(local, remote, xml, { maxWaitMs: ANSWER_MAX_WAIT_MS }),
+      verify: (stream, effect) => this.#verifier.verify(stream, effect),
+      forgive: (local, remote) => this.#pairs.known(local, remote)?.forgive(),
+    })
     this.#pairs = new OutboundPairs({
       ...options,
       limits: this.#limits,
@@ -88,19 +99,18 @@ export class XmppEndpoint {
       rulesFor: (local, remote) => this.#rules.rulesFor(local, remote),
       dial: (local, remote) => this.#dial(local, remote, { kind: 'stanzas' }),
       open: (dialed, pair, onEffect) => void this.#open(dialed, pair, onEffect, pair),
-      onAny: (stream, effect) => this.#onAny(stream, effect),
-      up: (stream, local, remote, provenBy) => this.#up(stream, local, remote, provenBy),
-      failed: (stream, failure) => this.#note(stream, failure),
+      onAny: (stream, effect) => this.#events.onAny(stream, effect),
+      up: (stream, local, remote, provenBy) => this.#events.up(stream, local, remote, provenBy),
+      failed: (stream, failure) => this.#events.note(stream, failure),
     })
     this.#verifier = new KeyVerifier({
       clock,
       limits: this.#limits,
       dial: (local, remote, purpose, forStranger) => this.#dial(local, remote, purpose, forStranger),
       open: (dialed, pair, onEffect) => void this.#open(dialed, pair, onEffect),
-      onAny: (stream, effect) => this.#onAny(stream, effect),
-      failed: (stream, failure) => this.#failed(stream, failure),
+      onAny: (stream, effect) => this.#events.onAny(stream, effect),
+      failed: (stream, failure) => this.#events.failed(stream, failure),
     })
-    this.#failures = new FailureNotes(clock, timers, log)
   }
 
   /** Those with direct TLS come last. Rejects with one clear sentence when an address is not free or not ours. */
@@ -184,6 +194,7 @@ export class XmppEndpoint {
     }
     await this.#drained()
     this.#closed = true
+    this.#events.close()
     this.#failures.close()
     this.#handshakes.close()
     this.#intake.close()
@@ -205,7 +216,7 @@ export class XmppEndpoint {
   async #drained(): Promise<void> {
     const { clock, timers } = this.#options
     const untilMs = clock.monotonicMs() + this.#limits.drainTimeoutMs
-    const isBusy = (): boolean => this.#inHand > 0 || [...this.#pairs.all].some((pair) => !pair.isIdle)
+    const isBusy = (): boolean => this.#events.inHand > 0 || [...this.#pairs.all].some((pair) => !pair.isIdle)
     while (isBusy() && clock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => timers.arm(LOOK_AGAIN_MS, resolve))
     }
@@ -215,7 +226,7 @@ export class XmppEndpoint {
     const from = socket.remoteAddress ?? 'unknown'
     const place = this.#isDraining ? undefined : this.#admission.admit(from)
     if (place?.ok !== true) {
-      this.#refused('connection-limit', place?.failure ?? 'shutting down', from)
+      this.#events.refused('connection-limit', place?.failure ?? 'shutting down', from)
       socket.on('error', () => {})
       if (begin === 'direct') socket.destroy()
       else socket.end(noRoomText(this.#options.ids), () => socket.destroy())
@@ -232,18 +243,14 @@ export class XmppEndpoint {
       begin,
     )
     const stream = this.#open({ socket, machineFor, place: place.value }, {}, (mine, effect) =>
-      this.#onInbound(mine, effect),
+      this.#events.onInbound(mine, effect),
     )
     place.value.evict = () => {
-      this.#refused('connection-limit', 'made way for another before it had authenticated', from)
+      this.#events.refused('connection-limit', 'made way for another before it had authenticated', from)
       stream.isTold = true
       stream.connection.input({ kind: 'close', error: { condition: 'resource-constraint', text: undefined } })
       stream.connection.destroy()
     }
-  }
-
-  #refused(kind: RefusalKind, detail: string, remoteAddress: string, isLast = false): void {
-    this.#options.on.refused({ kind, detail, remoteAddress, isLast })
   }
 
   #open(
@@ -328,163 +335,6 @@ export class XmppEndpoint {
     if (this.#streams.size === 0) this.#whenEmpty?.()
   }
 
-  #onInbound(stream: Stream, effect: StreamEffect): void {
-    switch (effect.kind) {
-      case 'addressed':
-        stream.local = effect.local
-        stream.remote = effect.remote
-        stream.place.claims = this.#rules.partnerOf(effect.local, effect.remote)
-        return
-      case 'verify':
-        this.#verifier.verify(stream, effect)
-        return
-      case 'vouched':
-        this.#admission.forgive(stream.place)
-        return
-      case 'proven': {
-        const { local, peer } = effect
-        stream.isBidi = effect.isBidi
-        stream.mostBack = effect.limits?.maxBytes
-        this.#up(stream, local, peer.domain, peer.provenBy)
-        // Who comes to us can be gone to.
-        this.#pairs.known(local, peer.domain)?.forgive()
-        return
-      }
-      default:
-        this.#onAny(stream, effect)
-    }
-  }
-
-  #onAny(stream: Stream, effect: StreamEffect): void {
-    const { ledger } = stream
-    switch (effect.kind) {
-      case 'stanza':
-        this.#onStanza(stream, effect)
-        return
-      case 'answer': {
-        const { from, to } = effect.stanza
-        void this.answer(from.domain, to.domain, formatStanza(effect.stanza), { maxWaitMs: ANSWER_MAX_WAIT_MS })
-        return
-      }
-      case 'refused':
-        this.#refused(effect.refusal, effect.detail, stream.connection.remoteAddress, effect.isLast === true)
-        return
-      case 'managed':
-        if (effect.theirs) ledger.beginTheirs()
-        if (effect.ours) ledger.ours.begin()
-        return
-      case 'unmanaged':
-        ledger.ours.stop()
-        return
-      case 'acknowledged':
-        ledger.ours.acknowledge(effect.count)
-        return
-      case 'asked':
-        ledger.wasAsked()
-        return
-      case 'handled':
-        ledger.settle(ledger.take())
-        return
-      case 'unproven-by-certificate': {
-        const { remote, reason } = effect
-        stream.unprovenBecause = reason
-        this.#options.on.unprovenByCertificate?.({ streamId: stream.id, remote, reason })
-        return
-      }
-      case 'ping':
-        this.#pings.ping(stream)
-        return
-      case 'shut':
-        this.#onShut(stream, undefined)
-        return
-      case 'ended':
-        this.#onEnded(stream, effect.failure)
-        return
-      case 'hang-up':
-        stream.carried?.onGone(stream.carrier)
-        return
-      default:
-    }
-  }
-
-  #onEnded(stream: Stream, failure: StreamFailure | undefined): void {
-    const isTold = stream.isTold || stream.purpose === 'verify'
-    if (failure !== undefined && !isTold) this.#failed(stream, failure)
-    if (failure !== undefined && stream.direction === 'in') this.#blame(stream, failure)
-    this.#down(stream, failure)
-    this.#onShut(stream, failure)
-  }
-
-  #blame({ place, connection }: Stream, failure: StreamFailure): void {
-    // Who did not say who he was before TLS has cost us the handshake that the penalty is to save.
-    const hasHidden = isPenalty(failure) && connection.encrypted
-    if (!hasHidden && !isOwnFault(failure)) return
-    const comer: Comer = { remoteAddress: connection.remoteAddress, claims: hasHidden ? undefined : place.claims }
-    this.#penalties.blame(comer, place.partner)
-  }
-
-  /** Nothing of ours can be written to it any more. */
-  #onShut(stream: Stream, failure: StreamFailure | undefined): void {
-    if (stream.isShut) return
-    stream.isShut = true
-    stream.ledger.ours.finish()
-    stream.carried?.onEnded(failure)
-  }
-
-  #up(stream: Stream, local: DomainName, remote: DomainName, provenBy: Proof): void {
-    const { id: streamId, direction, connection } = stream
-    const up: StreamUp = { streamId, direction, local, remote, provenBy, tlsVersion: connection.tlsVersion }
-    const rules = this.#rules.rulesFor(local, remote)
-    stream.pairs.push(up)
-    stream.isTold = false
-    stream.matrixRow ??= rules?.row
-    if (rules !== undefined) this.#admission.prove(stream.place, rules.partner, stream.connection.remoteAddress)
-    if (provenBy === 'sasl-external')
-      endWithCertificates(stream, remote, { judgeCertificate: NONE_PROVES, ...this.#options })
-    this.#options.on.streamUp(up)
-  }
-
-  #down(stream: Stream, failure: StreamFailure | undefined): void {
-    const reason = failure === undefined ? 'closed' : detailOf(failure)
-    const isFailure = failure !== undefined
-    for (const up of stream.pairs.splice(0)) this.#options.on.streamDown({ ...up, reason, isFailure })
-  }
-
-  #failed(stream: Stream, failure: StreamFailure): void {
-    // That we stop is nobody's failure.
-    if (failure.kind === 'protocol' && failure.condition === STOPPING.condition) return
-    const { direction, place, local, remote, connection, pairs } = stream
-    const { remoteAddress, remotePort } = connection
-    const partner = place.partner ?? place.claims
-    const wasEstablished = pairs.length > 0
-    this.#note({ direction, partner, local, remote, remoteAddress, remotePort, wasEstablished }, failure)
-  }
-
-  #note(stream: FailedStream, failure: StreamFailure): void {
-    if (this.#closed) return
-    const info = this.#failures.note(stream, failure)
-    this.#options.on.streamFailed?.(info)
-  }
-
-  #onStanza(stream: Stream, { stanza, peer, bytes }: Extract<StreamEffect, { kind: 'stanza' }>): void {
-    const local = stanza.to.domain
-    const place = stream.ledger.take()
-    if (this.#pings.isAnswer(stanza)) {
-      stream.ledger.settle(place)
-      return
-    }
-    const dealtWith = this.#options.on.stanza(stanza, { streamId: stream.id, local, peer, bytes })
-    if (dealtWith !== undefined) {
-      this.#inHand += 1
-      this.#intake.hold(stream, 1, bytes)
-      void dealtWith.then(() => {
-        this.#inHand -= 1
-        stream.ledger.settle(place)
-        this.#intake.hold(stream, -1, -bytes)
-      })
-    } else stream.ledger.settle(place)
-  }
-
   async #dial(
     local: DomainName,
     remote: DomainName,
@@ -518,8 +368,6 @@ const waiterOf = ({ place, connection: { remoteAddress } }: Stream, begin: () =>
   begin,
 })
 
-const isPenalty = (failure: StreamFailure): boolean => failure.kind === 'protocol' && failure.refusal === 'penalty'
-
 const NONE_PROVES: JudgeCertificate = () => ({ ok: false, reason: 'no authority is trusted here' })
 
 const SILENT: StreamErrorInfo = { condition: 'connection-timeout', text: 'our request for your count was not answered' }
@@ -532,5 +380,4 @@ const NOT_COUNTING: StreamFailure = {
 
 /** While we wait for the last stanzas to end. */
 const LOOK_AGAIN_MS = 20
-const STOPPING: StreamErrorInfo = { condition: 'system-shutdown', text: undefined }
 const SHUTTING_DOWN: StreamFailure = { kind: 'shutting-down', detail: 'the edge is shutting down' }

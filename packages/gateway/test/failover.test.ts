@@ -292,7 +292,7 @@ describe('probes', () => {
     let isDown = true
     const scene = probing(
       (_server, request) => (isDown ? DEAD : respondTo(request, 200)),
-      ['sip:192.0.2.1'],
+      ['sip:192.0.2.1', 'sip:192.0.2.1:5060'],
       ['capulet.example', 'verona.example'],
     )
     scene.probes.start()

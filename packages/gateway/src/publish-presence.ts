@@ -1,73 +1,41 @@
-import type { Clock, Hashes, Ids, Log, Timer, Timers } from '@stox/kernel'
+import type { Timers } from '@stox/kernel'
 import type { PublicationRow } from '@stox/admin-api'
 import { decideOutbound } from '@stox/federation'
-import type { FederationIndex, ServedDomain } from '@stox/federation'
-import { WATCHERINFO_TYPE } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
-import { dialogKeyOf, nameOfPublication } from '@stox/sip-engine'
-import type { PublicationOrder, PublicationReport, PublishedDocument, SubscriptionOrder } from '@stox/sip-engine'
+import { dialogKeyOf } from '@stox/sip-engine'
+import type { PublicationReport } from '@stox/sip-engine'
 import type { PublicationStore } from '@stox/store'
-import { jidToSipText } from '@stox/translate'
-import type { GruuPolicy } from '@stox/translate'
 import type { IncomingSipRequest } from '@stox/transport'
-import { bareJid, formatBareJid } from '@stox/xmpp'
+import { formatBareJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
-import { chooseRoute, inDialog } from './choose-route.ts'
-import type { OwnAddress, SipRoute } from './choose-route.ts'
-import { contactUriOf } from './contact-uri.ts'
+import { inDialog } from './choose-route.ts'
+import { ForeignContexts } from './foreign-contexts.ts'
+import type { ForeignContextsDeps } from './foreign-contexts.ts'
+import { newForeignSite, stateOfSite } from './foreign-site.ts'
+import type { ForeignSite } from './foreign-site.ts'
 import { advanceForeignUser, foreignUserKey, newForeignUser } from './foreign-user.ts'
-import type { ForeignUser, ForeignUserContext, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
-import { publishedDocument, shownUnapproved, watcherJid } from './published-document.ts'
-import { domainsAt, publishingDomains } from './publishing-domains.ts'
+import type { ForeignUser, ForeignUserEffect, ForeignUserEvent } from './foreign-user.ts'
 import { PacedTurns, RESUMPTION_PACE } from './paced-turns.ts'
+import { watcherJid } from './published-document.ts'
+import { publishingDomains } from './publishing-domains.ts'
 import { refuse } from './refuse.ts'
 import type { SipSender } from './send-sip.ts'
 import { ownJid } from './watch-effects.ts'
 import { sipEnd, xmppEnd } from './watch-entry.ts'
-import type { EntryOf, WatchEntry } from './watch-entry.ts'
+import type { WatchEntry } from './watch-entry.ts'
 
-export interface PublishPresenceDeps {
-  readonly clock: Clock
+export interface PublishPresenceDeps extends ForeignContextsDeps {
   readonly timers: Timers
-  readonly ids: Ids
-  readonly hashes: Hashes
-  readonly log: Log
   readonly store: Pick<PublicationStore, 'put' | 'delete' | 'all'>
-  index(): FederationIndex
-  readonly gruu: GruuPolicy
   readonly sip: SipSender
-  readonly sipAddress: OwnAddress
-  readonly expiresS: number
-  readonly intervalMs: number
   /** The watcher's server says that he has begun to watch, or has ended. */
   noteListed(watcher: Jid, contact: Jid, listed: boolean): void
-  isApproved(watcher: Jid, contact: Jid): boolean
 }
 
 /** His server tells each of those who may see him by himself: all of them are heard before it is published. */
 const SETTLE_MS = 50
 /** So long a server that is to be left may take for its last answer, which has an etag. */
 const LAST_WORDS_MS = 2000
-
-/** A foreign user, and what we hold for him. */
-interface Site {
-  readonly id: string
-  readonly jid: Jid
-  user: ForeignUser
-  key: string | undefined
-  etag: string | null
-  /** Everything between him and the users of the server. */
-  readonly watches: Map<string, WatchEntry>
-  readonly timers: Map<string, Timer>
-  settling: Timer | undefined
-  /** What a process before this one has left, and nothing done for it since. */
-  awaitsResumption: boolean
-  joined: boolean
-  /** His server may have forgotten him. */
-  doubtful: boolean
-  /** Who is shown what he may not see, so that nothing is published. */
-  withheldFrom: string | undefined
-}
 
 /**
  * For the domains whose SIP server answers for XMPP users itself: publishes there what they show to the users of these
@@ -76,11 +44,12 @@ interface Site {
  */
 export class PresencePublisher {
   readonly #deps: PublishPresenceDeps
-  readonly #sites = new Map<string, Site>()
-  readonly #byDialog = new Map<string, Site>()
+  readonly #contexts: ForeignContexts
+  readonly #sites = new Map<string, ForeignSite>()
+  readonly #byDialog = new Map<string, ForeignSite>()
   /** Where each subscription was last noted. */
-  readonly #siteOf = new Map<string, Site>()
-  readonly #paced: PacedTurns<Site>
+  readonly #siteOf = new Map<string, ForeignSite>()
+  readonly #paced: PacedTurns<ForeignSite>
   #started = false
   /** Many are noted at once. */
   #many = false
@@ -92,6 +61,7 @@ export class PresencePublisher {
 
   constructor(deps: PublishPresenceDeps) {
     this.#deps = deps
+    this.#contexts = new ForeignContexts(deps)
     this.#paced = new PacedTurns(deps, RESUMPTION_PACE, (site) => this.#settle(site))
   }
 
@@ -102,7 +72,7 @@ export class PresencePublisher {
     for (const { id, data } of await this.#deps.store.all()) {
       const user = this.#readable(id, data)
       if (user === undefined) continue
-      const site = this.#newSite(id, user)
+      const site = newForeignSite(id, user)
       site.awaitsResumption = true
       this.#keep(site)
     }
@@ -152,7 +122,7 @@ export class PresencePublisher {
       this.#changed(before)
     }
     if (id === undefined) return
-    const site = this.#sites.get(id) ?? this.#newSite(id, this.#newUser(entry, id))
+    const site = this.#sites.get(id) ?? newForeignSite(id, this.#newUser(entry, id))
     this.#sites.set(id, site)
     this.#siteOf.set(entry.id, site)
     site.watches.set(entry.id, entry)
@@ -188,27 +158,10 @@ export class PresencePublisher {
 
   #newUser(entry: WatchEntry, id: string): ForeignUser {
     const user = formatBareJid(xmppEnd(entry))
-    return newForeignUser(user, id.slice(user.length + 1), this.#publicationOrder(xmppEnd(entry)))
+    return newForeignUser(user, id.slice(user.length + 1), this.#contexts.publicationOrder(xmppEnd(entry)))
   }
 
-  #newSite(id: string, user: ForeignUser): Site {
-    return {
-      id,
-      jid: ownJid(user.user),
-      user,
-      key: undefined,
-      etag: user.publication.etag,
-      watches: new Map(),
-      timers: new Map(),
-      settling: undefined,
-      awaitsResumption: false,
-      joined: false,
-      doubtful: false,
-      withheldFrom: undefined,
-    }
-  }
-
-  #changed(site: Site): void {
+  #changed(site: ForeignSite): void {
     if (!this.#started || site.settling !== undefined) return
     if (this.#many) return this.#paced.add([site])
     site.settling = this.#deps.timers.arm(SETTLE_MS, () => {
@@ -217,7 +170,7 @@ export class PresencePublisher {
     })
   }
 
-  #settle(site: Site): void {
+  #settle(site: ForeignSite): void {
     this.#paced.drop(site)
     if (site.awaitsResumption) this.#advance(site, { kind: 'resume' })
     site.awaitsResumption = false
@@ -244,7 +197,7 @@ export class PresencePublisher {
     for (const site of this.#sites.values()) {
       const { user, route, publication, watchers } = site.user
       yield {
-        ...{ id: site.id, user, route, state: stateOf(site), withheldFrom: site.withheldFrom ?? null },
+        ...{ id: site.id, user, route, state: stateOfSite(site), withheldFrom: site.withheldFrom ?? null },
         expiresAtMs: publication.expiresAtMs,
         watchers: watchers.watchers,
       }
@@ -254,16 +207,16 @@ export class PresencePublisher {
   /** For the gauge. */
   counts(): Iterable<{ readonly state: string; readonly count: number }> {
     const counts = new Map<string, number>()
-    for (const site of this.#sites.values()) counts.set(stateOf(site), (counts.get(stateOf(site)) ?? 0) + 1)
+    for (const site of this.#sites.values()) counts.set(stateOfSite(site), (counts.get(stateOfSite(site)) ?? 0) + 1)
     return [...counts].map(([state, count]) => ({ state, count }))
   }
 
   // --- turns
 
-  #advance(site: Site, event: ForeignUserEvent, incoming?: IncomingSipRequest): void {
+  #advance(site: ForeignSite, event: ForeignUserEvent, incoming?: IncomingSipRequest): void {
     if (this.#closed || !this.#holds(site)) return
     try {
-      const step = advanceForeignUser(site.user, event, this.#context(site))
+      const step = advanceForeignUser(site.user, event, this.#contexts.of(site))
       const answered = step.effects.some((effect) => effect.kind === 'respond')
       if (step.user === undefined) this.#forget(site)
       else {
@@ -279,12 +232,12 @@ export class PresencePublisher {
     }
   }
 
-  #holds(site: Site): boolean {
+  #holds(site: ForeignSite): boolean {
     return this.#sites.get(site.id) === site
   }
 
   /** An etag is on the disk before anything else happens: without it the publication would be doubled after a crash. */
-  #keep(site: Site): void {
+  #keep(site: ForeignSite): void {
     this.#sites.set(site.id, site)
     const key = foreignUserKey(site.user)
     if (key !== site.key && site.key !== undefined) this.#byDialog.delete(site.key)
@@ -301,7 +254,7 @@ export class PresencePublisher {
     })
   }
 
-  #forget(site: Site): void {
+  #forget(site: ForeignSite): void {
     site.settling?.cancel()
     for (const timer of site.timers.values()) timer.cancel()
     site.timers.clear()
@@ -310,7 +263,7 @@ export class PresencePublisher {
     this.#deps.store.delete(site.id)
   }
 
-  #do(site: Site, effect: ForeignUserEffect, incoming: IncomingSipRequest | undefined): void {
+  #do(site: ForeignSite, effect: ForeignUserEffect, incoming: IncomingSipRequest | undefined): void {
     switch (effect.kind) {
       case 'send-sip':
         void this.#send(site, effect.request, effect.nextHop)
@@ -336,7 +289,7 @@ export class PresencePublisher {
     }
   }
 
-  #arm(site: Site, name: string, afterMs: number): void {
+  #arm(site: ForeignSite, name: string, afterMs: number): void {
     site.timers.get(name)?.cancel()
     if (this.#closing || !this.#holds(site)) return
     const timer = this.#deps.timers.arm(afterMs, () => {
@@ -346,9 +299,9 @@ export class PresencePublisher {
     site.timers.set(name, timer)
   }
 
-  async #send(site: Site, request: SipRequest, nextHop: string | undefined): Promise<void> {
+  async #send(site: ForeignSite, request: SipRequest, nextHop: string | undefined): Promise<void> {
     if (this.#closing) return
-    const route = this.#routeOf(site)
+    const route = this.#contexts.routeOf(site)
     const options = nextHop === undefined ? (route?.options ?? {}) : inDialog(route)
     this.#underWay += 1
     const reply = await this.#deps.sip.send(request, nextHop ?? site.user.route, options)
@@ -362,7 +315,7 @@ export class PresencePublisher {
     if (this.#underWay === 0) this.#lastAnswer?.()
   }
 
-  #tell(site: Site, report: PublicationReport): void {
+  #tell(site: ForeignSite, report: PublicationReport): void {
     const { log } = this.#deps
     switch (report.kind) {
       case 'published':
@@ -379,7 +332,7 @@ export class PresencePublisher {
   }
 
   /** Only those for whom we may ask are asked for. */
-  #noteWatchers(site: Site, uris: readonly string[], listed: boolean): void {
+  #noteWatchers(site: ForeignSite, uris: readonly string[], listed: boolean): void {
     for (const uri of uris) {
       const watcher = watcherJid(uri)
       if (watcher === undefined) continue
@@ -388,100 +341,14 @@ export class PresencePublisher {
     }
   }
 
-  // --- what the users may ask
-
-  #context(site: Site): ForeignUserContext {
-    const { clock, ids } = this.#deps
-    return { nowMs: clock.wallMs(), ids, document: () => this.#document(site), order: () => this.#order(site) }
-  }
-
-  /** What he shows to those whom he has approved, and nothing while others would see it. @see docs/adr/0010 */
-  #document(site: Site): PublishedDocument {
-    const approved = [...site.watches.values()].filter(
-      (entry): entry is EntryOf<'sip-watches-xmpp'> =>
-        entry.direction === 'sip-watches-xmpp' && entry.authorization === 'active',
-    )
-    this.#noteWithheld(site, approved.length === 0 ? undefined : this.#shownUnapproved(site))
-    if (site.withheldFrom !== undefined) return { kind: 'nothing' }
-    if (approved.some(({ awaitsResumption }) => awaitsResumption)) return { kind: 'unknown' }
-    const { hashes, clock } = this.#deps
-    const gruu = this.#routeOf(site)?.rules.gruu ?? this.#deps.gruu
-    const watches = approved.map(({ watch }) => watch)
-    return publishedDocument(site.jid, watches, { hashes, nowMs: clock.wallMs(), gruu })
-  }
-
-  #shownUnapproved(site: Site): string | undefined {
-    const index = this.#deps.index()
-    const shows = (local: ServedDomain): boolean => local.presence.unapproved === 'show'
-    const allShow = domainsAt(index, site.user.route).every(shows)
-    return shownUnapproved(
-      site.user.watchers.watchers,
-      (watcher) => this.#deps.isApproved(watcher, site.jid),
-      (domain) => {
-        const local = domain === undefined ? undefined : index.localDomain(domain)
-        return local?.presence.mode === 'publish' ? shows(local) : allShow
-      },
-    )
-  }
-
-  #noteWithheld(site: Site, from: string | undefined): void {
-    if (from !== undefined && from !== site.withheldFrom) {
-      const { user } = site.user
-      const detail = `the SIP server lets ${from} see ${user}, who has not approved; see presence.unapproved`
-      this.#deps.log.warn('presence-withheld', { user, from, detail })
-    }
-    site.withheldFrom = from
-  }
-
-  #publicationOrder(user: Jid): PublicationOrder {
-    const address = jidToSipText(bareJid(user))
-    return {
-      event: 'presence',
-      requestUri: address,
-      address: `<${address}>`,
-      expiresS: this.#deps.expiresS,
-      minIntervalMs: this.#deps.intervalMs,
-      headers: [['User-Agent', 'stox']],
-    }
-  }
-
-  /** He asks who watches him: of nobody else would a server take it. @see RFC 3857 §4.6 */
-  #order(site: Site): SubscriptionOrder {
-    const address = jidToSipText(site.jid)
-    return {
-      event: 'presence.winfo',
-      accept: WATCHERINFO_TYPE,
-      from: `<${address}>`,
-      to: `<${address}>`,
-      requestUri: address,
-      contact: contactUriOf(site.jid, this.#routeOf(site)?.transport ?? 'udp', this.#deps.sipAddress),
-      expiresS: this.#deps.expiresS,
-      headers: [['User-Agent', 'stox']],
-    }
-  }
-
-  #routeOf(site: Site): SipRoute | undefined {
-    const index = this.#deps.index()
-    const [local] = domainsAt(index, site.user.route)
-    if (local === undefined) return undefined
-    return chooseRoute(index, local.domain, this.#deps.gruu, this.#deps.sipAddress)
-  }
-
   #readable(id: string, data: string): ForeignUser | undefined {
     try {
       const user = JSON.parse(data) as ForeignUser
-      const order = this.#publicationOrder(ownJid(user.user))
+      const order = this.#contexts.publicationOrder(ownJid(user.user))
       return { ...user, publication: { ...user.publication, order } }
     } catch (error) {
       this.#deps.log.error('publication-unreadable', { id, detail: String(error) })
       return undefined
     }
   }
-}
-
-/** One word for the API and the gauge. */
-function stateOf({ user, withheldFrom }: Site): PublicationRow['state'] {
-  const name = nameOfPublication(user.publication)
-  if (user.leaving || name === 'ended') return 'leaving'
-  return name === 'idle' && withheldFrom !== undefined ? 'withheld' : name
 }

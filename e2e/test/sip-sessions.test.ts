@@ -1,6 +1,9 @@
-import { play } from '../src/play.ts'
+import { until } from '../src/heard.ts'
+import { ACCOUNTS } from '../src/kamailio.ts'
+import { play, type Act } from '../src/play.ts'
 import { sipp, type SippRun } from '../src/sipp.ts'
-import { PORTS, SIP, type Stage } from '../src/stage.ts'
+import { statusOf } from '../src/sip-text.ts'
+import { PORTS, SIP, SIP_TCP, type Stage } from '../src/stage.ts'
 import { type Seen, type XmppUser } from '../src/xmpp-user.ts'
 
 const ROMEO = `romeo@${SIP}`
@@ -53,10 +56,10 @@ const hasState = (state: string) => (seen: Seen) =>
   )
 
 /** Words, and that she knows of states. */
-const say = (juliet: XmppUser, body: string, thread: string): void =>
+const say = (juliet: XmppUser, body: string, thread: string, to = ROMEO): void =>
   juliet.send({
     name: 'message',
-    attrs: { to: ROMEO, type: 'chat', id: `j-${body}` },
+    attrs: { to, type: 'chat', id: `j-${body}` },
     children: [
       { name: 'body', children: [body] },
       { name: 'thread', children: [thread] },
@@ -119,3 +122,85 @@ play('sip-sessions', { xmpp: ['juliet'], sip: {}, pair: inSessions() }, (act) =>
     await succeeds(ran)
   })
 })
+
+/**
+ * Her words and his within a session that a real proxy passes on and records itself in. By TCP: the proxy has several
+ * processes, and by UDP an ACK and what comes right behind it change places, which a UAS bears and a script does not.
+ */
+const behindKamailio = (act: Act<'juliet', 'paris'>): void => {
+  const PARIS = `paris@${SIP_TCP}`
+  act('she writes: his phone takes a session, and he ends it', async ({ stage, xmpp: { juliet }, sip: { paris } }) => {
+    await paris.register(0)
+    const contact = `<sip:paris@${stage.at.users}:${PORTS.sip};transport=udp>`
+    const headers = [['Contact', contact] as const, ['Expires', '600'] as const]
+    expect(statusOf(await paris.request('REGISTER', `sip:${SIP_TCP}`, { to: paris.aor, headers }))).toBe(200)
+    const ran = run(stage, 'taker', { keys: { user: 'paris' } })
+    say(juliet, 'one', 'thread-1', PARIS)
+    say(juliet, 'two', 'thread-1', PARIS)
+    const three = await juliet.hears('three', (seen) => seen.body === 'three')
+    expect([three.type, three.thread]).toEqual(['chat', 'thread-1'])
+    await juliet.hears('that he has left', hasState('gone'))
+    await succeeds(ran)
+  })
+
+  act('he begins a session, types, writes and is written to', async ({ stage, xmpp: { juliet } }) => {
+    const target = { host: stage.at.kamailio, port: PORTS.sip }
+    const ran = run(stage, 'caller', { target, keys: { from: PARIS, to: juliet.bare, user: 'paris' } })
+    const one = await juliet.hears('one', (seen) => seen.body === 'one')
+    juliet.message(PARIS, 'two', { thread: one.thread ?? '' })
+    await succeeds(ran)
+  })
+}
+const CAST = { xmpp: ['juliet'], sip: { paris: SIP_TCP } } as const
+const messages = { mode: 'session' }
+
+play('sessions-by-kamailio', { ...CAST, pair: { messages } }, behindKamailio)
+
+const { realm, username, password } = ACCOUNTS.ofGateway
+const credentials = [{ domain: SIP_TCP, realm, username, password }]
+
+play(
+  'sessions-with-a-password',
+  { ...CAST, kamailio: { asks: 'SHA-256' }, pair: { messages, sip: { credentials } } },
+  behindKamailio,
+)
+
+play(
+  'sessions-and-restarts',
+  { xmpp: ['juliet'], sip: {}, pair: inSessions({ sessions: { patienceS: 2 } }) },
+  (act) => {
+    act('nobody takes it: CANCEL, and she is told', async ({ stage, xmpp: { juliet } }) => {
+      const ran = run(stage, 'ringer')
+      const error = await juliet.hearsError(juliet.message(ROMEO, 'are you there?'))
+      expect([error.condition, error.errorType]).toEqual(['recipient-unavailable', 'wait'])
+      await succeeds(ran)
+    })
+
+    act(
+      'kill -9: what he says in the session is 481, and hers opens another',
+      async ({ stage, pair, xmpp: { juliet } }) => {
+        const ran = run(stage, 'outliver')
+        await juliet.hears('one', (seen) => seen.body === 'one')
+        const passed = (): Promise<number> =>
+          pair.metric('gateway', 'stox_messages_total', { direction: 'sip-to-xmpp' })
+        await until('the answer to it', async () => (await passed()) === 1)
+        await pair.kill9('gateway')
+        await pair.start('gateway')
+        await pair.ready()
+        await succeeds(ran)
+        const taken = run(stage, 'taker')
+        say(juliet, 'one', 'thread-4')
+        say(juliet, 'two', 'thread-4')
+        await juliet.hears('three', (seen) => seen.body === 'three')
+        await succeeds(taken)
+      },
+    )
+
+    act('told to stop: BYE', async ({ stage, pair, xmpp: { juliet } }) => {
+      const ran = run(stage, 'stayer')
+      await juliet.hears('one', (seen) => seen.body === 'one')
+      await pair.child('gateway').stop(12_000)
+      await succeeds(ran)
+    })
+  },
+)

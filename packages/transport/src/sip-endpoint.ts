@@ -55,7 +55,7 @@ export const DEFAULT_SIP_ENDPOINT_LIMITS: SipEndpointLimits = {
 
 const OVERLOAD_RETRY_S = 5
 const METHODS = ['MESSAGE', 'SUBSCRIBE', 'NOTIFY', 'OPTIONS']
-const SESSION_METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'INFO']
+const SESSION_METHODS: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL', 'BYE', 'INFO'])
 const NO_NAMES: readonly string[] = []
 /** Where an answer goes; holds nothing of the request. */
 interface AnswerPath {
@@ -272,14 +272,14 @@ export class SipEndpoint {
       const response = this.#answer(request, 503, [['Retry-After', String(afterS)]])
       return this.#refuse(path, { kind: 'sip-overload', detail: request.method, response })
     }
-    const mayOpen = SESSION_METHODS.includes(request.method) && this.#options.sessions?.(request) === true
+    const mayOpen = SESSION_METHODS.has(request.method) && this.#options.sessions?.(request) === true
     const refusal = judgeRequest(request, mayOpen ? this.#sessionSanity : this.#sanity)
     if (refusal !== undefined) {
       if (request.method !== 'INVITE' || refusal.response === undefined) return this.#refuse(path, refusal)
       this.#callees.open(key, request, carrierOf(path), this.#wireOf(path, request.method)).answer(refusal.response)
       return this.#refused(path.flow, refusal)
     }
-    if (this.#servers.isMerged(request) || this.#callees.isMerged(request)) {
+    if ((request.method === 'INVITE' ? this.#callees : this.#servers).isMerged(request)) {
       return this.#refuse(path, { kind: 'sip-merged', detail: request.method, response: this.#answer(request, 482) })
     }
     this.#handUp(key, request, path)

@@ -8,7 +8,7 @@ import { StartFailure } from '@stox/service'
 import { startEdge, type Edge, type EdgeConfig } from '@stox/edge-proxy'
 import { silentLog, type Failure, type Outcome } from '@stox/kernel'
 import type { InboundEnvelope, OutboundEnvelope, Replica } from '@stox/link'
-import { makeAuthority, makeCertificate } from '@stox/testkit'
+import { makeAuthority, makeCertificate, until } from '@stox/testkit'
 import {
   LinkClient,
   TlsIdentity,
@@ -43,14 +43,6 @@ const failure: Failure = {
   detail: 'said 404',
 }
 const delivered: Outcome = { kind: 'delivered', status: 200 }
-
-async function until(what: string, isTrue: () => boolean, withinMs = 10_000): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await sleep(5)
-  }
-}
 
 const identityOf = (...entries: Parameters<typeof TlsIdentity.of>[0]): TlsIdentity => {
   const identity = TlsIdentity.of(entries)
@@ -175,7 +167,7 @@ function gatewayFor(edge: Edge, replica: Replica, inbound: (envelope: InboundEnv
   })
   open.push(client)
   client.start()
-  const ready = () => until('the replica taken', () => client.edges()[0]?.replicaRevision === replica.model.revision)
+  const ready = () => until(() => client.edges()[0]?.replicaRevision === replica.model.revision)
   return { client, streams, ready }
 }
 
@@ -209,7 +201,7 @@ test('messages both ways between a partner and a gateway, with streams, sessions
   expect((await opsOf(edge, '/readyz')).status).toBe(200)
 
   expect((await them.write('m1')).kind).toBe('sent')
-  await until('the message in', () => seen.length === 1)
+  await until(() => seen.length === 1)
   expect(seen[0]).toMatchObject({
     from: `juliet@${XMPP}`,
     to: `romeo@${SIP}`,
@@ -219,11 +211,11 @@ test('messages both ways between a partner and a gateway, with streams, sessions
   expect(seen[0]?.stanzaXml).toContain('Ä &lt;😀')
 
   expect(await client.send(outbound('o1'))).toEqual({ kind: 'delivered', status: 202 })
-  await until('the message out', () => them.heard.length === 1)
+  await until(() => them.heard.length === 1)
   expect(them.heard[0]).toMatchObject({ kind: 'message', id: 'o1', bodies: [{ text: 'Ö &' }] })
 
   await them.write('m2', '', `nobody@${SIP}`)
-  await until('the error', () => them.heard.length === 2)
+  await until(() => them.heard.length === 2)
   expect(them.heard[1]).toMatchObject({ type: 'error', id: 'm2', error: { condition: 'item-not-found' } })
 
   expect(streams.toSorted()).toEqual([`inbound ${XMPP} up`, `outbound ${XMPP} up`])
@@ -245,7 +237,7 @@ test('messages both ways between a partner and a gateway, with streams, sessions
 
   const inboundRow = rows.find(({ direction }) => direction === 'inbound')
   expect(await client.closeSession(inboundRow?.id ?? '')).toBe(true)
-  await until('the stream down', () => streams.includes(`inbound ${XMPP} down`))
+  await until(() => streams.includes(`inbound ${XMPP} down`))
 })
 
 test('a gateway that is gone: its messages are held, and given to the one that comes', async () => {
@@ -262,7 +254,7 @@ test('a gateway that is gone: its messages are held, and given to the one that c
     seen.push(/id=['"](\w+)/.exec(envelope.stanzaXml)?.[1] ?? '')
     return Promise.resolve(delivered)
   })
-  await until('all three', () => seen.length === 3)
+  await until(() => seen.length === 3)
   expect(seen).toEqual(['m1', 'm2', 'm3'])
 })
 
@@ -292,9 +284,9 @@ test('a partner that is taken off the list loses its streams at once', async () 
   const { client, streams, ready } = gatewayFor(edge, replicaFor(them.port), () => Promise.resolve(delivered))
   await ready()
   await them.write('m1')
-  await until('the stream up', () => streams.includes(`inbound ${XMPP} up`))
+  await until(() => streams.includes(`inbound ${XMPP} up`))
   client.publish(replicaOf({ revision: 2, partners: [] }))
-  await until('the stream down', () => streams.includes(`inbound ${XMPP} down`))
+  await until(() => streams.includes(`inbound ${XMPP} down`))
   expect(await client.send(outbound('o1'))).toMatchObject({ kind: 'bounced', failure: { condition: 'not-allowed' } })
 })
 

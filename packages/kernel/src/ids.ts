@@ -6,6 +6,17 @@ export interface Ids {
   fraction(): number
 }
 
+/** The same chance on every run (mulberry32): for tests of machines under virtual time. */
+export function chanceFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
+
 /** The hashes the engines and maps need, handed in so that floors 0–2 stay without a host library. */
 export interface Hashes {
   /** Lower-case hex. */

@@ -12,6 +12,7 @@ export type {
 export { DnsStub } from './dns-stub.ts'
 export type { StubNaptr, StubSrv } from './dns-stub.ts'
 export { AsyncQueue } from './async-queue.ts'
+export { until } from './until.ts'
 export { AgentWatch, SipAgent } from './sip-agent.ts'
 export type {
   AgentAnswer,

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import type { Authority, Certificate } from '@stox/testkit'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
-import type { XmppEndpointOptions } from '@stox/transport'
-import { TlsIdentity, TrustStore, certificateJudge, systemClock } from '@stox/transport'
+import type { TrustStore, XmppEndpointOptions } from '@stox/transport'
+import { certificateJudge, systemClock } from '@stox/transport'
 import type { TableResolver } from './xmpp-support.ts'
-import { RULES, RawPeer, TestServer, header } from './xmpp-support.ts'
+import { RULES, RawPeer, TestServer, header, identityOf, place, trustIn } from './xmpp-support.ts'
 
 const STARTTLS = `<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`
 const AUTH = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>`
@@ -23,9 +23,7 @@ export class Realm {
 
   static async create(): Promise<Realm> {
     const authority = await makeAuthority('the authority')
-    const trust = await TrustStore.open({ kind: 'pem', pem: authority.cert })
-    if (!trust.ok) throw new Error(trust.failure.detail)
-    return new Realm(authority, trust.value)
+    return new Realm(authority, await trustIn(authority))
   }
 
   certificate(name: string): Promise<Certificate> {
@@ -38,16 +36,12 @@ export class Realm {
     partner: string,
     options: Partial<XmppEndpointOptions> = {},
   ): Promise<TestServer> {
-    const tls = TlsIdentity.of([{ domains: [name], ...(await this.certificate(name)) }])
-    if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
+    const tls = identityOf(name, await this.certificate(name))
     const judgeCertificate = certificateJudge(this.#trust, systemClock)
-    const made = await new TestServer(name, resolver, { tls: tls.value, judgeCertificate, ...options }).listen()
+    const made = await new TestServer(name, resolver, { tls, judgeCertificate, ...options }).listen()
     this.#closing.push(() => made.endpoint.close())
     made.partners.set(partner, RULES.saslOnly)
-    resolver.srvRecords.set(`_xmpp-server._tcp.${name}`, [
-      { priority: 10, weight: 0, port: made.port, target: `x.${name}` },
-    ])
-    resolver.hosts.set(`x.${name}`, ['127.0.0.1'])
+    place(resolver, name, made.port)
     return made
   }
 

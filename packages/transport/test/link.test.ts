@@ -24,7 +24,7 @@ import {
   type LinkServerOptions,
   type LinkTls,
 } from '@stox/transport'
-import { makeAuthority, makeCertificate, type Authority } from '@stox/testkit'
+import { makeAuthority, makeCertificate, type Authority, until } from '@stox/testkit'
 import { fastify } from 'fastify'
 
 const common = { clock: systemClock, timers: systemTimers, ids: cryptoIds, log: silentLog }
@@ -63,14 +63,6 @@ const outbound = (n: number, expiresInMs = 5000): OutboundEnvelope => ({
 const delivered: Outcome = { kind: 'delivered', status: 200 }
 const conditionOf = (outcome: Outcome): string =>
   outcome.kind === 'bounced' ? outcome.failure.condition : outcome.kind
-
-async function until(what: string, isTrue: () => boolean, withinMs = 8000): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await sleep(5)
-  }
-}
 
 let ca: Authority
 let otherCa: Authority
@@ -155,7 +147,7 @@ function gatewayFor(
 }
 
 const attachedTo = (server: LinkServer, count = 1): Promise<void> =>
-  until(`${count} gateways attached`, () => server.attachedGateways().length === count)
+  until(() => server.attachedGateways().length === count)
 
 describe('a link', () => {
   test('carries stanzas both ways, each with its outcome', async () => {
@@ -244,9 +236,9 @@ describe('the replica', () => {
     const client = gatewayFor([edge.url], {
       on: { replicaAcknowledged: (_edge, revision) => revisions.push(revision) },
     })
-    await until('the first', () => revisions.includes(1))
+    await until(() => revisions.includes(1))
     client.publish(replicaOf(2, 'xmpp.example', 'new.example'))
-    await until('the second', () => revisions.includes(2))
+    await until(() => revisions.includes(2))
     expect(edge.replicas).toEqual([replicaOf(1, 'xmpp.example'), replicaOf(2, 'xmpp.example', 'new.example')])
     expect(client.edges()[0]?.replicaRevision).toBe(2)
   })
@@ -261,7 +253,7 @@ describe('the replica', () => {
     await newer.close()
     await attachedTo(edge.server, 1)
     gatewayFor([edge.url], { node: 'gateway-2', replica: replicaOf(4, 'four.example') })
-    await until('gateway-2 anew', () => edge.replicas.length === 2)
+    await until(() => edge.replicas.length === 2)
     expect(edge.replicas.at(-1)?.model.revision).toBe(4)
   })
 
@@ -272,7 +264,7 @@ describe('the replica', () => {
       replica: { ...replicaOf(1), dialbackSecret: 'short' },
       on: { replicaAcknowledged: (_edge, _revision, problem) => problems.push(problem) },
     })
-    await until('the acknowledgement', () => problems.length > 0)
+    await until(() => problems.length > 0)
     expect(problems[0]).toContain('dialbackSecret')
     expect(edge.replicas).toEqual([])
   })
@@ -307,7 +299,7 @@ describe('when a side dies', () => {
       },
     })
     await attachedTo(edge.server, 2)
-    await until('all given', () => edge.server.gauges().openSent === 3)
+    await until(() => edge.server.gauges().openSent === 3)
     await first.close()
     expect(await Promise.all(offers)).toEqual([delivered, delivered, delivered])
     expect(seen).toEqual(['in-1', 'in-2', 'in-3'])
@@ -318,7 +310,7 @@ describe('when a side dies', () => {
     gatewayFor([edge.url], { on: { inbound: () => sleep(400).then(() => delivered) } })
     await attachedTo(edge.server)
     expect(conditionOf(await edge.server.offer(inbound(1)))).toBe('remote-server-timeout')
-    await until('the late outcome', () => edge.server.gauges().openSent === 0)
+    await until(() => edge.server.gauges().openSent === 0)
     expect(edge.server.attachedGateways()).toEqual(['gateway-1'])
   })
 
@@ -328,7 +320,7 @@ describe('when a side dies', () => {
     const client = gatewayFor([edge.url], { on: { detached: (name) => downs.push(name) } })
     await attachedTo(edge.server)
     const open1 = client.send(outbound(1))
-    await until('given', () => edge.server.gauges().openTaken === 1)
+    await until(() => edge.server.gauges().openTaken === 1)
     await edge.server.close()
     expect(conditionOf(await open1)).toBe('remote-server-timeout')
     expect(downs).toEqual(['edge-1'])
@@ -351,7 +343,7 @@ describe('when a side dies', () => {
     gatewayFor([edge.url], { limits: { heartbeatMs: 60_000, deadAfterMs: 60_000 } })
     await attachedTo(edge.server)
     edge.server.gauges()
-    await until('silence', () => edge.detached.length > 0)
+    await until(() => edge.detached.length > 0)
     expect(edge.detached[0]).toContain('silence')
   })
 
@@ -360,7 +352,7 @@ describe('when a side dies', () => {
     gatewayFor([edge.url])
     await attachedTo(edge.server)
     gatewayFor([edge.url])
-    await until('replaced', () => edge.detached.length > 0)
+    await until(() => edge.detached.length > 0)
     expect(edge.detached[0]).toContain('replaced')
   })
 })
@@ -369,16 +361,16 @@ describe('who may attach', () => {
   test('a gateway with a certificate of another CA may not', async () => {
     const edge = await edgeUp()
     const client = gatewayFor([edge.url], { tls: { ...(await issue(otherCa, 'gateway.inside')), ca: gatewayTls.ca } })
-    await until('refused', () => edge.refused.length > 0)
+    await until(() => edge.refused.length > 0)
     expect(edge.refused[0]).toContain('link-tls')
-    await until('told', () => client.edges()[0]?.lastProblem !== 'not dialled yet')
+    await until(() => client.edges()[0]?.lastProblem !== 'not dialled yet')
     expect(edge.server.attachedGateways()).toEqual([])
   })
 
   test('a gateway whose name is not among the peers may not, and reads why', async () => {
     const edge = await edgeUp()
     const client = gatewayFor([edge.url], { tls: await issue(ca, 'stranger.inside') })
-    await until('told', () => client.edges()[0]?.lastProblem?.includes('stranger.inside') ?? false)
+    await until(() => client.edges()[0]?.lastProblem?.includes('stranger.inside') ?? false)
     expect(edge.refused[0]).toContain('link-peer')
     expect(await client.sessions()).toEqual([])
     expect(edge.server.attachedGateways()).toEqual([])
@@ -390,7 +382,7 @@ describe('who may attach', () => {
   ])('an edge with a certificate %s is not talked to', async (_case, tls, problem) => {
     const edge = await edgeUp({ tls: await tls() })
     const client = gatewayFor([edge.url])
-    await until('noticed', () => client.edges()[0]?.lastProblem?.includes(problem) ?? false)
+    await until(() => client.edges()[0]?.lastProblem?.includes(problem) ?? false)
     expect(edge.server.attachedGateways()).toEqual([])
   })
 
@@ -574,11 +566,11 @@ describe('with the stock library at the other end', () => {
         },
       },
     })
-    await until('a stanza', () => taken.length > 0)
+    await until(() => taken.length > 0)
     expect(taken[0]).toMatchObject({ correlationId: 'in-1', stanzaXml: '<message/>' })
     expect(await client.send(outbound(1))).toEqual(delivered)
     settle(delivered)
-    await until('the end', () => client.edges()[0]?.lastProblem === 'transport: that was all')
+    await until(() => client.edges()[0]?.lastProblem === 'transport: that was all')
   })
 })
 
@@ -603,11 +595,11 @@ describe('several edges', () => {
     for (const n of [1, 2, 3, 4]) await client.send(outbound(n))
     expect([one.took.length, two.took.length]).toEqual([2, 2])
     two.server.streamUp(notice)
-    await until('told', () => ups.length === 1)
+    await until(() => ups.length === 1)
     for (const n of [5, 6, 7, 8]) await client.send(outbound(n))
     expect([one.took.length, two.took.length]).toEqual([2, 6])
     two.server.streamDown(notice)
-    await until('told', () => ups.length === 2)
+    await until(() => ups.length === 2)
     expect(ups).toEqual(['edge-2 up o1', 'edge-2 down o1'])
   })
 
@@ -623,7 +615,7 @@ describe('several edges', () => {
     const one = await edgeUp({ on: on('edge-1') })
     const two = await edgeUp({ node: 'edge-2', on: on('edge-2') })
     const client = gatewayFor([one.url, two.url])
-    await until('both attached', () => client.edges().every(({ attached }) => attached))
+    await until(() => client.edges().every(({ attached }) => attached))
     expect(await client.sessions()).toEqual([row('edge-1'), row('edge-2')])
     expect(await client.closeSession('edge-2/s1')).toBe(true)
     expect(await client.closeSession('edge-3/s1')).toBe(false)

@@ -1,5 +1,5 @@
 import type { Timer } from '@stox/kernel'
-import { VirtualTime } from '@stox/kernel'
+import { VirtualTime, chanceFrom } from '@stox/kernel'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type { StreamEffect, StreamFailure, StreamInput, StreamRules, StreamTimes } from '@stox/xmpp-engine'
 import { advanceInitiating, advanceReceiving, failureOf, startInitiating, startReceiving } from '@stox/xmpp-engine'
@@ -21,17 +21,6 @@ const RULES: StreamRules = {
 const TIMES: StreamTimes = { establishmentMs: 5_000, idleMs: 60_000, keepAliveMs: 30_000, closeMs: 1_000 }
 const ENTRIES = 16
 const GONE: StreamFailure = { kind: 'closed', detail: 'the connection broke' }
-
-/** mulberry32: the same chance on every run. */
-function chanceFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 /** One side of a connection: its machine, its ledger, what it writes in one turn. */
 class End {

@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { VirtualTime, silentLog } from '@stox/kernel'
-import { nameAddr, newSipRequest, newSipResponse, newSipUri } from '@stox/sip'
+import { newSipRequest, newSipResponse } from '@stox/sip'
 import type { SipRequest } from '@stox/sip'
 import { LoopDelay } from '../src/loop-delay.ts'
 import { SipEndpoint } from '../src/sip-endpoint.ts'
 import type { SipEndpointOptions, SipRefusalKind, SipTarget } from '../src/sip-endpoint-types.ts'
 import { StrangerBudget } from '../src/stranger-budget.ts'
 import { cryptoIds, systemClock, systemTimers } from '../src/system.ts'
+import { message } from './sip-support.ts'
 
 const closers: (() => Promise<unknown> | void)[] = []
 afterEach(async () => {
@@ -61,18 +62,6 @@ const answerTo = (request: string): string => {
   const kept = request.split('\r\n').filter((line) => /^(?:Via|From|To|Call-ID|CSeq):/.test(line))
   return ['SIP/2.0 200 OK', ...kept, 'Content-Length: 0', '', ''].join('\r\n')
 }
-
-let calls = 0
-const message = (): SipRequest =>
-  newSipRequest({
-    method: 'MESSAGE',
-    uri: 'sip:romeo@montague.example',
-    from: nameAddr(newSipUri({ user: 'juliet', host: 'capulet.example' }), undefined, 'j1'),
-    to: nameAddr(newSipUri({ user: 'romeo', host: 'montague.example' })),
-    callId: `connections-${(calls += 1)}`,
-    cseq: 1,
-    body: 'hi',
-  })
 
 describe('RFC 5626 §3.5.1, §4.4.1: keep-alive', () => {
   test('a ping is answered by a pong', async () => {

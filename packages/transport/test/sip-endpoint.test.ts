@@ -1,3 +1,4 @@
+import { until } from '@stox/testkit'
 import { createSocket } from 'node:dgram'
 import type { Socket as DatagramSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
@@ -292,16 +293,6 @@ describe('a request and its answer', () => {
     expect(statusOf(await heard)).toBe(200)
   })
 })
-
-async function until(condition: () => boolean, ms = 3000): Promise<void> {
-  const endMs = Date.now() + ms
-  while (!condition()) {
-    if (Date.now() > endMs) throw new Error('not in time')
-    await new Promise((resolve) => {
-      setTimeout(resolve, 5)
-    })
-  }
-}
 
 describe('what cannot be sent', () => {
   test('a closed port: transport, at once', async () => {

@@ -4,8 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { silentLog } from '@stox/kernel'
-import { nameAddr, newSipRequest, newSipResponse, newSipUri } from '@stox/sip'
-import type { SipRequest } from '@stox/sip'
+import { newSipResponse } from '@stox/sip'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
 import type { Authority, CertificateOrder } from '@stox/testkit'
 import { TrustStore } from '../src/certificates/trust-store.ts'
@@ -21,6 +20,7 @@ import { SIP_IDENTITY, SipTls } from '../src/sip-tls.ts'
 import type { SipTlsOptions } from '../src/sip-tls.ts'
 import { cryptoIds, systemClock, systemTimers } from '../src/system.ts'
 import { TlsIdentity } from '../src/tls-identity.ts'
+import { message } from './sip-support.ts'
 
 let authority: Authority
 let other: Authority
@@ -85,18 +85,6 @@ async function party(
   }
   return { endpoint, identity, requests, refusals, port, to }
 }
-
-let calls = 0
-const message = (): SipRequest =>
-  newSipRequest({
-    method: 'MESSAGE',
-    uri: 'sip:romeo@montague.example',
-    from: nameAddr(newSipUri({ user: 'juliet', host: 'capulet.example' }), undefined, 'j1'),
-    to: nameAddr(newSipUri({ user: 'romeo', host: 'montague.example' })),
-    callId: `tls-${(calls += 1)}`,
-    cseq: 1,
-    body: 'Art thou there?',
-  })
 
 const GATEWAY: CertificateOrder = { names: ['gateway.inside'] }
 

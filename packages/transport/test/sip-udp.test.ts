@@ -1,3 +1,4 @@
+import { until } from '@stox/testkit'
 import { createSocket } from 'node:dgram'
 import type { Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -21,11 +22,6 @@ async function peer(): Promise<{ readonly socket: Socket; readonly heard: string
   await once(socket, 'listening')
   open.push({ close: () => socket.close() })
   return { socket, heard, port: socket.address().port }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = Date.now() + 5000
-  while (!condition() && Date.now() < endMs) await new Promise((resolve) => void setImmediate(resolve))
 }
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, n) => String(n))

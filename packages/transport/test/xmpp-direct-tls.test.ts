@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import type { Authority } from '@stox/testkit'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
-import type { PartnerRules, SrvRecord } from '@stox/transport'
-import { TlsIdentity, TrustStore, certificateJudge, systemClock } from '@stox/transport'
-import { RULES, RawPeer, RawServer, TableResolver, TestServer, header } from './xmpp-support.ts'
+import type { PartnerRules, SrvRecord, TrustStore } from '@stox/transport'
+import { certificateJudge, systemClock } from '@stox/transport'
+import { RULES, RawPeer, RawServer, TableResolver, TestServer, header, identityOf, trustIn } from './xmpp-support.ts'
 
 const ROMEO = 'montague.example'
 const JULIET = 'capulet.example'
@@ -13,9 +13,7 @@ let authority: Authority
 let trust: TrustStore
 beforeAll(async () => {
   authority = await makeAuthority('the authority')
-  const opened = await TrustStore.open({ kind: 'pem', pem: authority.cert })
-  if (!opened.ok) throw new Error(opened.failure.detail)
-  trust = opened.value
+  trust = await trustIn(authority)
 })
 
 const closing: (() => Promise<unknown>)[] = []
@@ -26,10 +24,9 @@ afterEach(async () => {
 /** A server for STARTTLS at `port`, and for direct TLS at `directPort`. */
 async function server(name: string, resolver: TableResolver) {
   const certificate = await makeCertificate({ names: [name], issuer: authority })
-  const tls = TlsIdentity.of([{ domains: [name], ...certificate }])
-  if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
+  const tls = identityOf(name, certificate)
   const judgeCertificate = certificateJudge(trust, systemClock)
-  const made = new TestServer(name, resolver, { tls: tls.value, judgeCertificate, listenDirectTls: ['127.0.0.1:0'] })
+  const made = new TestServer(name, resolver, { tls, judgeCertificate, listenDirectTls: ['127.0.0.1:0'] })
   const [plain, direct] = await made.endpoint.listen()
   closing.push(() => made.endpoint.close())
   resolver.hosts.set(`x.${name}`, ['127.0.0.1'])

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { connect as connectTls } from 'node:tls'
 import type { Authority, Certificate, CertificateOrder } from '@stox/testkit'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
-import type { PartnerRules } from '@stox/transport'
-import { TlsIdentity, TrustStore, certificateJudge, systemClock } from '@stox/transport'
-import { RULES, RawPeer, TableResolver, TestServer, header } from './xmpp-support.ts'
+import type { PartnerRules, TlsIdentity, TrustStore } from '@stox/transport'
+import { certificateJudge, systemClock } from '@stox/transport'
+import { RULES, RawPeer, TableResolver, TestServer, header, identityOf, place, trustIn } from './xmpp-support.ts'
 
 const ROMEO = 'montague.example'
 const JULIET = 'capulet.example'
@@ -16,9 +16,7 @@ let trust: TrustStore
 beforeAll(async () => {
   ours = await makeAuthority('the authority')
   foreign = await makeAuthority('another authority')
-  const opened = await TrustStore.open({ kind: 'pem', pem: ours.cert })
-  if (!opened.ok) throw new Error(opened.failure.detail)
-  trust = opened.value
+  trust = await trustIn(ours)
 })
 
 const identities = new Map<string, TlsIdentity>()
@@ -31,16 +29,12 @@ const signed = (name: string, changes: Partial<CertificateOrder> = {}): Promise<
   makeCertificate({ names: [name], issuer: ours, ...changes })
 
 async function server(name: string, resolver: TableResolver, certificate: Certificate): Promise<TestServer> {
-  const tls = TlsIdentity.of([{ domains: [name], ...certificate }])
-  if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
-  identities.set(name, tls.value)
+  const tls = identityOf(name, certificate)
+  identities.set(name, tls)
   const judgeCertificate = certificateJudge(trust, systemClock)
-  const made = await new TestServer(name, resolver, { tls: tls.value, judgeCertificate }).listen()
+  const made = await new TestServer(name, resolver, { tls, judgeCertificate }).listen()
   closing.push(() => made.endpoint.close())
-  resolver.srvRecords.set(`_xmpp-server._tcp.${name}`, [
-    { priority: 10, weight: 0, port: made.port, target: `x.${name}` },
-  ])
-  resolver.hosts.set(`x.${name}`, ['127.0.0.1'])
+  place(resolver, name, made.port)
   return made
 }
 
@@ -179,9 +173,7 @@ test('a renewed certificate: the stream that stands stays, the next one shows it
   expect(before).toMatchObject({ own: { names: [ROMEO] }, peer: { names: [JULIET], issuer: 'CN=the authority' } })
 
   const renewed = await signed(JULIET, { validDays: 90 })
-  const read = TlsIdentity.of([{ domains: [JULIET], ...renewed }])
-  if (!read.ok) throw new Error('the certificate is good')
-  identities.get(JULIET)?.replaceBy(read.value)
+  identities.get(JULIET)?.replaceBy(identityOf(JULIET, renewed))
   await romeo.send(juliet.domain, 'm2')
   expect(romeo.ups).toHaveLength(1)
   expect(shown()?.peer?.sha256).toBe(before?.peer?.sha256)

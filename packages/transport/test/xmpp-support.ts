@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { Result } from '@stox/kernel'
 import { fail, ok, silentLog } from '@stox/kernel'
 import type { DomainName, Stanza } from '@stox/xmpp'
+import type { Authority, Certificate } from '@stox/testkit'
 import type {
   DnsFailure,
   DnsResolver,
@@ -15,7 +16,15 @@ import type {
   StreamUp,
   XmppEndpointOptions,
 } from '@stox/transport'
-import { TlsIdentity, XmppEndpoint, cryptoIds, nodeHashes, systemClock, systemTimers } from '@stox/transport'
+import {
+  TlsIdentity,
+  TrustStore,
+  XmppEndpoint,
+  cryptoIds,
+  nodeHashes,
+  systemClock,
+  systemTimers,
+} from '@stox/transport'
 
 export const domain = (text: string): DomainName => text as DomainName
 
@@ -265,4 +274,22 @@ export function dialbackSpeaker(name: string, verdict: () => string = () => 'val
       if (opening !== null || text.includes('</')) at = peer.heard.length
     })
   }
+}
+
+export async function trustIn(authority: Authority): Promise<TrustStore> {
+  const opened = await TrustStore.open({ kind: 'pem', pem: authority.cert })
+  if (!opened.ok) throw new Error(opened.failure.detail)
+  return opened.value
+}
+
+export function identityOf(name: string, certificate: Certificate): TlsIdentity {
+  const tls = TlsIdentity.of([{ domains: [name], ...certificate }])
+  if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
+  return tls.value
+}
+
+/** Who looks for the domain finds it there. */
+export function place(resolver: TableResolver, name: string, port: number): void {
+  resolver.srvRecords.set(`_xmpp-server._tcp.${name}`, [{ priority: 10, weight: 0, port, target: `x.${name}` }])
+  resolver.hosts.set(`x.${name}`, ['127.0.0.1'])
 }

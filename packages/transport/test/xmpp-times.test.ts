@@ -1,8 +1,8 @@
 import type { Authority } from '@stox/testkit'
 import { makeAuthority, makeCertificate } from '@stox/testkit'
 import { VirtualTime } from '@stox/kernel'
-import type { PartnerRules } from '@stox/transport'
-import { TlsIdentity, TrustStore, certificateJudge } from '@stox/transport'
+import type { PartnerRules, TrustStore } from '@stox/transport'
+import { certificateJudge } from '@stox/transport'
 import {
   RULES,
   RawPeer,
@@ -12,6 +12,9 @@ import {
   dialbackSpeaker,
   domain,
   header,
+  identityOf,
+  place,
+  trustIn,
 } from './xmpp-support.ts'
 
 /** Sockets are real, and time is not: nothing here waits. */
@@ -23,9 +26,7 @@ let authority: Authority
 let trust: TrustStore
 beforeAll(async () => {
   authority = await makeAuthority('the authority')
-  const opened = await TrustStore.open({ kind: 'pem', pem: authority.cert })
-  if (!opened.ok) throw new Error(opened.failure.detail)
-  trust = opened.value
+  trust = await trustIn(authority)
 })
 
 const closing: (() => Promise<unknown>)[] = []
@@ -35,11 +36,10 @@ afterEach(async () => {
 
 async function server(name: string, resolver: TableResolver, time: VirtualTime, validDays = 1): Promise<TestServer> {
   const certificate = await makeCertificate({ names: [name], issuer: authority, validDays })
-  const tls = TlsIdentity.of([{ domains: [name], ...certificate }])
-  if (!tls.ok) throw new Error(JSON.stringify(tls.failure))
+  const tls = identityOf(name, certificate)
   const judgeCertificate = certificateJudge(trust, time)
   const made = await new TestServer(name, resolver, {
-    tls: tls.value,
+    tls,
     judgeCertificate,
     clock: time,
     timers: time,
@@ -52,11 +52,6 @@ async function server(name: string, resolver: TableResolver, time: VirtualTime, 
     await closed
   })
   return made
-}
-
-function place(resolver: TableResolver, name: string, port: number): void {
-  resolver.srvRecords.set(`_xmpp-server._tcp.${name}`, [{ priority: 10, weight: 0, port, target: `x.${name}` }])
-  resolver.hosts.set(`x.${name}`, ['127.0.0.1'])
 }
 
 async function two(rules: PartnerRules, validDays: readonly [number, number] = [1, 1]) {

@@ -1,3 +1,4 @@
+import { chanceFrom } from '@stox/kernel'
 import { DEFAULT_XML_LIMITS, XmlStreamReader, serializeXml } from '@stox/xml'
 import type { XmlEvent, XmlLimits } from '@stox/xml'
 
@@ -9,22 +10,11 @@ export const SENTINEL = "<message to='x@b.example'><body>sentinel</body></messag
 export const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8')
 export const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1')
 
-/** Chance that comes out the same every time (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 export type Cut = (remaining: number) => number
 export const whole: Cut = (remaining) => remaining
 export const bytewise: Cut = () => 1
 export const randomly = (seed: number): Cut => {
-  const chance = seeded(seed)
+  const chance = chanceFrom(seed)
   return (remaining) => 1 + Math.floor(chance() * Math.min(remaining, 40))
 }
 

@@ -1,5 +1,5 @@
 import type { DomainName, Stanza } from '@stox/xmpp'
-import { VirtualTime } from '@stox/kernel'
+import { VirtualTime, chanceFrom } from '@stox/kernel'
 import type { Timer } from '@stox/kernel'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
 import type {
@@ -22,17 +22,6 @@ import { CERTIFIED, RULES, SELF_SIGNED, TIMES, countingIds, domain, hashes } fro
 
 const ROMEO = domain('montague.example')
 const JULIET = domain('capulet.example')
-
-/** mulberry32: the same chance on every run. */
-function chanceFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 interface End {
   readonly name: string

@@ -1,5 +1,5 @@
 import { PIDF_TYPE, parseMediaType, parsePidf } from '@stox/sip'
-import type { SipRequest } from '@stox/sip'
+import type { Pidf, SipRequest } from '@stox/sip'
 import { advanceSubscriber, openSubscription, resumeSubscriber } from '@stox/sip-engine'
 import type { SubscriberInput, SubscriberState, SubscriberStep } from '@stox/sip-engine'
 import { takeReport } from './watch-sip-report.ts'
@@ -61,19 +61,24 @@ export function takeDialogTimer(turn: SipTurn, timer: string): void {
 
 /** A body that we cannot read changes nothing. @see mapping D.5 */
 export function takeNotify(turn: SipTurn, request: SipRequest): void {
+  const { subscriber } = turn.state
+  let pidf: Pidf | undefined
   if (request.body.length > 0) {
     const type = parseMediaType(request.headers.get('Content-Type') ?? '')
     if (!type.ok || !PIDF_TYPES.has(type.value.type)) return turn.refuse(request, 415, [['Accept', PIDF_TYPE]])
-    if (!parsePidf(request.body).ok) return turn.refuse(request, 400)
+    const parsed = parsePidf(request.body, turn.context.nowMs)
+    if (!parsed.ok) return turn.refuse(request, 400)
+    pidf = parsed.value
   }
-  advanceDialog(turn, { kind: 'notify', request })
+  if (subscriber !== null) take(turn, advanceSubscriber(subscriber, { kind: 'notify', request }, turn.context), pidf)
 }
 
-function take(turn: SipTurn, step: SubscriberStep): void {
+/** `pidf`: of the NOTIFY that the step is about. */
+function take(turn: SipTurn, step: SubscriberStep, pidf?: Pidf): void {
   turn.set({ subscriber: step.state })
   turn.follow(
     step.effects,
     (timer) => timer,
-    (report) => takeReport(turn, report),
+    (report) => takeReport(turn, report, pidf),
   )
 }

@@ -1,4 +1,4 @@
-import { parsePidf } from '@stox/sip'
+import type { Pidf } from '@stox/sip'
 import type { SubscriberCause, SubscriberReport } from '@stox/sip-engine'
 import { devicesOfPidf, sipStatusToFailure, sipTroubleToFailure, unavailableFrom } from '@stox/translate'
 import type { DevicePresence } from '@stox/translate'
@@ -13,12 +13,13 @@ const POLL_REFUSED: ReadonlySet<number | undefined> = new Set([403, 404, 410, 48
 /** Nothing was heard of the SIP side at all. */
 const UNHEARD: ReadonlySet<string> = new Set(['timeout', 'transport', 'no-notify', 'no-target'])
 
-export function takeReport(turn: SipTurn, report: SubscriberReport): void {
+/** `pidf`: of the NOTIFY that is reported; undefined: it says nothing. */
+export function takeReport(turn: SipTurn, report: SubscriberReport, pidf: Pidf | undefined): void {
   switch (report.kind) {
     case 'accepted':
       return
     case 'notified':
-      return takeState(turn, report)
+      return takeState(turn, report.state, pidf && devicesOf(turn, pidf))
     case 'interrupted':
       return takeInterruption(turn, report.cause)
     case 'cancelled':
@@ -29,16 +30,19 @@ export function takeReport(turn: SipTurn, report: SubscriberReport): void {
   }
 }
 
-function takeState(turn: SipTurn, report: Extract<SubscriberReport, { kind: 'notified' }>): void {
-  const devices = devicesOf(turn, report.body)
+function takeState(
+  turn: SipTurn,
+  state: Extract<SubscriberReport, { kind: 'notified' }>['state'],
+  devices: readonly DevicePresence[] | undefined,
+): void {
   if (turn.state.authorization === 'none') return takePoll(turn, devices)
   const isFirst = turn.state.authorization !== 'active'
-  if (report.state === 'pending') {
+  if (state === 'pending') {
     // Let in before, and now asked to wait: what was seen is seen no more.
     if (!isFirst) show(turn, [])
     return turn.set({ known: false })
   }
-  if (report.state === 'terminated' && isFirst) return
+  if (state === 'terminated' && isFirst) return
   if (isFirst) {
     // NOTIFY active is the approval, never the 2xx. @see mapping I.18
     turn.set({ authorization: 'active' })
@@ -46,7 +50,7 @@ function takeState(turn: SipTurn, report: Extract<SubscriberReport, { kind: 'not
   }
   if (devices === undefined) {
     // An empty body says that nothing is known. @see RFC 6665 §4.1.2.3
-    if (!isFirst && report.state === 'active') show(turn, [])
+    if (!isFirst && state === 'active') show(turn, [])
     answerAll(turn)
     return turn.set({ known: false })
   }
@@ -58,11 +62,8 @@ function takeState(turn: SipTurn, report: Extract<SubscriberReport, { kind: 'not
   turn.set({ known: true, heardAtMs: turn.context.nowMs, tellAgain: false })
 }
 
-function devicesOf({ context }: SipTurn, body: Uint8Array): readonly DevicePresence[] | undefined {
-  if (body.length === 0) return undefined
-  const pidf = parsePidf(body, context.nowMs)
-  if (!pidf.ok) return undefined
-  const devices = devicesOfPidf(pidf.value, context.readsNotes)
+function devicesOf({ context }: SipTurn, pidf: Pidf): readonly DevicePresence[] {
+  const devices = devicesOfPidf(pidf, context.readsNotes)
   // Status notes are for federated partners only. @see New-CsXmppAllowedPartner
   return context.showsNotes ? devices : devices.map((device) => ({ ...device, notes: [] }))
 }
@@ -105,5 +106,4 @@ function takeEnd(turn: SipTurn, status: number | undefined): void {
   if (turn.state.askers.length === 0) return
   if (POLL_REFUSED.has(status)) turn.tellAuthorization('unsubscribed')
   else answerAll(turn)
-  turn.set({ askers: [] })
 }

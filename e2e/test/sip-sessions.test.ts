@@ -166,6 +166,20 @@ play(
 )
 
 play(
+  'sessions-by-tls',
+  {
+    ...CAST,
+    sipTls: true,
+    pair: ({ at }) => ({
+      sip: {
+        domains: [{ domain: SIP_TCP, route: `sip:${at.kamailio}:${PORTS.sipTls};transport=tls`, profile: 'lync' }],
+      },
+    }),
+  },
+  behindKamailio,
+)
+
+play(
   'sessions-and-restarts',
   { xmpp: ['juliet'], sip: {}, pair: inSessions({ sessions: { patienceS: 2 } }) },
   (act) => {

@@ -258,13 +258,17 @@ async function askSip(
   if (failure.status === 482 || failure.status === 483)
     deps.log.warn('sip-loop', { status: failure.status, to: request.uri, callId: request.core.callId })
   const user = pair.slice(pair.indexOf(' ') + 1)
-  if (reply.kind === 'failed' && reply.cause === 'timeout') {
+  if (isSilence(reply)) {
     // Those behind it would wait as long for the same silence.
     deps.queues.failWaiting(pair, outcome)
-    deps.held.noteTimeout(user, failure, reply.provisional !== true)
+    deps.held.noteTimeout(user, failure, reply.kind === 'failed' && reply.provisional !== true)
   } else deps.held.note(user, failure)
   return outcome
 }
+
+/** No final answer; or a session that nobody took until it was cancelled. */
+const isSilence = (reply: SipReply): boolean =>
+  reply.kind === 'failed' ? reply.cause === 'timeout' : reply.response.status === 487
 
 const outcomeOf = (reply: SipReply): Outcome =>
   reply.kind === 'response' && reply.response.status < 300

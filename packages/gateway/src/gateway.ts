@@ -5,6 +5,7 @@ import { FederationIndex } from '@stox/federation'
 import type { FederationModel } from '@stox/federation'
 import type { InboundEnvelope, Replica, SessionRow } from '@stox/link'
 import { StartFailure, starting } from '@stox/service'
+import type { SipResponse } from '@stox/sip'
 import { openStore } from '@stox/store'
 import type { Store } from '@stox/store'
 import { createMetrics, opsServer, sparingLog } from '@stox/telemetry'
@@ -572,18 +573,19 @@ function countingAnswer(
   metrics: Pick<Metrics, 'sipTransactionEnded'>,
 ): IncomingSipRequest {
   const { request, flow, isCancelled } = incoming
-  let isCounted = false
-  return {
-    request,
-    flow,
-    respond: (response) => {
-      // A 2xx to INVITE is said more than once.
-      if (!isCounted) metrics.sipTransactionEnded('server', request.method, response.status)
-      isCounted = true
-      incoming.respond(response)
-    },
-    ...(isCancelled === undefined ? {} : { isCancelled }),
+  const respond = (response: SipResponse): void => {
+    metrics.sipTransactionEnded('server', request.method, response.status)
+    incoming.respond(response)
   }
+  if (isCancelled === undefined) return { request, flow, respond }
+  // A 2xx to INVITE is said more than once.
+  let isSaid = false
+  const once = (response: SipResponse): void => {
+    if (isSaid) return incoming.respond(response)
+    isSaid = true
+    respond(response)
+  }
+  return { request, flow, respond: once, isCancelled }
 }
 
 function watchGauges(

@@ -44,6 +44,8 @@ const MOST_LOOKS = 1000
 /** By the address of the XMPP user, then that of the SIP user: as messages wait for their turn. */
 export const pairOf = ({ from, to }: SipParties): string => pairKey(to, from)
 
+const isOpen = (state: SessionState): boolean => state.name === 'open' || (state.name === 'answered' && state.changing)
+
 /** The sessions that live, bounded in all and for each of our domains. Who has said nothing for longest comes first. */
 export class SessionTable {
   readonly #clock: Clock
@@ -71,7 +73,7 @@ export class SessionTable {
 
   /** The one that words of the XMPP user go to: the last that was opened. */
   openOf(pair: string): ChatSession | undefined {
-    return this.#byPair.get(pair)?.findLast(({ state }) => state.name === 'open')
+    return this.#byPair.get(pair)?.findLast(({ state }) => isOpen(state))
   }
 
   ofPair(pair: string): readonly ChatSession[] {
@@ -86,7 +88,7 @@ export class SessionTable {
     let looks = 0
     for (const session of this.#byKey.values()) {
       if (session.usedAtMs > beforeMs || (looks += 1) > MOST_LOOKS) break
-      if (session.state.name === 'open' && (!isDomainFull || session.route.domain === domain)) return session
+      if (isOpen(session.state) && (!isDomainFull || session.route.domain === domain)) return session
     }
     return 'full'
   }

@@ -41,12 +41,14 @@ const CONTACT: SipHeaderEntry = ['Contact', '<sip:juliet@127.0.0.1:5070>']
 const ROUTE: SipHeaderEntry = ['Record-Route', '<sip:127.0.0.1:5060;lr;ms-route-sig=x>']
 
 /** The SIP users of capulet.example write in sessions. */
-function world(more: { readonly most?: number; readonly mostPerDomain?: number } = {}) {
+function world(more: { readonly most?: number; readonly mostPerDomain?: number; readonly profile?: string } = {}) {
   const stage = newStage()
   const { time, ids, link } = stage
   const conversations = new Conversations({ clock: time, ids, hashes })
   const local = { domain: 'capulet.example', route: 'sip:127.0.0.1:5060;transport=udp', messages: { mode: 'session' } }
-  const index = indexFor('federated', { localDomains: [localDomainSchema.parse({ ...local, acceptedStatus: 200 })] })
+  const rules =
+    more.profile === undefined ? { ...local, acceptedStatus: 200 } : { ...local, messages: {}, profile: more.profile }
+  const index = indexFor('federated', { localDomains: [localDomainSchema.parse(rules)] })
   const acks: SipRequest[] = []
   /** Tells of one more 2xx to an INVITE of ours. */
   const again: ((response: SipResponse) => void)[] = []
@@ -87,6 +89,7 @@ function world(more: { readonly most?: number; readonly mostPerDomain?: number }
       sipAddress: () => undefined,
       queues: new PairQueues<Outcome>(),
     },
+    sipAddress: () => ({ host: '127.0.0.1', port: 5098 }),
     hasServer: () => true,
     isAuthorizedBy: () => false,
   }
@@ -224,6 +227,27 @@ describe('X2S, mapping E.1', () => {
     const bounced = { kind: 'bounced', failure: { condition: 'remote-server-timeout' } }
     expect(outcomes).toMatchObject([bounced, bounced])
     expect(at.asked()).toEqual(['INVITE 1'])
+  })
+
+  test('nobody takes it until it is cancelled: told to all who wait, and he is left alone for a while', async () => {
+    const at = world()
+    at.sip.answer = (request) => takes(request, 487)
+    const outcomes = await Promise.all([at.deliver(body('one')), at.deliver(body('two'))])
+    const bounced = { kind: 'bounced', failure: { condition: 'recipient-unavailable', errorType: 'wait' } }
+    expect([...outcomes, await at.deliver(body('three'))]).toMatchObject([bounced, bounced, bounced])
+    expect(at.asked()).toEqual(['INVITE 1'])
+  })
+
+  test('the profile lync: sessions, an asserted identity and a Contact everywhere, no gr', async () => {
+    const at = world({ profile: 'lync' })
+    await at.deliver(body('one'))
+    const [invite, one] = at.sip.take()
+    for (const request of [invite, one]) {
+      expect(request?.headers.get('P-Asserted-Identity')).toBe('<sip:romeo@montague.example>')
+      expect(request?.headers.get('Contact')).toBe('<sip:romeo@127.0.0.1:5098;transport=udp>')
+      expect(request?.headers.get('From')).toMatch(/^<sip:romeo@montague.example>;tag=/)
+    }
+    expect([invite?.method, one?.method]).toEqual(['INVITE', 'MESSAGE'])
   })
 
   test('accepted, and no medium is left: BYE, and the message by itself', async () => {
@@ -415,6 +439,16 @@ describe('S2X, mapping E.1', () => {
     const at = world()
     await opened(at)
     expect(await at.deliver(body('one'))).toEqual({ kind: 'delivered', status: 200 })
+    expect(at.asked()).toEqual(['MESSAGE 1 in one'])
+  })
+
+  test('while he changes the session her words go in it', async () => {
+    const at = world()
+    await opened(at)
+    expect(
+      await statusesOf(at, { ...inviteOf(), ...inDialog('INVITE', 2, { type: 'application/sdp', body: SDP }) }),
+    ).toEqual([200])
+    await at.deliver(body('one'))
     expect(at.asked()).toEqual(['MESSAGE 1 in one'])
   })
 

@@ -80,5 +80,6 @@ export type {
   SipTarget,
   SipTransport,
 } from './sip-endpoint-types.ts'
+export { loopBusyness } from './loop-delay.ts'
 export { locateSip } from './locate-sip.ts'
 export type { LocateOptions } from './locate-sip.ts'

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setPriority } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import { attrOf } from '../src/xml-text.ts'
 import { contextOf, dialProven, dialSecured, header } from './partner-streams.ts'
 import type { HostileCase, HostileName, HostileOrder, HostileStart } from './hostile-partner.ts'
@@ -41,6 +42,7 @@ const dialling = (certificate = 'good') => ({
   domain: me.domain,
   remote: start.remote,
   context: contextOf(start.certificates[certificate as keyof HostileStart['certificates']]),
+  onConnection: kept<Socket>,
 })
 
 async function connected(localAddress = me.address): Promise<Socket> {
@@ -206,7 +208,8 @@ async function again(turn: () => Promise<void>, { signal }: AbortController): Pr
 async function obey(order: HostileOrder): Promise<void> {
   running.abort()
   running = new AbortController()
-  for (const socket of [...open]) socket.destroy()
+  // By a reset: megabytes would be in the kernel's buffers otherwise, and be read to the end before anything else is measured.
+  for (const socket of [...open]) if (!(socket instanceof TLSSocket)) socket.resetAndDestroy()
   server?.close()
   isDeaf = false
   if (order.kind === 'begin') {

@@ -83,6 +83,8 @@ export interface DialOptions {
   readonly domain: string
   readonly remote: string
   readonly context: SecureContext
+  /** What is below TLS, for who wants to end it without a word. */
+  onConnection?(plain: Socket): void
 }
 
 /** A stream after STARTTLS, on which nothing is said yet. @see RFC 6120 §5 */
@@ -90,6 +92,7 @@ export async function dialSecured(options: DialOptions): Promise<TLSSocket> {
   const { to, localAddress, domain, remote, context } = options
   const plain = connect({ ...to, localAddress, noDelay: true })
   plain.on('error', () => plain.destroy())
+  options.onConnection?.(plain)
   const talk = new Talk(plain)
   plain.write(header(domain, remote))
   await talk.hears(FEATURES)

@@ -11,7 +11,7 @@ export interface StreamsRun {
   /** New TLS streams authenticated in a second: TCP, STARTTLS, full handshake, SASL EXTERNAL. */
   readonly handshakesPerSecond: number
   readonly handshakeCpuMs: number
-  /** Growth of resident memory for each of the measured ones, after those of before. */
+  /** Growth of resident memory for each of the measured ones, after those of before, each time when it falls no more. */
   readonly idleStreamKiB: number
   /** All of the edge's resident memory, with all streams idle. */
   readonly idleMiB: number
@@ -42,13 +42,17 @@ const DRAINED_WITHIN_MS = 20_000
 /** Each stream carries so many a second. */
 const PER_STREAM_PER_S = 2
 const TICK_MS = 10
+const LOOK_EVERY_MS = 250
+/** A process that does nothing takes and gives back some pages all the time. */
+const LITTLE_KIB = 256
 
 const sizes = ({ isQuick }: Bench) => ({
   streams: isQuick ? 40 : 1000,
   /** Opened before anything is measured, and held: code is compiled, the young generation and the allocator's pools have grown. */
   warmUp: isQuick ? 10 : 600,
-  /** Garbage of the handshakes is collected when nothing happens for some seconds. */
-  settleMs: isQuick ? 500 : 10_000,
+  /** Memory counts when it has not fallen for so long, or after so long at most: garbage is given back when nothing happens. */
+  steadyMs: isQuick ? 500 : 15_000,
+  settleWithinMs: isQuick ? 1000 : 60_000,
 })
 
 interface PartnerStream {
@@ -63,22 +67,20 @@ export async function benchStreams(bench: Bench, keys: Keys): Promise<StreamsSum
 }
 
 async function run(bench: Bench, keys: Keys): Promise<StreamsRun> {
-  const { streams: wanted, warmUp, settleMs } = sizes(bench)
+  const { streams: wanted, warmUp } = sizes(bench)
   const domains = Array.from({ length: warmUp + wanted }, (_none, index) => `p${index}.${LOAD}`)
   const alone = await edgeAlone(bench, keys, domains)
   const streams: PartnerStream[] = []
   try {
     const pid = alone.pair.child('edge').pid()
     streams.push(...(await dialAll(bench, keys, domains.slice(0, warmUp))))
-    await pause(settleMs)
-    const before = residentKiBOf(pid)
+    const before = await settledKiBOf(bench, pid)
 
     const stop = meter({ edge: pid })
     const fresh = await dialAll(bench, keys, domains.slice(warmUp))
     const spent = stop()
     streams.push(...fresh)
-    await pause(settleMs)
-    const after = residentKiBOf(pid)
+    const after = await settledKiBOf(bench, pid)
 
     const held = await traffic(bench, alone, streams)
     return {
@@ -93,6 +95,24 @@ async function run(bench: Bench, keys: Keys): Promise<StreamsRun> {
   } finally {
     for (const { socket } of streams) socket.destroy()
     await alone.close()
+  }
+}
+
+/** What the system says in the end, not the lowest that it ever said. */
+async function settledKiBOf(bench: Bench, pid: number): Promise<number> {
+  const { steadyMs, settleWithinMs } = sizes(bench)
+  const begunMs = performance.now()
+  let lowest = Number.POSITIVE_INFINITY
+  let fellMs = begunMs
+  for (;;) {
+    const resident = residentKiBOf(pid)
+    const nowMs = performance.now()
+    if (nowMs - fellMs >= steadyMs || nowMs - begunMs >= settleWithinMs) return resident
+    if (resident < lowest - LITTLE_KIB) {
+      lowest = resident
+      fellMs = nowMs
+    }
+    await pause(LOOK_EVERY_MS)
   }
 }
 

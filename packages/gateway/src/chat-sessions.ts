@@ -380,7 +380,8 @@ export class ChatSessions {
     const durationMs = Math.round(this.#deps.clock.monotonicMs() - session.startedAtMs)
     const { fromSip, fromXmpp } = session
     this.#deps.log.info('session-closed', { ...storyOf(session), by, reason, fromSip, fromXmpp, durationMs })
-    if (reason === 'bye') this.#deps.gone(session.parties)
+    // Where both have begun one, he is gone with the last.
+    if (reason === 'bye' && this.#table.ofPair(pairOf(session.parties)).length === 0) this.#deps.gone(session.parties)
   }
 }
 

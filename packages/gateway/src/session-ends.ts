@@ -6,9 +6,14 @@ const NO_SESSIONS: ReadonlySet<number> = new Set([405, 406, 415, 420, 488, 501, 
 export const isNotThisWay = (reply: SipReply): boolean =>
   reply.kind === 'response' && NO_SESSIONS.has(reply.response.status)
 
-/** The dialog is no more, or nothing could be sent by it: with a new one it may go well. @see RFC 3261 §12.2.1.2 */
+/**
+ * To words within a session: the dialog is no more (487: it ended with them unanswered), or nothing could be sent by it. With
+ * a new one it may go well. @see RFC 3261 §12.2.1.2, §15.1.2
+ */
 export const isNoSession = (reply: SipReply): boolean =>
-  reply.kind === 'response' ? reply.response.status === 481 : reply.cause === 'transport' || reply.cause === 'no-target'
+  reply.kind === 'response'
+    ? reply.response.status === 481 || reply.response.status === 487
+    : reply.cause === 'transport' || reply.cause === 'no-target'
 
 export const ENDED: SipReply = { kind: 'failed', cause: 'transport', detail: 'the session has ended' }
 export const TOO_MANY: SipReply = { kind: 'failed', cause: 'overload', detail: 'too many sessions' }

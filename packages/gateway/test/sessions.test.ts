@@ -260,6 +260,7 @@ describe('X2S, mapping E.1', () => {
 
   test.each<[string, SipReply | number, readonly string[]]>([
     ['481: forgotten', 481, ['MESSAGE 3 in two', 'INVITE 2', 'MESSAGE 3 in two']],
+    ['487: ended meanwhile', 487, ['MESSAGE 3 in two', 'INVITE 2', 'MESSAGE 3 in two']],
     [
       'the way is gone',
       { kind: 'failed', cause: 'transport', detail: 'ECONNREFUSED' },
@@ -515,6 +516,14 @@ describe('S2X, mapping E.1', () => {
     expect(said(at).map((xml) => xml.includes('<gone'))).toEqual(tells ? [true] : [])
     expect([at.logged.at(-1), at.sessions.size, at.time.armed]).toEqual(['session-closed peer bye', 0, 0])
     expect(await wordsOf(at, 3, 'too late')).toEqual([481])
+  })
+
+  test('of two sessions of the same two the end of one is not the end of the chat', async () => {
+    const at = world()
+    await at.deliver(body('one'))
+    await opened(at)
+    await byeOf(at, 2)
+    expect([said(at), at.sessions.size]).toEqual([[], 1])
   })
 
   test('INFO: typing is told to one whose client tells states; anything else is 415', async () => {

@@ -11,6 +11,8 @@ import {
   requestInDialog,
 } from './dialog.ts'
 import type { Dialog, DialogRefusal, InDialogRequest, OutgoingRequest } from './dialog.ts'
+import { arm, stop } from './effects.ts'
+import type { Step } from './effects.ts'
 import type { SubscriptionReply } from './subscription-reply.ts'
 import { T1_MS, T2_MS, TRANSACTION_MS } from './timers.ts'
 
@@ -91,16 +93,11 @@ export type SessionEffect =
   | { readonly kind: 'report-open' }
   | { readonly kind: 'report-end'; readonly end: SessionEnd }
 
-export interface SessionStep {
-  readonly state: SessionState
-  readonly effects: readonly SessionEffect[]
-}
+export type SessionStep = Step<SessionState, SessionEffect>
 
 type Living = Extract<SessionState, { readonly name: 'answered' | 'open' }>
 
 const to = (state: SessionState, ...effects: readonly SessionEffect[]): SessionStep => ({ state, effects })
-const arm = (timer: SessionTimer, afterMs: number): SessionEffect => ({ kind: 'arm-timer', timer, afterMs })
-const stop = (timer: SessionTimer): SessionEffect => ({ kind: 'cancel-timer', timer })
 const STOP_ALL: readonly SessionEffect[] = [stop('resend'), stop('ack'), stop('idle')]
 
 /** By what requests within it find a session. */
@@ -264,7 +261,7 @@ const ENDS_DIALOG: ReadonlySet<number> = new Set([404, 410, 416, 482, 483, 484, 
 function onReply(state: Living, reply: SubscriptionReply): SessionStep {
   if (reply.kind === 'failed') return reply.cause === 'overload' ? to(state) : bye(state, 'lost')
   const { status } = reply.response
-  if (status === 481 || status === 408) return end(state, { by: 'peer', reason: 'lost' })
+  if (status === 481 || status === 408 || status === 487) return end(state, { by: 'peer', reason: 'lost' })
   return ENDS_DIALOG.has(status) ? bye(state, 'lost') : to(state)
 }
 

@@ -138,6 +138,7 @@ describe('ours', () => {
     ['idle', opened(), { kind: 'timer', timer: 'idle' }, ['BYE 8', ...OVER, 'end: idle by us'], 'ended'],
     ['a reply that says nothing of the dialog', opened(), replied(415), [], 'open'],
     ['§12.2.1.2: 481', opened(), replied(481), [...OVER, 'end: lost by peer'], 'ended'],
+    ['§15.1.2: 487, it ended meanwhile', opened(), replied(487), [...OVER, 'end: lost by peer'], 'ended'],
     ['RFC 5057 §5.1: 404', opened(), replied(404), ['BYE 8', ...OVER, 'end: lost by us'], 'ended'],
     [
       '§12.2.1.2: silence',

@@ -2,6 +2,7 @@ import { silentLog } from '@stox/kernel'
 import { nameAddr, newSipRequest, newSipResponse, newSipUri } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { ackInDialog, dialogFromResponse } from '@stox/sip-engine'
+import { until } from '@stox/testkit'
 import { SipEndpoint } from '../src/sip-endpoint.ts'
 import type { IncomingSipRequest, SipEndpointOptions, SipTarget } from '../src/sip-endpoint-types.ts'
 import { cryptoIds, systemClock, systemTimers } from '../src/system.ts'
@@ -57,13 +58,6 @@ const invite = (): SipRequest =>
 
 const answer = ({ request, respond }: IncomingSipRequest, status: number): void =>
   respond(newSipResponse(request, status, undefined, { toTag: 'r1', headers: [['Contact', '<sip:romeo@127.0.0.1>']] }))
-
-async function until(what: () => boolean): Promise<void> {
-  for (let turns = 0; !what(); turns += 1) {
-    if (turns > 1000) throw new Error('it never came')
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
 
 const ackFor = (request: SipRequest, response: SipResponse): SipRequest => {
   const dialog = dialogFromResponse(response, request.core.cseq.number, request.uri)

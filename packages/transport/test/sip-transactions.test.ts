@@ -12,28 +12,8 @@ import { serverTransactionKey } from '@stox/sip-engine'
 import { ClientTransactions } from '../src/sip-client-transactions.ts'
 import { ServerTransactions } from '../src/sip-server-transactions.ts'
 import type { SipReply } from '../src/sip-endpoint-types.ts'
-
-interface Weather {
-  readonly loss: number
-  readonly repeat: number
-  readonly longestMs: number
-}
-
-/** A network that loses, repeats and swaps, the same way for the same seed. */
-function network(time: VirtualTime, seed: number, weather: Weather): (deliver: () => void) => void {
-  let state = seed
-  const random = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-  const once = (deliver: () => void): void => {
-    if (random() >= weather.loss) time.arm(1 + random() * weather.longestMs, deliver)
-  }
-  return (deliver) => {
-    once(deliver)
-    if (random() < weather.repeat) once(deliver)
-  }
-}
+import { network } from './weather.ts'
+import type { Weather } from './weather.ts'
 
 interface Outcome {
   readonly replies: Map<string, SipReply[]>

@@ -439,6 +439,20 @@ describe('an XMPP user watches a SIP user', () => {
     })
   })
 
+  test('what comes after the end is for the next process: nothing is sent or said', async () => {
+    const at = world()
+    let answer: (reply: ReturnType<typeof respondTo>) => void = () => {}
+    at.stage.sip.answer = () => new Promise((resolve) => (answer = resolve))
+    await xmpp(at, "type='subscribe' id='s1'")
+    const [subscribe] = asked(at)
+    if (subscribe === undefined) throw new Error('no SUBSCRIBE')
+    at.keeper.close()
+    answer(respondTo(subscribe, 403))
+    await wait(at, 60_000)
+    await notify(at, new Notifier(subscribe).notify('active', pidf(open('desk'))))
+    expect([heard(at), asked(at)]).toEqual([[], []])
+  })
+
   test('an administrator removes it', async () => {
     const at = world()
     await romeoWatches(at)

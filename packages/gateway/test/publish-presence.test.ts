@@ -64,7 +64,7 @@ class World {
   keeper!: PresenceKeeper
   publisher!: PresencePublisher
   /** Our subscription to Romeo's watchers, and what was told in it. */
-  #subscribe: SipRequest | undefined
+  subscribed: SipRequest | undefined
   #cseq = 0
 
   constructor(presence: object = {}) {
@@ -72,7 +72,7 @@ class World {
     this.owner = new Owner()
     this.stage.sip.answer = (request) => {
       if (request.headers.get('Event') === 'presence.winfo' && !request.core.to.params.has('tag')) {
-        this.#subscribe = request
+        this.subscribed = request
         this.#cseq = 0
       }
       return this.owner.answer(request)
@@ -157,10 +157,15 @@ class World {
   /** The server tells who watches Romeo; gives the answer to it. */
   async told(
     watchers: readonly (readonly [string, WatcherStatus])[],
-    { version = 0, state = 'full' as 'full' | 'partial', body = undefined as string | undefined, type = '' } = {},
+    {
+      version = 0,
+      state = 'full' as 'full' | 'partial',
+      body = undefined as string | undefined,
+      type = '',
+      within = this.subscribed,
+    } = {},
   ): Promise<number | undefined> {
-    const subscribe = this.#subscribe
-    if (subscribe === undefined) throw new Error('nobody has asked')
+    if (within === undefined) throw new Error('nobody has asked')
     this.#cseq += 1
     const list = {
       resource: `sip:${ROMEO}`,
@@ -179,8 +184,8 @@ class World {
         method: 'NOTIFY',
         uri: 'sip:romeo@127.0.0.1:5098',
         from: addr(`<sip:${ROMEO}>`, 'owner'),
-        to: addr(`<sip:${ROMEO}>`, subscribe.core.from.params.get('tag')),
-        callId: subscribe.core.callId,
+        to: addr(`<sip:${ROMEO}>`, within.core.from.params.get('tag')),
+        callId: within.core.callId,
         cseq: this.#cseq,
         headers: [
           ['Event', 'presence.winfo'],
@@ -316,6 +321,18 @@ describe('RFC 3857: who watches', () => {
     const at = await known()
     at.heard()
     expect([await at.told([], told), at.heard()]).toEqual([status, []])
+  })
+
+  test('a NOTIFY of a dialog that is over is left to others', async () => {
+    const at = await known()
+    await at.told([[JULIET, 'pending']])
+    const { subscribed } = at
+    at.owner.moods = (request) =>
+      request.method === 'SUBSCRIBE' && request.core.to.params.has('tag') ? respondTo(request, 481) : undefined
+    at.publisher.serverCameBack('capulet.example')
+    await at.later(1000)
+    expect(at.subscribed).not.toBe(subscribed)
+    expect(await at.told([], { within: subscribed })).toBeUndefined()
   })
 
   test('a NOTIFY of another dialog is left to others', async () => {

@@ -2,7 +2,7 @@ import type { XmppWatchEvent } from '../src/watch-xmpp.ts'
 import { advanceXmppWatch } from '../src/watch-xmpp.ts'
 import type { XmppWatch, XmppWatchContext } from '../src/watch-xmpp-state.ts'
 import { newXmppWatch } from '../src/watch-xmpp-state.ts'
-import { countingIds } from './stage.ts'
+import { countingIds, presenceOf } from './stage.ts'
 
 const NOW_MS = 100 * 24 * 3_600_000
 const context: XmppWatchContext = {
@@ -30,6 +30,25 @@ const pending = (changes: Partial<XmppWatch> = {}) =>
   watch({ authorization: 'pending', pendingSinceMs: NOW_MS, ...changes })
 const active = (changes: Partial<XmppWatch> = {}) => watch({ authorization: 'active', ...changes })
 const denied = (deniedUntilMs: number) => watch({ authorization: 'denied', deniedUntilMs })
+
+const error = (condition: string, type = 'cancel'): XmppWatchEvent => ({
+  kind: 'presence',
+  presence: presenceOf(
+    `<presence xmlns='jabber:server' from='romeo@montague.example' to='juliet@capulet.example' type='error'>` +
+      `<error type='${type}'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>`,
+  ),
+})
+const ours = (type: string) =>
+  presenceOf(
+    `<presence xmlns='jabber:server' from='juliet@capulet.example' to='romeo@montague.example' type='${type}'/>`,
+  )
+const left = (type: string): XmppWatchEvent => ({ kind: 'sent', presence: ours(type) })
+const unsent = (type: string, retry: 'later' | 'never' = 'later'): XmppWatchEvent => ({
+  kind: 'unsent',
+  presence: ours(type),
+  failure: { fault: 'network', retry, condition: 'remote-server-not-found', status: 404, detail: 'no road' },
+})
+const FORGOTTEN = ['cancel probe-over', 'cancel probe-soon', 'cancel retry']
 
 const RESUME: XmppWatchEvent = { kind: 'resume' }
 const HEAL: XmppWatchEvent = { kind: 'heal' }
@@ -71,6 +90,31 @@ test.each<[string, XmppWatch, XmppWatchEvent, XmppWatch['authorization'] | undef
 
   ['another try of an agreement', active(), RETRY, 'active', ['probe']],
   ['another try of a request', pending(), RETRY, 'pending', ['subscribe']],
+  ['a request to nobody', pending(), error('item-not-found'), undefined, FORGOTTEN],
+  ['a request that is not allowed', pending(), error('forbidden', 'auth'), undefined, FORGOTTEN],
+  ['a request that may be allowed later', pending(), error('not-allowed', 'wait'), 'pending', FORGOTTEN],
+  ['a request in a bad moment', pending(), error('internal-server-error'), 'pending', FORGOTTEN],
+  ['an agreement outlives every error', active(), error('item-not-found'), 'active', FORGOTTEN],
+  ['a probe has left', active(), left('probe'), 'active', ['cancel retry', 'arm probe-over 30000']],
+  [
+    'a probe has left, in a hurry',
+    active({ resuming: true }),
+    left('probe'),
+    'active',
+    ['cancel retry', 'arm probe-over 2500'],
+  ],
+  ['a request has left', pending(), left('subscribe'), 'pending', ['cancel retry']],
+  ['something else has left', active(), left('unavailable'), 'active', []],
+  ['a probe cannot leave', active(), unsent('probe'), 'active', ['cancel probe-over', 'arm retry 30000']],
+  [
+    'a probe cannot leave for five minutes',
+    active({ troubleSinceMs: NOW_MS - 300_000 }),
+    unsent('probe'),
+    'active',
+    ['cancel probe-over', 'arm retry 300000'],
+  ],
+  ['a request can never leave', pending(), unsent('subscribe', 'never'), undefined, FORGOTTEN],
+  ['something else cannot leave', active(), unsent('unavailable'), 'active', []],
   ['a refusal is forgotten', denied(NOW_MS), FORGET, undefined, []],
   ['approved, and nothing heard', active(), PROBE_SOON, 'active', ['probe']],
   ['approved, and heard', active({ heardAtMs: 1 }), PROBE_SOON, 'active', []],

@@ -36,6 +36,8 @@ export interface XmppPartner {
   readonly tlsNegotiation: Negotiation
   readonly saslNegotiation: Negotiation
   readonly dialback: boolean
+  /** SHA-256 of the SubjectPublicKeyInfo, in Base64. @see RFC 7469 §2.4 */
+  readonly certificatePins: readonly string[]
   readonly keepAlive: boolean
   readonly keepAliveBy: KeepAlive
   /** Null: the settings' limit for each partner. */
@@ -52,6 +54,12 @@ export const domainSchema = z
   .max(1023)
   .refine((text) => normaliseDomain(text) !== undefined, 'not a domain name')
   .overwrite((text) => normaliseDomain(text) ?? text)
+
+/** Old keys and new ones, of a handful of servers. */
+const MAX_PINS = 20
+const pinSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, 'not the Base64 of a SHA-256: 44 characters that end with =')
 
 const switchedOn = (text: string) => z.boolean().default(true).describe(text)
 
@@ -87,6 +95,13 @@ export const xmppPartnerSchema = z
     dialback: switchedOn(
       'Whether server dialback (XEP-0220) may authenticate the partner where SASL does not. When false, a dialback request from the partner is ignored.',
     ),
+    certificatePins: z
+      .array(pinSchema)
+      .max(MAX_PINS)
+      .default([])
+      .describe(
+        'Public keys of the partner, each the Base64 of the SHA-256 of its SubjectPublicKeyInfo (RFC 7469 §2.4). Where there are any, a certificate with one of these keys that names the domain and has not expired proves it without an authority, and no other certificate proves anything; dialback, where the settings leave it, needs none. Name the next key before the partner changes to it.',
+      ),
     keepAlive: switchedOn(
       'Whether the partner is expected to send something within keepAliveIntervalS; a stream silent for longer is closed.',
     ),

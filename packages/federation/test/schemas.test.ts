@@ -14,6 +14,7 @@ test('New-CsXmppAllowedPartner: the defaults of a partner', () =>
     tlsNegotiation: 'required',
     saslNegotiation: 'required',
     dialback: true,
+    certificatePins: [],
     keepAlive: true,
     keepAliveBy: 'whitespace',
     connectionLimit: null,

@@ -40,6 +40,7 @@ function viewOf({ value, revision }: Versioned<XmppPartner>): z.output<typeof pa
   return {
     ...value,
     additionalDomains: [...value.additionalDomains],
+    certificatePins: [...value.certificatePins],
     revision,
     negotiation: { row, methods: [...methods], warning, note },
   }

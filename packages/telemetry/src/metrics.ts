@@ -31,6 +31,13 @@ export interface CertificateExpiry {
   readonly seconds: number
 }
 
+export interface RevocationListDue {
+  /** Of the configuration. */
+  readonly file: string
+  /** From now; less than none when it is overdue. */
+  readonly seconds: number
+}
+
 export interface SipServerState {
   /** `udp:192.0.2.1:5060`. */
   readonly server: string
@@ -56,6 +63,7 @@ export interface Metrics {
   /** How many sessions of SIP users and XMPP users live. */
   watchSipSessions(read: () => number): void
   watchCertificates(read: () => Iterable<CertificateExpiry>): void
+  watchRevocationLists(read: () => Iterable<RevocationListDue>): void
   /** The SIP servers of the routes, as the last probes found them. */
   watchSipServers(read: () => Iterable<SipServerState>): void
   /** A count kept elsewhere: rows of the journal that were dropped since the start. */
@@ -158,6 +166,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
   let journalDropped = nothingDropped
   let sipServers: () => Iterable<SipServerState> = noSipServers
   let certificates: () => Iterable<CertificateExpiry> = noCertificates
+  let revocationLists: () => Iterable<RevocationListDue> = noRevocationLists
   const loopDelaySeconds = {
     name: 'stox_event_loop_delay_seconds',
     help: 'Delay of the event loop since the last reading, beyond the 10 ms between samples',
@@ -248,6 +257,16 @@ export function createMetrics(options: { readonly node: string }): Metrics {
       },
     }),
     new Gauge({
+      name: 'stox_revocation_list_due_seconds',
+      help: 'Time until the authority is to have issued the list that follows the one in this file; less than none: overdue',
+      labelNames: ['file'],
+      registers,
+      collect() {
+        this.reset()
+        for (const { file, seconds } of revocationLists()) this.set({ file }, seconds)
+      },
+    }),
+    new Gauge({
       name: 'stox_sip_server_up',
       help: 'Whether a SIP server of the routes answers our OPTIONS: 1, or 0',
       labelNames: ['server'],
@@ -310,6 +329,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
     watchSipSessions: (read) => void (sipSessions = read),
     watchSipServers: (read) => void (sipServers = read),
     watchCertificates: (read) => void (certificates = read),
+    watchRevocationLists: (read) => void (revocationLists = read),
     watchJournalDropped: (read) => void (journalDropped = read),
     text: async () => (await registry.metrics()) + messageSeconds.text(),
     contentType: registry.contentType,
@@ -323,6 +343,7 @@ export function createMetrics(options: { readonly node: string }): Metrics {
 const noSubscriptions = (): readonly SubscriptionCount[] => []
 const noPublications = (): readonly PublicationCount[] => []
 const noSipServers = (): readonly SipServerState[] => []
+const noRevocationLists = (): readonly RevocationListDue[] => []
 const noCertificates = (): readonly CertificateExpiry[] => []
 const nothingDropped = (): number => 0
 

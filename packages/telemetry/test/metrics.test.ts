@@ -57,6 +57,12 @@ test.each<[string, (m: Metrics) => void, string, string[]]>([
     ['stox_certificate_expiry_seconds{side="partner",domain="montague.example"} -5'],
   ],
   [
+    'lists of what is revoked',
+    (m) => m.watchRevocationLists(() => [{ file: '/etc/stox/ca.crl', seconds: 60 }]),
+    'stox_revocation_list_due_seconds',
+    ['stox_revocation_list_due_seconds{file="/etc/stox/ca.crl"} 60'],
+  ],
+  [
     'link frames',
     (m) => m.linkFrames('sent', 'stanza', 3),
     'stox_link_frames_total',

@@ -61,6 +61,13 @@ export const edgeConfigSchema = z
           .describe(
             'Who may vouch for the certificates of partners: system, or a PEM file with the CAs, read again when it changes.',
           ),
+        revocations: z
+          .array(z.string().min(1))
+          .max(100)
+          .default([])
+          .describe(
+            'Files with lists of what authorities have revoked (CRLs, PEM or DER, of 4 MiB at most), read again when they change; streams that a revoked certificate has proven end then. A list counts when the authority above the certificate has signed it, also when its nextUpdate has passed. Nothing is fetched: put the new lists there by a job of your own.',
+          ),
         penalties: z
           .strictObject({
             freeFaults: z
@@ -128,6 +135,8 @@ export interface EdgeConfig {
     readonly trust: TrustSource
     /** Where `tls` was read from, and is read from again when they change. */
     readonly certificates: readonly CertificateFile[]
+    /** Files with lists of what is revoked. */
+    readonly revocations: readonly string[]
     readonly penalties: { readonly freeFaults: number; readonly forgivenEveryS: number }
   }
   readonly link: { readonly listen: string; readonly tls: LinkTls; readonly peers: readonly string[] }
@@ -162,6 +171,7 @@ function readFiles({ xmpp, link, ...rest }: EdgeFile): Result<EdgeConfig, readon
         tls: served.value,
         trust: trustOf(xmpp.trustedCas),
         certificates: xmpp.certificates,
+        revocations: xmpp.revocations,
         penalties: xmpp.penalties,
       },
       link: { listen: link.listen, peers: link.peers, tls },

@@ -13,6 +13,7 @@ import {
   CertificateFiles,
   LinkServer,
   NodeDnsResolver,
+  RevocationStore,
   TrustStore,
   XmppEndpoint,
   certificateJudge,
@@ -86,6 +87,9 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   const trust = await starting('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
+  const listHint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
+  const revocations = await starting('xmpp.revocations', listHint, () => openRevocations(config.xmpp.revocations))
+
   const strangers = sparingLog(log, clock)
   const refused = (kind: string, detail: string): void => {
     metrics.inputRefused(kind)
@@ -111,7 +115,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     log: strangers,
     resolver,
     policy,
-    judgeCertificate: certificateJudge(trust, clock),
+    judgeCertificate: certificateJudge(trust, clock, { pinsOf: (domain) => policy.pinsOf(domain), revocations }),
     limits: { freeFaults: penalties.freeFaults, faultForgivenMs: 1000 * penalties.forgivenEveryS },
     on: {
       stanza: (stanza, context) => takeInbound(inbound, stanza, context),
@@ -161,6 +165,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
           replica(replica, gateway) {
             policy.replace(replica)
             endpoint.policyChanged()
+            void endpoint.recheckCertificates((domain) => policy.hasOtherPins(domain))
             replicaFile.save(replica)
             gaps.warn()
             log.info('replica-taken', { gateway, revision: replica.model.revision })
@@ -206,6 +211,10 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
 
   metrics.watchCertificates(() => expiriesOf(config.xmpp.tls, endpoint.streams(), clock.wallMs()))
 
+  metrics.watchRevocationLists(() =>
+    revocations.dates().map(({ file, nextUpdateMs }) => ({ file, seconds: (nextUpdateMs - clock.wallMs()) / 1000 })),
+  )
+
   const gaps = new CertificateGaps({ tls: config.xmpp.tls, clock, log, index })
   gaps.warn()
 
@@ -236,7 +245,16 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
     closers.push(() => endpoint.close())
     const { tls, certificates } = config.xmpp
     const authorities = { source: config.xmpp.trust, store: trust }
-    const files = await CertificateFiles.watch({ files: certificates, tls, trust: authorities, timers, log })
+    const files = await CertificateFiles.watch({
+      files: certificates,
+      tls,
+      trust: authorities,
+      revocations,
+      onTrust: () => endpoint.recheckCertificates(),
+      timers,
+      clock,
+      log,
+    })
     closers.push(async () => files.close())
     const idleHeap = new IdleHeap(timers)
     closers.push(async () => idleHeap.close())
@@ -272,6 +290,12 @@ function expiriesOf(tls: TlsIdentity, streams: readonly StreamInfo[], nowMs: num
 async function openTrust(source: TrustSource): Promise<TrustStore> {
   const opened = await TrustStore.open(source)
   if (!opened.ok) throw new Error(opened.failure.detail)
+  return opened.value
+}
+
+async function openRevocations(files: readonly string[]): Promise<RevocationStore> {
+  const opened = await RevocationStore.open(files)
+  if (!opened.ok) throw new Error(opened.failure.map(({ file, problem }) => `${file}: ${problem}`).join('; '))
   return opened.value
 }
 

@@ -6,6 +6,7 @@ import type { DomainName } from '@stox/xmpp'
 
 /** Pairs whose judgement is remembered; a partner's pairs alone count, so strangers cannot fill it. */
 const MAX_REMEMBERED = 10_000
+const NO_PINS: readonly string[] = []
 
 /**
  * What the replica says about streams: nothing is served and nobody allowed until there is one. A replica of a new
@@ -13,6 +14,7 @@ const MAX_REMEMBERED = 10_000
  */
 export class EdgePolicy implements StreamPolicy {
   #index = new FederationIndex(EMPTY_MODEL)
+  #before = this.#index
   #settings: Settings = DEFAULT_SETTINGS
   #dialbackSecret: string
   #told = false
@@ -34,6 +36,7 @@ export class EdgePolicy implements StreamPolicy {
 
   replace(replica: Replica): void {
     this.#told = true
+    this.#before = this.#index
     this.#index = new FederationIndex(replica.model)
     this.#settings = replica.model.settings
     this.#dialbackSecret = replica.dialbackSecret
@@ -43,6 +46,15 @@ export class EdgePolicy implements StreamPolicy {
   /** The key of the partner's record; the domain itself for one that has none. */
   partnerNameOf(domain: string): string {
     return this.#index.partnerOf(domain)?.domain ?? domain
+  }
+
+  pinsOf(domain: string): readonly string[] {
+    return this.#index.partnerOf(domain)?.certificatePins ?? NO_PINS
+  }
+
+  /** Since the replica before. */
+  hasOtherPins(domain: string): boolean {
+    return String(this.#before.partnerOf(domain)?.certificatePins ?? NO_PINS) !== String(this.pinsOf(domain))
   }
 
   isServed(domain: DomainName): boolean {

@@ -89,6 +89,7 @@ beforeAll(async () => {
         trust: { kind: 'system' },
         penalties: { freeFaults: 6, forgivenEveryS: 20 },
         certificates: [],
+        revocations: [],
       },
       link: {
         listen: '127.0.0.1:0',

@@ -477,7 +477,14 @@ async function openSipTls(
   if (!opened.ok)
     throw new StartFailure([{ path: 'sip.tls.ca', problem: opened.failure.detail, hint: 'system, or a PEM file' }])
   const trust = opened.value
-  const watched = await CertificateFiles.watch({ files, tls: identity, trust: { source, store: trust }, timers, log })
+  const watched = await CertificateFiles.watch({
+    files,
+    tls: identity,
+    trust: { source, store: trust },
+    timers,
+    clock,
+    log,
+  })
   undo.push(() => watched.close())
   reloads.push(() => watched.reload())
   return new SipTls({ identity, trust, clock, clientCertificates })

@@ -10,6 +10,7 @@ export interface ForgedCertificate {
   readonly key: string
   readonly subject: Buffer
   readonly keys: ForgedKeys
+  readonly serial: Buffer
 }
 
 export interface ForgedKeys {
@@ -36,6 +37,8 @@ export interface ForgedOrder {
   readonly names?: readonly ForgedName[]
   /** Left out: self-signed. */
   readonly issuer?: Pick<ForgedCertificate, 'subject' | 'keys'>
+  /** The octets of it. Left out: a new one. */
+  readonly serial?: Buffer
   /** Left out: new ones. */
   readonly keys?: ForgedKeys
   /** The hash of the signature; `sha256` when left out. Not for Ed25519. */
@@ -87,7 +90,7 @@ export function newForgedKeys(kind: ForgedKeyKind = 'P-256'): ForgedKeys {
 }
 
 export function forgeCertificate(order: ForgedOrder): ForgedCertificate {
-  const { names = [], keys = newForgedKeys(), version = 3 } = order
+  const { names = [], keys = newForgedKeys(), version = 3, serial = newSerial() } = order
   const commonName = order.subject ?? names[0]?.text
   const subject = commonName === undefined ? derOf(0x30) : distinguishedName(commonName)
   const issuer = order.issuer ?? { subject, keys }
@@ -97,7 +100,7 @@ export function forgeCertificate(order: ForgedOrder): ForgedCertificate {
   const body = derOf(
     0x30,
     ...(version === 3 ? [derOf(0xa0, derOf(0x02, Buffer.from([2])))] : []),
-    derOf(0x02, Buffer.concat([Buffer.from([0x4f]), randomBytes(12)])),
+    derOf(0x02, serial),
     algorithm,
     issuer.subject,
     derOf(
@@ -114,11 +117,13 @@ export function forgeCertificate(order: ForgedOrder): ForgedCertificate {
   const signature = derOf(0x03, Buffer.from([0]), sign(hash, body, signer))
   const der = derOf(0x30, body, order.outerAlgorithm ?? algorithm, signature)
   const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  return { der, cert: pemOf(der), key, subject, keys }
+  return { der, cert: pemOf(der, 'CERTIFICATE'), key, subject, keys, serial }
 }
 
-const pemOf = (der: Buffer): string =>
-  `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END CERTIFICATE-----\n`
+const newSerial = (): Buffer => Buffer.concat([Buffer.from([0x4f]), randomBytes(12)])
+
+export const pemOf = (der: Buffer, kind: string): string =>
+  `-----BEGIN ${kind}-----\n${der.toString('base64').replaceAll(/.{1,64}/g, '$&\n')}-----END ${kind}-----\n`
 
 function extensionsOf(order: ForgedOrder): readonly Buffer[] {
   const { names = [], authority, keyUsage, purposes, nameConstraints, more = [] } = order
@@ -147,7 +152,7 @@ function extensionsOf(order: ForgedOrder): readonly Buffer[] {
   )
 }
 
-function algorithmOf(key: KeyObject, hash: string | null): Buffer {
+export function algorithmOf(key: KeyObject, hash: string | null): Buffer {
   if (hash === null) return derOf(0x30, oidDer('1.3.101.112'))
   if (key.asymmetricKeyType === 'dsa') return derOf(0x30, oidDer('2.16.840.1.101.3.4.3.2'))
   if (key.asymmetricKeyType === 'ec')
@@ -167,7 +172,7 @@ function pssAlgorithm(hash: string | null): Buffer {
   return derOf(0x30, oidDer('1.2.840.113549.1.1.10'), derOf(0x30, ...(hash === 'sha256' ? parameters : [])))
 }
 
-function oidDer(text: string): Buffer {
+export function oidDer(text: string): Buffer {
   const [first = 0, second = 0, ...rest] = text.split('.').map(Number)
   const octets = [first * 40 + second, ...rest].flatMap((arc) => {
     const base128 = [arc & 0x7f]
@@ -178,7 +183,7 @@ function oidDer(text: string): Buffer {
   return derOf(0x06, Buffer.from(octets))
 }
 
-function timeDer(epochMs: number): Buffer {
+export function timeDer(epochMs: number): Buffer {
   const text = new Date(epochMs).toISOString().replaceAll(/[-:T]|\.\d+/g, '')
   const isShort = text >= '1950' && text < '2050'
   return derOf(isShort ? 0x17 : 0x18, Buffer.from(isShort ? text.slice(2) : text))

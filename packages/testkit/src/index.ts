@@ -9,6 +9,8 @@ export type {
   ForgedName,
   ForgedOrder,
 } from './forged-certificate.ts'
+export { forgeRevocationList } from './forged-revocation-list.ts'
+export type { ForgedListOrder } from './forged-revocation-list.ts'
 export { DnsStub } from './dns-stub.ts'
 export type { StubNaptr, StubSrv } from './dns-stub.ts'
 export { AsyncQueue } from './async-queue.ts'

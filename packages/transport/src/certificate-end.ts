@@ -1,5 +1,6 @@
 import type { Clock, Timers } from '@stox/kernel'
 import type { DomainName } from '@stox/xmpp'
+import { certificateFailure } from '@stox/xmpp-engine'
 import type { JudgeCertificate } from './xmpp-endpoint-types.ts'
 import type { Stream } from './xmpp-stream.ts'
 
@@ -36,4 +37,15 @@ export function endWithCertificates(
     })
   }
   look()
+}
+
+/** Ends it when a certificate that proved it does so no more: revoked, or of a key that the partner record lacks. @see mapping F.4 */
+export function endWhereDisproved({ connection, pairs }: Stream, judgeCertificate: JudgeCertificate): void {
+  for (const { provenBy, remote } of pairs) {
+    const verdict = provenBy === 'sasl-external' ? judgeCertificate(connection.presented, remote) : undefined
+    if (verdict?.ok !== false) continue
+    const error = { condition: 'reset', text: 'a certificate that proved this stream is no longer accepted' } as const
+    connection.input({ kind: 'close', error, because: certificateFailure(verdict) })
+    return
+  }
 }

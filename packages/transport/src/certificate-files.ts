@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
-import type { Log, Timer, Timers } from '@stox/kernel'
+import type { Clock, Log, Timer, Timers } from '@stox/kernel'
+import type { RevocationStore } from './certificates/revocation-store.ts'
 import type { TrustSource, TrustStore } from './certificates/trust-store.ts'
 import { TlsIdentity } from './tls-identity.ts'
 
@@ -15,7 +16,11 @@ export interface CertificateFilesOptions {
   /** Takes what the files hold anew; streams that stand keep what they began with. */
   readonly tls: TlsIdentity
   readonly trust: { readonly source: TrustSource; readonly store: Pick<TrustStore, 'reload'> }
+  readonly revocations?: RevocationStore
+  /** What was proved may be so no more. */
+  readonly onTrust?: () => Promise<void>
   readonly timers: Timers
+  readonly clock: Pick<Clock, 'wallMs'>
   readonly log: Log
   readonly everyMs?: number
 }
@@ -23,8 +28,9 @@ export interface CertificateFilesOptions {
 const EVERY_MS = 10_000
 
 /**
- * Looks now and then whether a certificate, a key or the authorities have changed on disk, and reads them anew when they
- * have and two looks see the same: whoever writes them has finished by then. What cannot be used changes nothing.
+ * Looks now and then whether a certificate, a key, the authorities or what they have revoked have changed on disk, and
+ * reads them anew when they have and two looks see the same: whoever writes them has finished by then. What cannot be
+ * used changes nothing.
  */
 export class CertificateFiles {
   readonly #options: CertificateFilesOptions
@@ -44,9 +50,13 @@ export class CertificateFiles {
 
   static async watch(options: CertificateFilesOptions): Promise<CertificateFiles> {
     const { source } = options.trust
+    const { files: lists = [] } = options.revocations ?? {}
     const paths = options.files.flatMap(({ cert, key }) => [cert, key])
     if (source.kind === 'file') paths.push(source.path)
-    return new CertificateFiles(options, paths, await stateOf(paths))
+    paths.push(...lists)
+    const watching = new CertificateFiles(options, paths, await stateOf(paths))
+    watching.#warnOfOverdue()
+    return watching
   }
 
   /** At once: who has just replaced the files says so. */
@@ -73,12 +83,15 @@ export class CertificateFiles {
     const hasSettled = state === this.#seen
     this.#seen = state
     if (hasSettled && state !== this.#loaded && !this.#isClosed) await this.#read(state)
+    this.#warnOfOverdue()
   }
 
   async #read(state: string): Promise<void> {
     this.#loaded = state
     await this.#readCertificates()
     await this.#readAuthorities()
+    await this.#readRevocations()
+    await this.#options.onTrust?.()
   }
 
   async #readCertificates(): Promise<void> {
@@ -112,6 +125,27 @@ export class CertificateFiles {
     const read = await trust.store.reload()
     if (read.ok) log.info('authorities-reloaded', { count: read.value.size })
     else log.error('authorities-not-reloaded', { problem: read.failure.detail })
+  }
+
+  async #readRevocations(): Promise<void> {
+    const { revocations, log } = this.#options
+    if (revocations === undefined || revocations.files.length === 0) return
+    const problems = await revocations.reload()
+    for (const problem of problems) log.error('revocations-not-reloaded', { ...problem })
+    if (problems.length === 0) log.info('revocations-reloaded', { files: revocations.files.length })
+  }
+
+  /** It still counts: what was revoked stays revoked, and of what has been since nothing is known. */
+  #warnOfOverdue(): void {
+    const { revocations, clock, log } = this.#options
+    for (const { file, nextUpdateMs } of revocations?.newlyOverdue(clock.wallMs()) ?? []) {
+      const nextUpdate = new Date(nextUpdateMs).toISOString()
+      log.warn('revocation-list-overdue', {
+        file,
+        nextUpdate,
+        advice: 'put the new list of the authority in its place',
+      })
+    }
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { Result } from '@stox/kernel'
 import { fail } from '@stox/kernel'
 import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamPurpose } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
 import { Admission, networkOf } from './admission.ts'
+import { endWhereDisproved } from './certificate-end.ts'
 import type { Dialed } from './dial-stream.ts'
 import { dialStream } from './dial-stream.ts'
 import { FailureNotes } from './failure-notes.ts'
@@ -178,6 +180,16 @@ export class XmppEndpoint {
     for (const { connection } of [...this.#streams.values()]) connection.input({ kind: 'policy-changed' })
     for (const pair of this.#pairs.all) pair.forgive()
     this.#intake.forgetRates()
+  }
+
+  /** After new pins, authorities or lists of what is revoked: not all at once, for there may be many. */
+  async recheckCertificates(concerns: (remote: DomainName) => boolean = () => true): Promise<void> {
+    const { judgeCertificate = NONE_PROVES } = this.#options
+    const concerned = [...this.#streams.values()].filter(({ pairs }) => pairs.some(({ remote }) => concerns(remote)))
+    for (const [index, stream] of concerned.entries()) {
+      endWhereDisproved(stream, judgeCertificate)
+      if (index % 20 === 19) await setImmediate()
+    }
   }
 
   /**

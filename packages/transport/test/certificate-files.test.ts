@@ -7,7 +7,7 @@ import { silentLog } from '@stox/kernel'
 import { makeAuthority, makeCertificate, type Certificate } from '@stox/testkit'
 import { CertificateFiles } from '../src/certificate-files.ts'
 import { TrustStore } from '../src/certificates/trust-store.ts'
-import { systemTimers } from '../src/system.ts'
+import { systemClock, systemTimers } from '../src/system.ts'
 import { TlsIdentity } from '../src/tls-identity.ts'
 
 const DOMAIN = 'sip.example'
@@ -50,7 +50,15 @@ async function watched(everyMs = 15) {
   const log: Log = { ...silentLog, info: (event) => logged.push(event), error: (event) => logged.push(event) }
   const files = [{ domains: [DOMAIN], cert, key }]
   const trust = { source, store: store.value }
-  const watching = await CertificateFiles.watch({ files, tls, trust, timers: systemTimers, log, everyMs })
+  const watching = await CertificateFiles.watch({
+    files,
+    tls,
+    trust,
+    timers: systemTimers,
+    clock: systemClock,
+    log,
+    everyMs,
+  })
   open.push(watching)
   const until = async (isSo: () => boolean): Promise<void> => {
     const deadline = Date.now() + 5_000

@@ -203,7 +203,7 @@ export const FAILURE_REASONS = {
   'certificate-not-yet-valid': certificate(ITS_ADMINISTRATOR('look at its dates, and both sides at their clocks')),
   'certificate-self-signed': certificate(
     (theirs) =>
-      `The administrator of ${theirs} must get one of an authority; or allow dialback in the partner record, or add it to xmpp.trustedCas.`,
+      `The administrator of ${theirs} must get one of an authority; or add its pin, which stands in the detail, to certificatePins of the partner record when that administrator confirms it; or allow dialback there.`,
   ),
   'certificate-unknown-issuer': certificate(
     (theirs) => `The administrator of ${theirs} must send the whole chain; or add its authority to xmpp.trustedCas.`,
@@ -217,6 +217,12 @@ export const FAILURE_REASONS = {
     (theirs) =>
       `The administrator of ${theirs} must get one that names ${theirs}; the server may also be the wrong one.`,
   ),
+  'certificate-not-pinned': certificate(
+    (theirs) =>
+      `If ${theirs} has changed its key, and its administrator says so by another way: add the pin to certificatePins of ` +
+      `the partner record. Otherwise somebody else may stand in between.`,
+  ),
+  'certificate-revoked': certificate(ITS_ADMINISTRATOR('replace it, and the stolen or lost key with it')),
   'certificate-ended': certificate(
     () => `Nothing when a new one is in place: the next message makes a new stream with it. Otherwise renew it.`,
     (theirs, ours) => `A certificate that proved the stream between ${ours} and ${theirs} has expired`,

@@ -1,6 +1,6 @@
 export type { Proof, ProvenPeer } from './proven-peer.ts'
 export type { CertificateVerdict, StreamRules, Judgement } from './rules.ts'
-export { streamRulesOf } from './rules.ts'
+export { certificateFailure, streamRulesOf } from './rules.ts'
 export { FAILURE_REASONS, FAILURE_STAGES } from './failure-reasons.ts'
 export type { FailureReason, FailureStage } from './failure-reasons.ts'
 export { wordsOf } from './failure-words.ts'

@@ -16,6 +16,10 @@ export type CertificateFailureKind =
   /** It makes a condition that is not understood here. */
   | 'unsupported'
   | 'wrong-name'
+  /** The partner record has pins, and its key is none of them. */
+  | 'not-pinned'
+  /** Its issuer has taken it back, or one above it. */
+  | 'revoked'
 
 export interface CertificateFailure {
   readonly kind: CertificateFailureKind

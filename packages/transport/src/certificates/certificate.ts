@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, hash } from 'node:crypto'
 import type { Result } from '@stox/kernel'
 import { fail, latin1Text, ok } from '@stox/kernel'
 import type { AlternativeNames, NameConstraints } from './certificate-names.ts'
@@ -25,15 +25,19 @@ export interface Certificate {
   /** Distinguished names, encoded, one character an octet: to be compared, not shown. */
   readonly subject: string
   readonly issuer: string
+  /** As encoded, one character an octet. */
+  readonly serial: string
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly key: PublicKey
+  /** The SubjectPublicKeyInfo as it stands in the certificate. */
+  readonly keyInfo: Uint8Array
   /** Such as `RSA with SHA-256`; an unknown one by its OID. */
   readonly signature: string
   readonly names: AlternativeNames
   readonly basicConstraints: { readonly isAuthority: boolean; readonly pathLength: number | undefined } | undefined
   /** Undefined: for anything. */
-  readonly keyUsage: { readonly keyCertSign: boolean; readonly tls: boolean } | undefined
+  readonly keyUsage: { readonly keyCertSign: boolean; readonly crlSign: boolean; readonly tls: boolean } | undefined
   /** OIDs. Undefined: for anything. */
   readonly extendedKeyUsage: readonly string[] | undefined
   readonly nameConstraints: NameConstraints | undefined
@@ -52,6 +56,9 @@ export interface MalformedCertificate {
   readonly kind: 'malformed'
   readonly detail: string
 }
+
+/** As a partner record names a key. @see RFC 7469 §2.4 */
+export const pinOf = ({ keyInfo }: Pick<Certificate, 'keyInfo'>): string => hash('sha256', keyInfo, 'base64')
 
 /** A certificate has a few kilobytes, and some tens of them when its owner hosts many domains. */
 const MAX_CERTIFICATE_BYTES = 65_536
@@ -150,9 +157,11 @@ function readFields(der: Uint8Array): Result<Fields, MalformedCertificate> {
   return ok({
     subject: latin1Text(subject.content),
     issuer: latin1Text(issuer.content),
+    serial: latin1Text(serial.content),
     notBeforeMs,
     notAfterMs,
     key,
+    keyInfo: keyInfo!.whole,
     signature,
     ...extensions,
   })
@@ -172,15 +181,15 @@ function validityOf(value: DerValue | undefined): readonly (number | undefined)[
   return times?.length === 2 ? times.map(derTimeMs) : []
 }
 
-function signatureOf(algorithm: DerValue): string | undefined {
+export function signatureOf(algorithm: DerValue): string | undefined {
   const [type, parameters] = derValues(algorithm.content, 2) ?? []
   const oid = oidOf(type)
   if (oid !== RSA_PSS) return oid && (SIGNATURES[oid] ?? oid)
   // The hash, when it is not named, is SHA-1. @see RFC 4055 §3.1
   const first = isSequence(parameters) ? derValues(parameters.content)?.[0] : undefined
   const named = first?.tag === contextTag(0, 'constructed') ? derSequence(first.content)?.[0] : undefined
-  const hash = oidOf(named)
-  return `RSA-PSS with ${hash === undefined ? 'SHA-1' : (HASHES[hash] ?? hash)}`
+  const digest = oidOf(named)
+  return `RSA-PSS with ${digest === undefined ? 'SHA-1' : (HASHES[digest] ?? digest)}`
 }
 
 /** @see RFC 5280 §4.1.2.7 and RFC 5480 §2.1.1 */
@@ -261,8 +270,8 @@ function readKeyUsage(extension: Uint8Array): Certificate['keyUsage'] {
   const value = onlyDer(extension, DER.bitString)
   const first = value && derBits(value)?.[0]
   if (first === undefined) return undefined
-  // Bits 0, 2 and 4 (digitalSignature, keyEncipherment, keyAgreement) are those of TLS; bit 5 is keyCertSign.
-  return { tls: (first & 0b1010_1000) !== 0, keyCertSign: (first & 0b0000_0100) !== 0 }
+  // Bits 0, 2 and 4 (digitalSignature, keyEncipherment, keyAgreement) are those of TLS; 5 is keyCertSign, 6 cRLSign.
+  return { tls: (first & 0b1010_1000) !== 0, keyCertSign: (first & 0b0100) !== 0, crlSign: (first & 0b0010) !== 0 }
 }
 
 function readExtendedKeyUsage(extension: Uint8Array): readonly string[] | undefined {

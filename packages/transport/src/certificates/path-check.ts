@@ -4,7 +4,9 @@ import type { CertificateFailure, CertificateFailureKind } from './certificate-f
 import { shown, timeText } from './certificate-failure.ts'
 import { breachOf } from './certificate-names.ts'
 import type { Certificate } from './certificate.ts'
-import { readCertificate } from './certificate.ts'
+import { pinOf, readCertificate } from './certificate.ts'
+import type { RevocationLists } from './revocation-list.ts'
+import { NO_LISTS, revokedOn } from './revocation-list.ts'
 import type { TrustAnchors } from './trust-store.ts'
 
 /** What was proved, from the peer's certificate up to an anchor of ours. */
@@ -44,15 +46,24 @@ const PURPOSES = {
 /**
  * Whether the certificates that a peer presented, its own first, lead to an anchor of ours: as a server's, whichever
  * side opened the connection. OpenSSL's own verdict is of no use for a peer that connects to us: it asks for a
- * client's purpose, which authorities no longer give, and that error hides all others. Revocation is not looked into.
- * @see RFC 5280 §6.1
+ * client's purpose, which authorities no longer give, and that error hides all others. What an issuer has revoked is
+ * known from the lists that we hold, and not asked for. @see RFC 5280 §6.1
  */
 export function checkPath(
   presented: readonly Uint8Array[],
   anchors: TrustAnchors,
   nowMs: number,
   use: CertificateUse = 'xmpp',
+  revocations: RevocationLists = NO_LISTS,
 ): Result<CertificatePath, CertificateFailure> {
+  const certificates = readPresented(presented)
+  if (!certificates.ok) return certificates
+  const rules = { nowMs, purposes: PURPOSES[use], revocations }
+  return new PathSearch(certificates.value, anchors, rules).from(certificates.value[0])
+}
+
+/** What can be read, and has keys that may be worked with; the peer's own first. */
+export function readPresented(presented: readonly Uint8Array[]): Result<Path, CertificateFailure> {
   const bytes = presented.reduce((sum, { length }) => sum + length, 0)
   if (presented.length > MAX_PRESENTED || bytes > MAX_PRESENTED_BYTES)
     return tooLong(`${presented.length} certificates, ${bytes} bytes`)
@@ -67,12 +78,16 @@ export function checkPath(
     if (badKey !== undefined) return fail(badKey)
     certificates.push(certificate.value)
   }
-  const [leaf] = certificates
-  if (leaf === undefined) {
-    const text = 'The peer presented no certificate; it must be set up with one to be authenticated by it.'
-    return failed('none-presented', text, 'none')
-  }
-  return new PathSearch(certificates, anchors, nowMs, PURPOSES[use]).from(leaf)
+  const [leaf, ...others] = certificates
+  if (leaf !== undefined) return ok([leaf, ...others])
+  const text = 'The peer presented no certificate; it must be set up with one to be authenticated by it.'
+  return failed('none-presented', text, 'none')
+}
+
+interface Rules {
+  readonly nowMs: number
+  readonly purposes: readonly string[]
+  readonly revocations: RevocationLists
 }
 
 /**
@@ -82,16 +97,14 @@ export function checkPath(
 class PathSearch {
   readonly #presented: readonly Certificate[]
   readonly #anchors: TrustAnchors
-  readonly #nowMs: number
-  readonly #purposes: readonly string[]
+  readonly #rules: Rules
   #signatures = 0
   #failure: { readonly rank: number; readonly failure: CertificateFailure } | undefined
 
-  constructor(presented: readonly Certificate[], anchors: TrustAnchors, nowMs: number, purposes: readonly string[]) {
+  constructor(presented: readonly Certificate[], anchors: TrustAnchors, rules: Rules) {
     this.#presented = presented
     this.#anchors = anchors
-    this.#nowMs = nowMs
-    this.#purposes = purposes
+    this.#rules = rules
   }
 
   from(leaf: Certificate): Result<CertificatePath, CertificateFailure> {
@@ -103,7 +116,7 @@ class PathSearch {
   #extend(path: Path): Path | undefined {
     const last = path.at(-1)!
     if (this.#anchors.has(last)) {
-      const failure = judge(path, this.#nowMs, this.#purposes)
+      const failure = judge(path, this.#rules)
       if (failure !== undefined) this.#note(3, failure)
       return failure === undefined ? path : undefined
     }
@@ -160,15 +173,23 @@ class PathSearch {
 }
 
 /** The rules for a path whose signatures are right. */
-function judge(path: Path, nowMs: number, purposes: readonly string[]): CertificateFailure | undefined {
+function judge(path: Path, { nowMs, purposes, revocations }: Rules): CertificateFailure | undefined {
   for (const [index, certificate] of path.entries()) {
     const failure =
       judgeOne(certificate, index === path.length - 1, nowMs, purposes) ??
       (index === 0 ? judgeLeaf(certificate) : judgeAuthority(certificate, path.slice(0, index)))
     if (failure !== undefined) return failure
   }
+  for (const [index, issuer] of path.slice(1).entries()) {
+    const failure = revokedOn(revocations, path[index]!, issuer)
+    if (failure !== undefined) return failure
+  }
   return undefined
 }
+
+/** The rules for one that needs no path. */
+export const judgeAlone = (leaf: Certificate, nowMs: number): CertificateFailure | undefined =>
+  judgeOne(leaf, true, nowMs, PURPOSES.xmpp) ?? judgeLeaf(leaf)
 
 function judgeOne(
   certificate: Certificate,
@@ -239,12 +260,12 @@ function judgeAuthority(authority: Certificate, below: readonly Certificate[]): 
 }
 
 /** The subject as OpenSSL writes it. */
-const nameOf = ({ x509 }: Certificate): string => `“${shown(x509.subject)}”`
+export const nameOf = ({ x509 }: Certificate): string => `“${shown(x509.subject)}”`
 
 const selfSigned = (certificate: Certificate): CertificateFailure => ({
   kind: 'self-signed',
-  text: `The certificate of ${nameOf(certificate)} is signed by itself alone; the peer needs one of an authority that is trusted here, or this one must be added to the trusted ones.`,
-  detail: 'self-signed, not an anchor',
+  text: `The certificate of ${nameOf(certificate)} is signed by itself alone; the peer needs one of an authority that is trusted here, or this one must be pinned in the partner record.`,
+  detail: `self-signed, not an anchor; its pin is ${pinOf(certificate)}`,
 })
 
 const badSignature = (certificate: Certificate): CertificateFailure => ({

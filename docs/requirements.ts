@@ -7,6 +7,7 @@ import { RFC_5438 } from './requirements/rfc5438.ts'
 import { RFC_6665 } from './requirements/rfc6665.ts'
 import { RFC_7247 } from './requirements/rfc7247.ts'
 import { RFC_7572 } from './requirements/rfc7572.ts'
+import { RFC_7573 } from './requirements/rfc7573.ts'
 import { RFC_8048 } from './requirements/rfc8048.ts'
 
 /** By RFC: each MUST, each SHOULD, each row of a table. A standard more is a file more, and a line here. */
@@ -17,6 +18,7 @@ export const REQUIREMENTS: readonly {
 }[] = [
   { rfc: 7247, title: 'Architecture, addresses, and error handling', rows: RFC_7247 },
   { rfc: 7572, title: 'Instant messaging', rows: RFC_7572 },
+  { rfc: 7573, title: 'Sessions', rows: RFC_7573 },
   { rfc: 3994, title: 'Typing', rows: RFC_3994 },
   { rfc: 5438, title: 'Reports of delivery and display', rows: RFC_5438 },
   { rfc: 3862, title: 'CPIM, the message format', rows: RFC_3862 },

@@ -217,12 +217,9 @@ async function stateToSip(deps: DeliverToSipDeps, message: MessageStanza, state:
       deps.sessions?.end({ from, to }, 'gone')
       return absorbed('no-content')
     })
-  if (
-    route === undefined ||
-    !deps.conversations.isAnswering(from, to) ||
-    !deps.abilities.takes(to, 'composing', 'always')
-  )
-    return absorbed('no-content')
+  if (route === undefined || !deps.abilities.takes(to, 'composing', 'always')) return absorbed('no-content')
+  // Outside of a session only in answer to him. @see RFC 3994 §7
+  if (!route.sessions && !deps.conversations.isAnswering(from, to)) return absorbed('no-content')
   if (deps.held.failureFor(formatBareJid(to), () => deps.hasServer(route)) !== undefined) return absorbed('no-content')
   const composing = deps.typing.fromXmpp(to, from, state)
   if (composing === undefined) return absorbed('no-content')

@@ -30,7 +30,6 @@ import {
 import { CertificateGaps } from './certificate-gaps.ts'
 import type { EdgeConfig } from './config.ts'
 import { giveOutbound } from './give-outbound.ts'
-import { IdleHeap } from './idle-heap.ts'
 import { EdgePolicy } from './policy.ts'
 import { ReplicaFile } from './replica-file.ts'
 import { failedRowsOf, noticeOf, noticesOf, rowsOf } from './session-rows.ts'
@@ -256,8 +255,6 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
       log,
     })
     closers.push(async () => files.close())
-    const idleHeap = new IdleHeap(timers)
-    closers.push(async () => idleHeap.close())
     log.info('edge-started', { xmpp: config.xmpp.listen.join(', '), link: config.link.listen, ops: config.ops.listen })
     return {
       addresses: { xmpp, link: linkAddress, ops: { address: ops.address, port: ops.port } },

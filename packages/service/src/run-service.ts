@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { fail, ok, type Result } from '@stox/kernel'
+import { systemTimers } from '@stox/transport'
 import type { ConfigProblem, Environment } from './config-file.ts'
+import { IdleHeap } from './idle-heap.ts'
 import { StartFailure, lineOf } from './start-failure.ts'
 
 /** One of the processes of stox: what `stox NAME --config NAME.yaml` runs. */
@@ -87,11 +89,12 @@ export async function runProcess<Config>(service: Service<Config>): Promise<void
   // Unheard, it would end the process: and whoever renews certificates is used to send it.
   let reload = (): void => undefined
   process.on('SIGHUP', () => reload())
+  const idleHeap = new IdleHeap(systemTimers)
   process.exitCode = await runService(service, {
     args: process.argv.slice(2),
     env: process.env,
     say: (line) => process.stderr.write(`stox ${service.name}: ${line}\n`),
     stopped,
     onReload: (whatToDo) => void (reload = whatToDo),
-  })
+  }).finally(() => idleHeap.close())
 }

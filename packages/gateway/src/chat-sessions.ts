@@ -13,7 +13,7 @@ import type {
   SessionStep,
 } from '@stox/sip-engine'
 import { answerOffer, inSessionHeaders, sessionInvite, sessionMethods, sessionOffer, takesWords } from '@stox/translate'
-import type { PagerParties, SipFailure, SipParties } from '@stox/translate'
+import type { PagerParties, SessionMedia, SipFailure, SipParties } from '@stox/translate'
 import type { IncomingSipRequest, SipReply } from '@stox/transport'
 import { bareJid, formatBareJid, parseDomain } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
@@ -22,7 +22,7 @@ import type { OwnAddress, SipRoute } from './choose-route.ts'
 import { contactUriOf } from './contact-uri.ts'
 import type { SipAcknowledger, SipSender } from './send-sip.ts'
 import { ENDED, INVITE_MALFORMED, NO_ROOM, TOO_MANY, isNoSession, isNotThisWay } from './session-ends.ts'
-import { SessionTable, pairOf } from './session-table.ts'
+import { NOBODY, SessionTable, newSession, pairOf } from './session-table.ts'
 import type { ChatSession, SessionLimits } from './session-table.ts'
 
 export interface ChatSessionsDeps {
@@ -236,27 +236,10 @@ export class ChatSessions {
     direction: ChatSession['direction'],
   ): ChatSession {
     const { clock, sipAddress, index } = this.#deps
-    const startedAtMs = clock.monotonicMs()
     const { host, port } = sipAddress(route.transport) ?? { host: route.domain, port: 5060 }
     const html = (index().localDomain(route.domain)?.messages.html ?? 'never') !== 'never'
-    return {
-      ...{
-        parties,
-        direction,
-        callId: core.callId,
-        route,
-        startedAtMs,
-        usedAtMs: startedAtMs,
-        fromSip: 0,
-        fromXmpp: 0,
-      },
-      media: { host, port, html, sessionId: String(clock.wallMs()) },
-      state: { name: 'ended', callId: core.callId, localTag: '' },
-      timers: {},
-      accept: () => undefined,
-      acknowledged: undefined,
-      settled: undefined,
-    }
+    const media: SessionMedia = { host, port, html, sessionId: String(clock.wallMs()) }
+    return newSession({ parties, direction, callId: core.callId, route, media, startedAtMs: clock.monotonicMs() })
   }
 
   #makeRoom(domain: string): boolean {
@@ -336,6 +319,8 @@ export class ChatSessions {
         case 'cancel-timer':
           session.timers[effect.timer]?.cancel()
           session.timers[effect.timer] = undefined
+          // Acknowledged: the INVITE need not be kept.
+          if (effect.timer === 'resend') session.accept = NOBODY
           break
         case 'report-open':
           this.#settle(session)

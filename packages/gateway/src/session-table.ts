@@ -30,6 +30,18 @@ export interface ChatSession {
   settled: (() => void) | undefined
 }
 
+export const NOBODY = (): void => undefined
+
+/** Before its first step. */
+export const newSession = (
+  known: Pick<ChatSession, 'parties' | 'direction' | 'callId' | 'route' | 'media' | 'startedAtMs'>,
+): ChatSession => ({
+  ...known,
+  ...{ usedAtMs: known.startedAtMs, fromSip: 0, fromXmpp: 0, timers: {}, accept: NOBODY },
+  ...{ acknowledged: undefined, settled: undefined },
+  state: { name: 'ended', callId: known.callId, localTag: '' },
+})
+
 export interface SessionLimits {
   readonly most: number
   readonly mostPerDomain: number

@@ -2,111 +2,37 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '@stox/kernel'
-import { makeAuthority, makeCertificate } from '@stox/testkit'
-import {
-  TlsIdentity,
-  XmppEndpoint,
-  cryptoIds,
-  nodeHashes,
-  systemClock,
-  systemTimers,
-  type DnsResolver,
-} from '@stox/transport'
+import { makeAuthority, makeCertificate, until } from '@stox/testkit'
 import { formatStanza } from '@stox/xmpp'
 import { startEdge, type Edge } from '../src/edge.ts'
+import { edgeConfig, identityOf, nowhere, partnerServer } from './edge-support.ts'
 import { SIP, XMPP, domain, partner, replicaOf } from './samples.ts'
 
 /** What a partner hears from the edge itself, over real streams, while no gateway is there. @see mapping C.1, C.14 */
 
 const JULIET = `juliet@${XMPP}/balcony`
 const ROMEO = `romeo@${SIP}`
-const nowhere: DnsResolver = {
-  srv: () => Promise.resolve({ ok: false, failure: { kind: 'none', detail: 'no DNS here' } }),
-  addresses: (host) => Promise.resolve({ ok: true, value: [host] }),
-}
-const identityOf = (...entries: Parameters<typeof TlsIdentity.of>[0]): TlsIdentity => {
-  const identity = TlsIdentity.of(entries)
-  if (!identity.ok) throw new Error('the certificates are good')
-  return identity.value
-}
 
 let directory: string
 let edge: Edge
-let them: XmppEndpoint
+let them: Awaited<ReturnType<typeof partnerServer>>
 const heard: string[] = []
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'stox-answers-'))
   const file = join(directory, 'replica.json')
-  let edgePort = 0
-  them = new XmppEndpoint({
-    listen: ['127.0.0.1:0'],
-    tls: identityOf(),
-    clock: systemClock,
-    timers: systemTimers,
-    ids: cryptoIds,
-    hashes: nodeHashes,
-    log: silentLog,
-    resolver: nowhere,
-    policy: {
-      isServed: (asked) => asked === XMPP,
-      judge: () => ({
-        allowed: true,
-        rules: {
-          partner: SIP,
-          tls: 'notSupported',
-          methods: ['dialback-over-tcp'],
-          maxStanzaBytes: 262_144,
-          keepAlive: true,
-          connectionLimit: 20,
-          stanzasPerSecond: undefined,
-          proxy: { host: '127.0.0.1', port: edgePort },
-        },
-      }),
-      dialbackSecret: () => 'the secret of a partner',
-      times: () => ({ establishmentTimeoutMs: 5000, inactivityTimeoutMs: 60_000, keepAliveIntervalMs: 60_000 }),
-      connectionLimit: () => 100,
-    },
-    on: {
-      stanza: (stanza) => void heard.push(formatStanza(stanza).replaceAll('"', "'")),
-      refused() {},
-      streamUp() {},
-      streamDown() {},
-    },
-  })
-  const [theirs] = await them.listen()
-  const proxy = { host: '127.0.0.1', port: theirs?.port ?? 0 }
+  them = await partnerServer(XMPP, (stanza) => heard.push(formatStanza(stanza).replaceAll('"', "'")))
+  const proxy = { host: '127.0.0.1', port: them.port }
   const plain = { tlsNegotiation: 'notSupported', saslNegotiation: 'notSupported', proxy }
   writeFileSync(file, JSON.stringify(replicaOf({ partners: [partner(XMPP, plain)] })))
   const inside = await makeAuthority('inside CA')
-  edge = await startEdge(
-    {
-      node: 'edge-1',
-      xmpp: {
-        listen: ['127.0.0.1:0'],
-        tls: identityOf({ domains: [SIP], ...(await makeCertificate({ names: [SIP] })) }),
-        listenDirectTls: [],
-        trust: { kind: 'system' },
-        penalties: { freeFaults: 6, forgivenEveryS: 20 },
-        certificates: [],
-        revocations: [],
-      },
-      link: {
-        listen: '127.0.0.1:0',
-        tls: { ...(await makeCertificate({ names: ['127.0.0.1'], issuer: inside })), ca: inside.cert },
-        peers: ['gateway.inside'],
-      },
-      ops: { listen: '127.0.0.1:0' },
-      dns: { servers: [] },
-      replica: { file },
-      log: { level: 'silent' },
-    },
-    { log: silentLog, resolver: nowhere },
-  )
-  edgePort = edge.addresses.xmpp[0]?.port ?? 0
+  const served = identityOf({ domains: [SIP], ...(await makeCertificate({ names: [SIP] })) })
+  const linkTls = { ...(await makeCertificate({ names: ['127.0.0.1'], issuer: inside })), ca: inside.cert }
+  edge = await startEdge(edgeConfig(served, linkTls, file), { log: silentLog, resolver: nowhere })
+  them.knows(edge)
 })
 afterAll(async () => {
-  await Promise.all([edge.close(), them.close()])
+  await Promise.all([edge.close(), them.endpoint.close()])
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -115,15 +41,13 @@ let asked = 0
 async function answerTo(stanza: (id: string) => string): Promise<string | undefined> {
   const id = `q${(asked += 1)}`
   const say = async (xml: string): Promise<void> => {
-    expect(await them.send(domain(XMPP), domain(SIP), xml, { maxWaitMs: 5000 })).toMatchObject({ kind: 'sent' })
+    expect(await them.endpoint.send(domain(XMPP), domain(SIP), xml, { maxWaitMs: 5000 })).toMatchObject({
+      kind: 'sent',
+    })
   }
   await say(stanza(id))
   await say(`<iq type='get' id='after-${id}' from='${JULIET}' to='${SIP}'><ping xmlns='urn:xmpp:ping'/></iq>`)
-  const deadline = Date.now() + 5000
-  while (!heard.some((text) => text.includes(`id='after-${id}'`))) {
-    if (Date.now() > deadline) throw new Error(`no answer to the ping behind ${id}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
+  await until(() => heard.some((text) => text.includes(`id='after-${id}'`)))
   const answers = heard.filter((text) => text.includes(`id='${id}'`))
   expect(answers.length).toBeLessThan(2)
   return answers[0]

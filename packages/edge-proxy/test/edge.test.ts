@@ -9,31 +9,11 @@ import { startEdge, type Edge, type EdgeConfig } from '@stox/edge-proxy'
 import { silentLog, type Failure, type Outcome } from '@stox/kernel'
 import type { InboundEnvelope, OutboundEnvelope, Replica } from '@stox/link'
 import { makeAuthority, makeCertificate, until } from '@stox/testkit'
-import {
-  LinkClient,
-  TlsIdentity,
-  XmppEndpoint,
-  cryptoIds,
-  nodeHashes,
-  systemClock,
-  systemTimers,
-  type DnsResolver,
-  type LinkTls,
-  type PartnerRules,
-} from '@stox/transport'
+import { LinkClient, type LinkTls, type TlsIdentity } from '@stox/transport'
 import type { Stanza } from '@stox/xmpp'
+import { edgeConfig, identityOf, nowhere, partnerServer, surroundings } from './edge-support.ts'
 import { SIP, XMPP, domain, partner, replicaOf } from './samples.ts'
 
-const surroundings = { clock: systemClock, timers: systemTimers, ids: cryptoIds, hashes: nodeHashes, log: silentLog }
-const nowhere: DnsResolver = {
-  srv: () => Promise.resolve({ ok: false, failure: { kind: 'none', detail: 'no DNS here' } }),
-  addresses: (host) =>
-    Promise.resolve(
-      host === '127.0.0.1'
-        ? { ok: true, value: [host] }
-        : { ok: false, failure: { kind: 'none', detail: 'no DNS here' } },
-    ),
-}
 const failure: Failure = {
   fault: 'recipient',
   retry: 'never',
@@ -43,12 +23,6 @@ const failure: Failure = {
   detail: 'said 404',
 }
 const delivered: Outcome = { kind: 'delivered', status: 200 }
-
-const identityOf = (...entries: Parameters<typeof TlsIdentity.of>[0]): TlsIdentity => {
-  const identity = TlsIdentity.of(entries)
-  if (!identity.ok) throw new Error(JSON.stringify(identity.failure))
-  return identity.value
-}
 
 let directory: string
 let edgeTls: LinkTls
@@ -70,21 +44,7 @@ afterEach(async () => {
 
 let files = 0
 const configOf = (more: Partial<EdgeConfig> = {}): EdgeConfig => ({
-  node: 'edge-1',
-  xmpp: {
-    listen: ['127.0.0.1:0'],
-    tls: served,
-    listenDirectTls: [],
-    trust: { kind: 'system' },
-    penalties: { freeFaults: 6, forgivenEveryS: 20 },
-    certificates: [],
-    revocations: [],
-  },
-  link: { listen: '127.0.0.1:0', tls: edgeTls, peers: ['gateway.inside'] },
-  ops: { listen: '127.0.0.1:0' },
-  dns: { servers: [] },
-  replica: { file: join(directory, `replica-${(files += 1)}.json`) },
-  log: { level: 'silent' },
+  ...edgeConfig(served, edgeTls, join(directory, `replica-${(files += 1)}.json`)),
   ...more,
 })
 
@@ -94,42 +54,15 @@ async function edgeUp(config: EdgeConfig): Promise<Edge> {
   return edge
 }
 
-/** A partner's server, whose users write and read; TLS is off, as with Google Talk of old. */
+/** A partner's server, whose users write and read. */
 async function partnerUp(name = XMPP) {
   const heard: Stanza[] = []
-  const rules: { value: PartnerRules | undefined } = { value: undefined }
-  const endpoint: XmppEndpoint = new XmppEndpoint({
-    ...surroundings,
-    listen: ['127.0.0.1:0'],
-    tls: identityOf(),
-    resolver: nowhere,
-    policy: {
-      isServed: (asked) => asked === name,
-      judge: () =>
-        rules.value === undefined ? { allowed: false, reason: 'not yet' } : { allowed: true, rules: rules.value },
-      dialbackSecret: () => 'the secret of a partner',
-      times: () => ({ establishmentTimeoutMs: 5000, inactivityTimeoutMs: 60_000, keepAliveIntervalMs: 60_000 }),
-      connectionLimit: () => 100,
-    },
-    on: { stanza: (stanza) => void heard.push(stanza), refused() {}, streamUp() {}, streamDown() {} },
-  })
+  const { endpoint, port, knows } = await partnerServer(name, (stanza) => heard.push(stanza))
   open.push(endpoint)
-  const [address] = await endpoint.listen()
   return {
     heard,
-    port: address?.port ?? 0,
-    knows: (edge: Edge) => {
-      rules.value = {
-        partner: SIP,
-        tls: 'notSupported',
-        methods: ['dialback-over-tcp'],
-        maxStanzaBytes: 262_144,
-        keepAlive: true,
-        connectionLimit: 20,
-        stanzasPerSecond: undefined,
-        proxy: { host: '127.0.0.1', port: edge.addresses.xmpp[0]?.port ?? 0 },
-      }
-    },
+    port,
+    knows,
     write: (id: string, more = '', to = `romeo@${SIP}`) =>
       endpoint.send(
         domain(name),

@@ -22,7 +22,7 @@ import type { OwnAddress, SipRoute } from './choose-route.ts'
 import { contactUriOf } from './contact-uri.ts'
 import type { SipAcknowledger, SipSender } from './send-sip.ts'
 import { ENDED, INVITE_MALFORMED, NO_ROOM, TOO_MANY, isNoSession, isNotThisWay } from './session-ends.ts'
-import { NOBODY, SessionTable, newSession, pairOf } from './session-table.ts'
+import { Beginnings, NOBODY, SessionTable, newSession, pairOf } from './session-table.ts'
 import type { ChatSession, SessionLimits } from './session-table.ts'
 
 export interface ChatSessionsDeps {
@@ -61,6 +61,7 @@ export class ChatSessions {
   readonly #deps: ChatSessionsDeps
   readonly #table: SessionTable
   readonly #withoutSessions: RecentMap<string, number>
+  readonly #beginnings = new Beginnings()
   /** BYEs that are not answered. */
   #leaving = 0
 
@@ -97,6 +98,7 @@ export class ChatSessions {
     const { sip } = this.#deps
     const parties: SipParties = { from: bareJid(between.to), to: bareJid(between.from) }
     if (this.#isWithoutSessions(parties.from)) return sip.send(message, route.uri, route.options)
+    await this.#beginnings.of(pairOf(parties))
     for (let tries = 1; ; tries += 1) {
       const known = this.#table.openOf(pairOf(parties))
       const invited = known === undefined ? await this.#invite(message, parties, route) : { session: known }
@@ -123,6 +125,11 @@ export class ChatSessions {
   end(between: PagerParties, reason: SessionReason): void {
     for (const session of this.#table.ofPair(pairOf({ from: between.to, to: between.from })))
       void this.#advance(session, { kind: 'end', reason })
+  }
+
+  /** A SIP user begins a session: until what this gives is called, words of the other wait for it. */
+  begins(parties: SipParties): () => void {
+    return this.#beginnings.enter(pairOf(parties))
   }
 
   /** A session that a SIP user begins, once all is decided: its answer, or why there is none. */

@@ -134,3 +134,25 @@ export class SessionTable {
     else this.#byPair.set(pair, others)
   }
 }
+
+/** The sessions that SIP users are about to begin: what is said to them meanwhile waits, and does not begin another. */
+export class Beginnings {
+  readonly #byPair = new Map<string, Promise<void>>()
+
+  /** Gives what is to be called when it has come to something, or to nothing. */
+  enter(pair: string): () => void {
+    let resolve: () => void = NOBODY
+    const promise = new Promise<void>((done) => {
+      resolve = done
+    })
+    this.#byPair.set(pair, promise)
+    return () => {
+      resolve()
+      if (this.#byPair.get(pair) === promise) this.#byPair.delete(pair)
+    }
+  }
+
+  of(pair: string): Promise<void> | undefined {
+    return this.#byPair.size === 0 ? undefined : this.#byPair.get(pair)
+  }
+}

@@ -17,7 +17,7 @@ export interface TakeSessionDeps {
   readonly ids: Ids
   readonly log: Log
   readonly door: NewWorkDoor
-  readonly sessions: Pick<ChatSessions, 'open' | 'judgeOffer' | 'isFull'>
+  readonly sessions: Pick<ChatSessions, 'begins' | 'open' | 'judgeOffer' | 'isFull'>
   index(): FederationIndex
   route(domain: string): SipRoute | undefined
   /** Passes words on, and answers them. */
@@ -38,8 +38,9 @@ export function busyForSessionS(
 
 /** An INVITE of a SIP user to an XMPP user, who hears nothing of it: XMPP has no set-up of sessions. @see RFC 7573 §5 */
 export async function takeInvite(deps: TakeSessionDeps, incoming: IncomingSipRequest): Promise<void> {
-  const settled = deps.door.enter()
-  const failure = await open(deps, incoming, settled).catch((error: unknown) => brokeDown(error))
+  const leave = [deps.door.enter()]
+  const settled = (): void => leave.splice(0).forEach((end) => end())
+  const failure = await open(deps, incoming, { leave, settled }).catch((error: unknown) => brokeDown(error))
   if (failure === undefined) return
   settled()
   const { status, reason, headers } = failureToSip(failure)
@@ -51,7 +52,7 @@ export async function takeInvite(deps: TakeSessionDeps, incoming: IncomingSipReq
 async function open(
   deps: TakeSessionDeps,
   incoming: IncomingSipRequest,
-  settled: () => void,
+  { leave, settled }: { readonly leave: (() => void)[]; settled(): void },
 ): Promise<SipFailure | undefined> {
   const { request } = incoming
   const index = deps.index()
@@ -67,6 +68,7 @@ async function open(
   if (route === undefined) return misaddressed(`${from.domain} is not ours`)
   const wrong = deps.sessions.judgeOffer(request, parties, route)
   if (wrong !== undefined) return wrong
+  leave.push(deps.sessions.begins(parties))
 
   const words = firstWordsOf(request)
   if (words !== undefined) {

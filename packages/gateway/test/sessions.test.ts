@@ -490,6 +490,35 @@ describe('S2X, mapping E.1', () => {
     expect(said(at)).toEqual([expect.stringContaining('<body>hé</body>')])
   })
 
+  test('what she answers to them before the session is open waits for it', async () => {
+    const at = world()
+    let pass: (outcome: Outcome) => void = () => undefined
+    at.link.outcome = () => new Promise((resolve) => (pass = resolve))
+    const responses = at.take(inviteOf({ headers: [FIRST] }))
+    await settle()
+    const answer = at.deliver(body('one'))
+    await settle()
+    pass({ kind: 'delivered', status: 200 })
+    await settle()
+    expect([responses.map(({ status }) => status), at.asked()]).toEqual([[200], []])
+    tag = responses[0]?.core.to.params.get('tag') ?? ''
+    at.sessions.acknowledged(inDialog('ACK', 1))
+    expect(await answer).toEqual({ kind: 'delivered', status: 200 })
+    expect(at.asked()).toEqual(['MESSAGE 1 in one'])
+  })
+
+  test('without an ACK she begins one herself', async () => {
+    const at = world()
+    at.take(inviteOf())
+    await settle()
+    const answer = at.deliver(body('one'))
+    await settle()
+    expect(at.asked()).toEqual([])
+    at.time.advance(32_000)
+    expect(await answer).toEqual({ kind: 'delivered', status: 200 })
+    expect(at.asked().toSorted()).toEqual(['BYE 1 in', 'INVITE 1', 'MESSAGE 2 in one'])
+  })
+
   test('they cannot be passed on: so the INVITE is refused', async () => {
     const at = world()
     at.link.outcome = bounceWith({ condition: 'item-not-found', status: 404 })

@@ -293,7 +293,13 @@ describe('what goes wrong', () => {
     [
       'a stream error',
       `<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>`,
-      { kind: 'peer-error', condition: 'host-unknown' },
+      { kind: 'peer-error', condition: 'host-unknown', detail: 'in authenticating' },
+    ],
+    [
+      'a stream error in words',
+      `<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>` +
+        `<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>later</text></stream:error>`,
+      { kind: 'peer-error', condition: 'reset', detail: 'later' },
     ],
   ])('the answer to our key: %s', (_name, text, failure) =>
     expect(failureIn(asked().receive(text))).toMatchObject(failure),
@@ -405,6 +411,11 @@ describe('a stream that only verifies', () => {
 describe('an established stream', () => {
   test('keeps itself alive with white space', () => {
     const stream = established()
+    expect(ofKind(stream.all, 'arm-timer')).toContainEqual({
+      kind: 'arm-timer',
+      timer: 'keep-alive',
+      afterMs: TIMES.keepAliveMs,
+    })
     const effects = stream.input({ kind: 'timer', timer: 'keep-alive', quietMs: TIMES.keepAliveMs })
     expect(writtenIn(effects)).toBe(' ')
     expect(kindsOf(effects)).toEqual(['write', 'arm-timer'])

@@ -500,6 +500,7 @@ describe('dialback as the authoritative server', () => {
     expect(ofKind(effects, 'refused').map(({ refusal }) => refusal)).toEqual(
       type === 'invalid' ? ['dialback-invalid'] : [],
     )
+    expect(kindsOf(effects).includes('vouched')).toBe(type === 'valid')
   })
 
   test('the answer goes back where the question came from', () => {
@@ -625,7 +626,17 @@ describe('the end', () => {
   test.each([
     ['closed', '</stream:stream>', { kind: 'closed' }],
     ['closed, over TLS', '</stream:stream>', { kind: 'closed', detail: expect.stringContaining('our certificate') }],
-    ['a stream error', notAuthorized, { kind: 'peer-error', condition: 'not-authorized' }],
+    [
+      'a stream error',
+      notAuthorized,
+      { kind: 'peer-error', condition: 'not-authorized', detail: 'the peer closed its stream' },
+    ],
+    [
+      'a stream error in words',
+      `<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>` +
+        `<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>later</text></stream:error>`,
+      { kind: 'peer-error', condition: 'reset', detail: 'later' },
+    ],
     [
       'dialback refused, closed',
       result(THEM, US) + '</stream:stream>',

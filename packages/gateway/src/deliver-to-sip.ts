@@ -255,7 +255,7 @@ async function askSip(
   if (failure.status === 482 || failure.status === 483)
     deps.log.warn('sip-loop', { status: failure.status, to: request.uri, callId: request.core.callId })
   const user = pair.slice(pair.indexOf(' ') + 1)
-  if (isSilence(reply)) {
+  if (isSilence(reply, route)) {
     // Those behind it would wait as long for the same silence.
     deps.queues.failWaiting(pair, outcome)
     deps.held.noteTimeout(user, failure, reply.kind === 'failed' && reply.provisional !== true)
@@ -264,8 +264,8 @@ async function askSip(
 }
 
 /** No final answer; or a session that nobody took until it was cancelled. */
-const isSilence = (reply: SipReply): boolean =>
-  reply.kind === 'failed' ? reply.cause === 'timeout' : reply.response.status === 487
+const isSilence = (reply: SipReply, { sessions }: SipRoute): boolean =>
+  reply.kind === 'failed' ? reply.cause === 'timeout' : sessions && reply.response.status === 487
 
 const outcomeOf = (reply: SipReply): Outcome =>
   reply.kind === 'response' && reply.response.status < 300

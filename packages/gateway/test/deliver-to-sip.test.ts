@@ -109,6 +109,14 @@ describe('a message from XMPP to SIP', () => {
     expect((await at.store.journal.find({ limit: 1 })).items).toMatchObject([{ outcome: 'bounced', condition, status }])
   })
 
+  test('487 is silence in sessions alone: the next is asked again', async () => {
+    const at = world()
+    at.sip.answer = (request) => respondTo(request, 487)
+    await at.deliver(hello)
+    await at.deliver(hello)
+    expect(at.sip.sent).toHaveLength(2)
+  })
+
   test('from another domain of a partner is found under its primary one', async () => {
     const partners = [
       xmppPartnerSchema.parse({

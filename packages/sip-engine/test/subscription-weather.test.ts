@@ -1,4 +1,4 @@
-import { VirtualTime } from '@stox/kernel'
+import { VirtualTime, chanceFrom } from '@stox/kernel'
 import type { Ids, Timer } from '@stox/kernel'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { dialogKeyOf } from '../src/dialog.ts'
@@ -15,15 +15,6 @@ import type { SubscriptionReply } from '../src/subscription-reply.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-
-/** Chance that can be repeated. */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 /** What a transaction makes of a bad network: some requests are never heard, some answers never come back. */
 type Respond = (response: SipResponse) => void
@@ -236,7 +227,7 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])(
   'RFC 6665, two sides, a day of bad weather, kills included (seed %d)',
   (seed) => {
     const time = new VirtualTime()
-    const random = chance(seed)
+    const random = chanceFrom(seed)
     let tokens = 0
     const ids: Ids = { token: () => `t${(tokens += 1)}`, fraction: random }
     const weather = { loss: 0.25 }

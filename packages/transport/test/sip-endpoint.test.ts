@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import type { Socket as DatagramSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { silentLog } from '@stox/kernel'
+import { silentLog, chanceFrom } from '@stox/kernel'
 import { nameAddr, newSipRequest, newSipResponse, newSipUri, parseSipMessage } from '@stox/sip'
 import type { SipMessage, SipRequest } from '@stox/sip'
 import { SipEndpoint } from '../src/sip-endpoint.ts'
@@ -650,11 +650,8 @@ describe('streams', () => {
 test('any bytes: no throw, and the next good message passes', async () => {
   const server = await start(({ request, respond }) => respond(newSipResponse(request, 200)))
   const peer = await rawPeer()
-  let seed = 42
-  const random = (below: number): number => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
-    return Math.floor((seed / 2 ** 32) * below)
-  }
+  const chance = chanceFrom(42)
+  const random = (below: number): number => Math.floor(chance() * below)
   for (let n = 0; n < 2000; n += 1) {
     const bytes = Buffer.from(raw(), 'latin1')
     for (let flips = random(6); flips >= 0; flips -= 1) bytes[random(bytes.length)] = random(256)

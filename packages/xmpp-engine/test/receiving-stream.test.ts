@@ -133,6 +133,13 @@ describe('SASL EXTERNAL', () => {
     expect(stream.state.name).toBe('closed')
   })
 
+  test('after success dialback of another domain of its, as over TLS as before', () => {
+    const stream = encrypted(RULES.saslOrDialback)
+    stream.receive(auth('='))
+    stream.receive(header({}))
+    expect(kindsOf(stream.receive(result(ALSO_THEM, US)))).toEqual(['verify'])
+  })
+
   test('after a failure dialback on the same stream', () => {
     const stream = encrypted(RULES.saslOrDialback)
     stream.receive(auth(base64(ALSO_THEM)))

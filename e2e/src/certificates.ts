@@ -1,7 +1,14 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeAuthority, makeCertificate, type Authority, type Certificate, type CertificateOrder } from '@stox/testkit'
+import {
+  forgeRevocationList,
+  makeAuthority,
+  makeCertificate,
+  type Authority,
+  type Certificate,
+  type CertificateOrder,
+} from '@stox/testkit'
 
 /** Two files. */
 export interface KeyPair {
@@ -39,6 +46,21 @@ export class TestCa {
     more: Pick<CertificateOrder, 'purposes' | 'validDays'> = {},
   ): Promise<KeyPair> {
     return written(this.#dir, name, await makeCertificate({ names: hosts, issuer: this.#authority, ...more }))
+  }
+
+  /** Writes its list of what is revoked, which is these; the file's name. */
+  revoke(pairs: readonly KeyPair[]): string {
+    const { certificate } = this.#authority.issuer
+    const keys = { privateKey: createPrivateKey(this.#authority.key), publicKey: createPublicKey(this.#authority.cert) }
+    const revoked = pairs.map(({ cert }) => {
+      const hex = new X509Certificate(readFileSync(cert)).serialNumber
+      // A whole number that is not negative. @see X.690 §8.3
+      return { serial: Buffer.from(/^[89A-F]/.test(hex) ? `00${hex}` : hex, 'hex') }
+    })
+    const subject = Buffer.from(certificate.subjectName.toArrayBuffer())
+    const path = this.cert.replace(/\.crt$/, '.crl')
+    writeFileSync(path, forgeRevocationList({ issuer: { subject, keys }, revoked }).pem)
+    return path
   }
 }
 

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Kamailio, KamailioOptions } from './kamailio.ts'
 import { selfSigned, TestCa } from './certificates.ts'
 import { Pair, SERVED, type PairOptions } from './pair.ts'
@@ -19,8 +21,11 @@ export interface Cast<Xmpp extends string, Sip extends string> {
   readonly pair?: PairOptions | ((stage: Stage) => PairOptions)
   /** Left out: Prosody. */
   readonly server?: 'ejabberd'
-  /** True: both servers have a certificate of the same CA, and the XMPP server takes nothing else. */
-  readonly hasCertificates?: boolean
+  /**
+   * Both servers have a certificate of the same CA, and the XMPP server takes nothing else. `ours`: its own is signed by
+   * itself alone.
+   */
+  readonly hasCertificates?: boolean | 'ours'
   /** More of the XMPP server's configuration. */
   readonly prosody?: Partial<ProsodyOptions>
   /** The SIP server and the gateway speak TLS with each other, with certificates on both sides. */
@@ -45,14 +50,14 @@ export async function openScene<Xmpp extends string, Sip extends string>(
   cast: Cast<Xmpp, Sip>,
 ): Promise<Scene<Xmpp, Sip>> {
   const options = typeof cast.pair === 'function' ? cast.pair(stage) : cast.pair
-  const certificates = cast.hasCertificates === true ? await certificatesFor(stage) : undefined
+  const certificates = cast.hasCertificates ? await certificatesFor(stage, cast.hasCertificates) : undefined
   const secured = cast.sipTls === true ? await securedSip(stage) : undefined
   const [server, kamailio, pair] = await Promise.all([
     cast.server === 'ejabberd'
       ? startEjabberd(stage, cast.xmpp)
       : stage.prosody({ users: cast.xmpp, ...certificates?.prosody, ...cast.prosody }),
     stage.kamailio({ forceActive: cast.forceActive ?? true, ...cast.kamailio, ...secured?.kamailio }),
-    Pair.start(stage, { ...options, ...certificates?.pair, sip: { ...secured?.sip, ...options?.sip } }),
+    Pair.start(stage, { ...certificates?.pair, ...options, sip: { ...secured?.sip, ...options?.sip } }),
   ])
   const people = await Promise.all(cast.xmpp.map(async (name) => [name, await stage.xmppUser(server, name)] as const))
   const phones = await Promise.all(
@@ -84,12 +89,19 @@ async function startEjabberd(stage: Stage, users: readonly string[]): Promise<Xm
   return stage.ejabberd({ hosts: [{ domain: XMPP, users, mode: 'dialback', keyPair }], ca: keyPair.cert })
 }
 
-async function certificatesFor(stage: Stage): Promise<Certificates> {
+async function certificatesFor(stage: Stage, whose: true | 'ours'): Promise<Certificates> {
   const ca = await TestCa.create(stage.dir, 'public-ca')
+  const keyPair = whose === 'ours' ? await selfSigned(stage.dir, 'prosody', [XMPP]) : await ca.issue('prosody', [XMPP])
+  const bundle = join(stage.dir, 'ca-and-own.crt')
+  writeFileSync(bundle, readFileSync(ca.cert, 'utf8') + readFileSync(keyPair.cert, 'utf8'))
   return {
     ca,
-    prosody: { mode: 'certificates', keyPair: await ca.issue('prosody', [XMPP]), ca: ca.cert },
-    pair: { served: { keyPair: await ca.issue('served', SERVED), trustedCas: ca.cert } },
+    // Its users go by the same file.
+    prosody: { mode: 'certificates', keyPair, ca: whose === 'ours' ? bundle : ca.cert },
+    pair: {
+      served: { keyPair: await ca.issue('served', SERVED), trustedCas: ca.cert },
+      xmpp: { revocations: [ca.revoke([])] },
+    },
   }
 }
 

@@ -14,6 +14,8 @@ import { isElement } from '../src/xml-text.ts'
 interface Bad {
   readonly what: string
   readonly domain: string
+  /** Of its record. */
+  readonly pins?: readonly string[]
   issue(scene: Scene, domain: string): Promise<KeyPair>
   /** What the administrator reads. */
   readonly says: RegExp
@@ -55,6 +57,13 @@ const BAD: readonly Bad[] = [
     issue: async ({ stage }, domain) => (await TestCa.create(stage.dir, 'foreign-ca')).issue(domain, [domain]),
     says: /issuer/i,
   },
+  {
+    what: 'of another key than the record names',
+    domain: 'other-key.example',
+    pins: ['AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='],
+    issue: (scene, domain) => authorityOf(scene).issue(domain, [domain]),
+    says: /has the pin \S{44}, which is not in the partner record/,
+  },
 ]
 const GOOD = 'good.example'
 const PORT = 22_300
@@ -67,6 +76,7 @@ const partners = (stage: Stage): readonly Readonly<Record<string, unknown>>[] =>
     domain,
     partnerType: 'federated',
     proxy: { host: stage.at.partner, port: portOf(domain) },
+    certificatePins: BAD.find((bad) => bad.domain === domain)?.pins ?? [],
   })),
 ]
 

@@ -1,5 +1,5 @@
 import type { Clock, Hashes, Ids, Log, Timers } from '@stox/kernel'
-import { starting } from '@stox/service'
+import { StartFailure, starting } from '@stox/service'
 import {
   createLog,
   createMetrics,
@@ -86,8 +86,14 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   const trust = await starting('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
-  const listHint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
-  const revocations = await starting('xmpp.revocations', listHint, () => openRevocations(config.xmpp.revocations))
+  const hint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
+  const lists = await RevocationStore.open(config.xmpp.revocations)
+  if (!lists.ok) {
+    throw new StartFailure(
+      lists.failure.map(({ file, problem }) => ({ path: 'xmpp.revocations', problem: `${file}: ${problem}`, hint })),
+    )
+  }
+  const revocations = lists.value
 
   const strangers = sparingLog(log, clock)
   const refused = (kind: string, detail: string): void => {
@@ -210,9 +216,7 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
 
   metrics.watchCertificates(() => expiriesOf(config.xmpp.tls, endpoint.streams(), clock.wallMs()))
 
-  metrics.watchRevocationLists(() =>
-    revocations.dates().map(({ file, nextUpdateMs }) => ({ file, seconds: (nextUpdateMs - clock.wallMs()) / 1000 })),
-  )
+  metrics.watchRevocationLists(() => revocations.due(clock.wallMs()))
 
   const gaps = new CertificateGaps({ tls: config.xmpp.tls, clock, log, index })
   gaps.warn()
@@ -287,12 +291,6 @@ function expiriesOf(tls: TlsIdentity, streams: readonly StreamInfo[], nowMs: num
 async function openTrust(source: TrustSource): Promise<TrustStore> {
   const opened = await TrustStore.open(source)
   if (!opened.ok) throw new Error(opened.failure.detail)
-  return opened.value
-}
-
-async function openRevocations(files: readonly string[]): Promise<RevocationStore> {
-  const opened = await RevocationStore.open(files)
-  if (!opened.ok) throw new Error(opened.failure.map(({ file, problem }) => `${file}: ${problem}`).join('; '))
   return opened.value
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -270,6 +270,16 @@ describe('what is taken by others', () => {
     await expect(starting).rejects.toBeInstanceOf(StartFailure)
     await expect(starting).rejects.toMatchObject({
       problems: [{ path, problem: `cannot listen on ${address}: the port is in use` }],
+    })
+  })
+
+  test('a revocation list that is none', async () => {
+    const { xmpp } = configOf()
+    const file = join(directory, 'none.crl')
+    writeFileSync(file, 'nothing')
+    const starting = startEdge(configOf({ xmpp: { ...xmpp, revocations: [file] } }), { log: silentLog })
+    await expect(starting).rejects.toMatchObject({
+      problems: [{ path: 'xmpp.revocations', problem: `${file}: not a revocation list` }],
     })
   })
 

@@ -56,6 +56,21 @@ test('a partner: the methods of its row of the matrix, its own limits, else thos
   })
 })
 
+test('pins are those of the partner, for all its domains, and whoever has others than before is told apart', () => {
+  const pins = [`${'A'.repeat(43)}=`]
+  const policy = policyOf([XMPP, { additionalDomains: ['also.example'], certificatePins: pins }], ['none.example', {}])
+  expect([XMPP, 'also.example', 'none.example', 'stranger.example'].map((each) => policy.pinsOf(each))).toEqual([
+    pins,
+    pins,
+    [],
+    [],
+  ])
+  policy.replace(replicaOf({ partners: [partner(XMPP, { certificatePins: pins }), partner('none.example')] }))
+  expect([XMPP, 'also.example', 'none.example'].map((each) => policy.hasOtherPins(each))).toEqual([false, true, false])
+  policy.replace(replicaOf({ partners: [partner(XMPP)] }))
+  expect(policy.hasOtherPins(XMPP)).toBe(true)
+})
+
 test.each([
   ['a domain that is not ours', 'other.example', XMPP, 'host-unknown', 'local-domain'],
   ['a stranger', SIP, 'stranger.example', undefined, 'partner-listed'],

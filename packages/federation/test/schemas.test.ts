@@ -95,6 +95,20 @@ test.each<[string, unknown, string[]]>([
   ['a missing domain', { partners: [{}] }, ['partners[0].domain: missing']],
   ['a bad domain', { partners: [{ domain: '*.example' }] }, ['partners[0].domain: not a domain name']],
   ['an unknown key', { partners: [{ domain: 'a.example', tls: 'required' }] }, ['partners[0].tls: unknown key']],
+  [
+    'RFC 7469 §2.4: pins that are none: in hexadecimal, of another length, with bits behind the end',
+    {
+      partners: [
+        {
+          domain: 'a.example',
+          certificatePins: ['ab'.repeat(32), 'AAAA', `${'A'.repeat(42)}B=`, `${'A'.repeat(43)}=`],
+        },
+      ],
+    },
+    [0, 1, 2].map(
+      (at) => `partners[0].certificatePins[${at}]: not the Base64 of a SHA-256: 44 characters that end with =`,
+    ),
+  ],
   ['an unknown key at the top', { partner: [] }, ['partner: unknown key']],
   [
     'a value that is none of the three',

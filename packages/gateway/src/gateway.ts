@@ -16,6 +16,7 @@ import {
   NodeDnsResolver,
   SipEndpoint,
   SipTls,
+  RevocationStore,
   TrustStore,
   cryptoIds,
   nodeDigestHashes,
@@ -139,7 +140,9 @@ export async function startGateway(
     let take: (incoming: IncomingSipRequest) => void = () => undefined
     const strangers = sparingLog(log, clock)
     const tls =
-      config.sip.tls === undefined ? undefined : await openSipTls(config.sip.tls, { clock, timers, log, undo, reloads })
+      config.sip.tls === undefined
+        ? undefined
+        : await openSipTls(config.sip.tls, { clock, timers, log, metrics, undo, reloads })
     const endpoint = new SipEndpoint({
       listen: config.sip.listen,
       ...(tls === undefined ? {} : { tls }),
@@ -466,28 +469,39 @@ export async function startGateway(
 
 /** Certificates and authorities are read again when their files change. */
 async function openSipTls(
-  { identity, trust: source, clientCertificates, files }: SipTlsConfig,
+  { identity, trust: source, clientCertificates, files, revocations: listFiles }: SipTlsConfig,
   deps: Pick<GatewayDeps, 'clock' | 'timers' | 'log'> & {
+    readonly metrics: Metrics
     readonly undo: (() => void)[]
     readonly reloads: (() => Promise<void>)[]
   },
 ): Promise<SipTls> {
-  const { clock, timers, log, undo, reloads } = deps
+  const { clock, timers, log, metrics, undo, reloads } = deps
   const opened = await TrustStore.open(source)
   if (!opened.ok)
     throw new StartFailure([{ path: 'sip.tls.ca', problem: opened.failure.detail, hint: 'system, or a PEM file' }])
   const trust = opened.value
+  const lists = await RevocationStore.open(listFiles)
+  if (!lists.ok) {
+    const hint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
+    throw new StartFailure(
+      lists.failure.map(({ file, problem }) => ({ path: 'sip.tls.revocations', problem: `${file}: ${problem}`, hint })),
+    )
+  }
+  const revocations = lists.value
+  metrics.watchRevocationLists(() => revocations.due(clock.wallMs()))
   const watched = await CertificateFiles.watch({
     files,
     tls: identity,
     trust: { source, store: trust },
+    revocations,
     timers,
     clock,
     log,
   })
   undo.push(() => watched.close())
   reloads.push(() => watched.reload())
-  return new SipTls({ identity, trust, clock, clientCertificates })
+  return new SipTls({ identity, trust, revocations, clock, clientCertificates })
 }
 
 /** Who is not trusted is asked for a password where one is set up. */

@@ -110,6 +110,13 @@ export const sipSection = z
           .describe(
             'Who may vouch for the certificates of SIP servers: system, or a PEM file with the CAs, read again when it changes.',
           ),
+        revocations: z
+          .array(z.string().min(1))
+          .max(100)
+          .default([])
+          .describe(
+            'Files with lists of what authorities have revoked (CRLs, PEM or DER, of 4 MiB at most), read again when they change: no new connection is made with who shows such a certificate. A list counts when the authority above the certificate has signed it, also when its nextUpdate has passed. Nothing is fetched.',
+          ),
         clientCertificates: z
           .enum(['required', 'optional'])
           .default('required')
@@ -241,6 +248,7 @@ export type SipSection = z.output<typeof sipSection>
 export interface SipTlsConfig extends Pick<SipTlsOptions, 'identity' | 'clientCertificates'> {
   readonly trust: TrustSource
   readonly files: readonly CertificateFile[]
+  readonly revocations: readonly string[]
 }
 
 /** Checked, and with the files that it names read. */
@@ -302,7 +310,8 @@ function readTls(tls: NonNullable<SipSection['tls']>): Result<SipTlsConfig, read
   }
   if (!identity.ok || problems.length > 0) return fail(problems)
   const trust: TrustSource = tls.ca === SYSTEM ? { kind: SYSTEM } : { kind: 'file', path: tls.ca }
-  return ok({ identity: identity.value, clientCertificates: tls.clientCertificates, trust, files })
+  const { clientCertificates, revocations } = tls
+  return ok({ identity: identity.value, clientCertificates, trust, files, revocations })
 }
 
 const BY_TLS = /^(?:sips:|tls:|.*;transport=tls)/i

@@ -67,6 +67,19 @@ test.each<[string, unknown, string]>([
   expect(parsed).toMatchObject({ ok: false, failure: expect.stringContaining(problem) })
 })
 
+test('a gateway that knows no pins yet sends none, and those of one that does arrive', () => {
+  const json = JSON.stringify(base)
+  expect(json).toContain('"certificatePins":[]')
+  expect(parseReplica(JSON.parse(json.replaceAll('"certificatePins":[],', '')))).toEqual({ ok: true, value: base })
+  const pins = [`${'A'.repeat(43)}=`]
+  const pinned = JSON.parse(
+    json.replaceAll('"certificatePins":[]', `"certificatePins":${JSON.stringify(pins)}`),
+  ) as unknown
+  expect(parseReplica(pinned)).toMatchObject({
+    value: { model: { partners: base.model.partners.map(() => ({ certificatePins: pins })) } },
+  })
+})
+
 test('keys of a newer gateway are left out', () => {
   const newer = { ...base, model: { ...base.model, novelty: 1, settings: { ...base.model.settings, novelty: 2 } } }
   expect(parseReplica(JSON.parse(JSON.stringify(newer)))).toEqual({ ok: true, value: base })

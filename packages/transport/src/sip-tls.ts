@@ -8,6 +8,7 @@ import { shown } from './certificates/certificate-failure.ts'
 import { checkPath } from './certificates/path-check.ts'
 import { presentedChain } from './certificates/presented-chain.ts'
 import { sipDomainsOf } from './certificates/sip-identity.ts'
+import type { RevocationStore } from './certificates/revocation-store.ts'
 import type { TrustStore } from './certificates/trust-store.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 
@@ -18,6 +19,8 @@ export interface SipTlsOptions {
    */
   readonly identity: TlsIdentity
   readonly trust: Pick<TrustStore, 'anchors'>
+  /** What authorities have revoked; left out: nothing is known. */
+  readonly revocations?: Pick<RevocationStore, 'lists'>
   readonly clock: Pick<Clock, 'wallMs'>
   /** Whether who connects to us must prove a SIP domain; if not, it may be trusted by its address. */
   readonly clientCertificates: 'required' | 'optional'
@@ -93,8 +96,8 @@ export class SipTls {
 
   /** The domains that the peer has proven, or why it may not go on; `wanted` where it was us who connected. Once a socket. */
   judge(socket: TLSSocket, wanted: readonly string[] | undefined): Result<ProvenDomains, string> {
-    const { trust, clock, clientCertificates } = this.#options
-    const path = checkPath(presentedChain(socket), trust.anchors, clock.wallMs(), 'sip')
+    const { trust, revocations, clock, clientCertificates } = this.#options
+    const path = checkPath(presentedChain(socket), trust.anchors, clock.wallMs(), 'sip', revocations?.lists)
     if (!path.ok) {
       return wanted === undefined && clientCertificates === 'optional' ? ok(NOTHING) : fail(path.failure.text)
     }

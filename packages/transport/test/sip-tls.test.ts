@@ -5,8 +5,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { silentLog } from '@stox/kernel'
 import { newSipResponse } from '@stox/sip'
-import { makeAuthority, makeCertificate } from '@stox/testkit'
+import { forgeCertificate, forgeRevocationList, makeAuthority, makeCertificate } from '@stox/testkit'
 import type { Authority, CertificateOrder } from '@stox/testkit'
+import { NO_LISTS, RevocationLists, readRevocationList } from '../src/certificates/revocation-list.ts'
 import { TrustStore } from '../src/certificates/trust-store.ts'
 import { SipEndpoint } from '../src/sip-endpoint.ts'
 import type {
@@ -122,6 +123,37 @@ describe('RFC 5922 §7.1, §7.2: whom a dialled server must prove to be', () => 
     if (problem === undefined) expect(reply).toMatchObject({ kind: 'response', response: { status: 200 } })
     else expect(reply).toMatchObject({ kind: 'failed', cause: 'transport', detail: expect.stringContaining(problem) })
     expect(server.requests).toHaveLength(problem === undefined ? 1 : 0)
+  })
+
+  test.each([
+    ['we go to it', true],
+    ['it comes to us', false],
+  ])('revoked by its authority: %s', async (_name, weDial) => {
+    const root = forgeCertificate({ subject: 'Root', authority: { isAuthority: true }, keyUsage: 0x06 })
+    const leaf = forgeCertificate({ names: [{ kind: 'dns', text: 'sip.example' }], issuer: root, keyUsage: 0x80 })
+    const trust = await TrustStore.open({ kind: 'pem', pem: root.cert })
+    const identity = TlsIdentity.of([{ domains: [SIP_IDENTITY], ...leaf }])
+    const list = readRevocationList(forgeRevocationList({ issuer: root, revoked: [leaf] }).der)
+    if (!trust.ok || !identity.ok || !list.ok) throw new Error('all of it is good')
+    const revocations = { lists: NO_LISTS }
+    const server = await party({ names: ['sip.example'] }, { identity: identity.value })
+    const clientCertificates = 'required'
+    const gateway = await party(GATEWAY, { trust: trust.value, revocations, clientCertificates })
+    const send = () =>
+      weDial
+        ? gateway.endpoint.request(message(), server.to(['sip.example']))
+        : server.endpoint.request(message(), gateway.to())
+    expect(await send()).toMatchObject({ kind: 'response', response: { status: 200 } })
+    await gateway.endpoint.close()
+    revocations.lists = new RevocationLists([list.value])
+    const again = await party(GATEWAY, { trust: trust.value, revocations, clientCertificates })
+    const reply = weDial
+      ? again.endpoint.request(message(), server.to(['sip.example']))
+      : server.endpoint.request(message(), again.to())
+    expect(await reply).toMatchObject({ kind: 'failed', cause: 'transport' })
+    expect(again.requests).toEqual([])
+    if (weDial) expect(await reply).toMatchObject({ detail: expect.stringContaining('revoked by “CN=Root”') })
+    else expect(again.refusals[0]?.[1].detail).toContain('revoked by “CN=Root”')
   })
 
   test('of another authority', async () => {

@@ -47,9 +47,9 @@ export class RevocationStore {
     return problems
   }
 
-  /** One for each list that says when the next is due. */
-  dates(): readonly RevocationDates[] {
-    return this.#dated().map(([dates]) => dates)
+  /** Of each list that says when the next is due: how long until then. */
+  due(nowMs: number): readonly { readonly file: string; readonly seconds: number }[] {
+    return this.#dated().map(([{ file, nextUpdateMs }]) => ({ file, seconds: (nextUpdateMs - nowMs) / 1000 }))
   }
 
   /** Each list once. */

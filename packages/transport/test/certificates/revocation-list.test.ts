@@ -172,6 +172,7 @@ describe('lists in files', () => {
     const { file, store } = await opened('due', due.der)
     if (!store.ok) throw new Error('a good list')
     expect(store.value.newlyOverdue(NOW_MS)).toEqual([])
+    expect(store.value.due(NOW_MS)).toEqual([{ file, seconds: (DAY_MS - (NOW_MS % 1000)) / 1000 }])
     expect(store.value.newlyOverdue(NOW_MS + 2 * DAY_MS)).toMatchObject([{ file }])
     expect(store.value.newlyOverdue(NOW_MS + 3 * DAY_MS)).toEqual([])
     await store.value.reload()

@@ -50,8 +50,8 @@ const sizes = ({ isQuick }: Bench) => ({
   streams: isQuick ? 40 : 1000,
   /** Opened before anything is measured, and held: code is compiled, the young generation and the allocator's pools have grown. */
   warmUp: isQuick ? 10 : 600,
-  /** Memory counts when it has not fallen for so long, or after so long at most: garbage is given back when nothing happens. */
-  steadyMs: isQuick ? 500 : 15_000,
+  /** Memory counts when it has not fallen for so long, or after so long at most: longer than `IdleHeap` may wait. */
+  steadyMs: isQuick ? 500 : 20_000,
   settleWithinMs: isQuick ? 1000 : 60_000,
 })
 

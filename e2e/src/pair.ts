@@ -61,7 +61,7 @@ export const MAIN: Readonly<Record<Side, string>> = {
 export type PairStage = Pick<Stage, 'dir' | 'at' | 'onEnd'>
 
 /** As docs/quick-start.md starts an edge. */
-const LEAN = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '16384', MALLOC_TRIM_THRESHOLD_: '65536' }
+const LEAN = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '16384' }
 
 /** Our two processes, started as an administrator would start them. */
 export class Pair {

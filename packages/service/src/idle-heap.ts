@@ -8,8 +8,10 @@ const LOOK_EVERY_MS = 2000
 const QUIET_BUSYNESS = 0.05
 const QUIET_LOOKS = 3
 /** From one collection to the next. */
-const LOOKS_BETWEEN = 15
+const LOOKS_BETWEEN = 10
+/** Since then; a large heap takes longer to collect, and by a quarter it has to have grown. */
 const GROWN_BYTES = 16 * 1024 * 1024
+const GROWN_SHARE = 0.25
 
 export interface Heap {
   /** What it has taken from the system. */
@@ -55,7 +57,8 @@ export class IdleHeap {
     this.#quietLooks = this.#busyness() < QUIET_BUSYNESS ? this.#quietLooks + 1 : 0
     this.#looksSince += 1
     if (this.#quietLooks < QUIET_LOOKS || this.#looksSince < LOOKS_BETWEEN) return
-    if (this.#heap.bytes() < this.#atRestBytes + GROWN_BYTES) return
+    const grownBytes = Math.max(GROWN_BYTES, GROWN_SHARE * this.#atRestBytes)
+    if (this.#heap.bytes() < this.#atRestBytes + grownBytes) return
     this.#heap.collect()
     this.#looksSince = 0
     this.#atRestBytes = this.#heap.bytes()

@@ -119,7 +119,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 
     const mainOf = (name: string) => fileURLToPath(import.meta.resolve(`@stox/${name}/main`))
     // What a stream reads into is given back to the system as far as it is not used: docs/performance.md, idleStreamKiB.
-    const lean = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '16384', MALLOC_TRIM_THRESHOLD_: '65536' }
+    const lean = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TOP_PAD_: '16384' }
     const edge = new Service('edge', mainOf('edge-proxy'), ['--config', edgeFile], join(folder, 'edge.log'), lean)
     closers.push(() => edge.stop())
     const gateway = new Service('gateway', mainOf('gateway'), ['--config', gatewayFile], join(folder, 'gateway.log'))

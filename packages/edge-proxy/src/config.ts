@@ -59,7 +59,7 @@ export const edgeConfigSchema = z
         trustedCas: trustedCas
           .default('system')
           .describe(
-            'Who may vouch for the certificates of partners: system, or a PEM file with the CAs, read again when it changes.',
+            'Who may vouch for the certificates of partners: system, or a PEM file with the CAs, read again when it changes; streams end then that none of them vouches for any more.',
           ),
         revocations: z
           .array(z.string().min(1))

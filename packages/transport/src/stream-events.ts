@@ -168,7 +168,7 @@ export class StreamEvents {
     stream.isTold = false
     stream.matrixRow ??= rules?.row
     if (rules !== undefined) this.#deps.admission.prove(stream.place, rules.partner, stream.connection.remoteAddress)
-    if (provenBy === 'sasl-external') endWithCertificates(stream, remote, this.#deps)
+    endWithCertificates(stream, up, this.#deps)
     this.#on.streamUp(up)
   }
 

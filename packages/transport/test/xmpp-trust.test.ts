@@ -119,6 +119,20 @@ describe('mapping F.4: pins of the partner record', () => {
   })
 })
 
+test('XEP-0288 §4: a stream of both directions that dialback has proven to them rests on their certificate', async () => {
+  const { romeo, juliet } = await two([await selfSigned(ROMEO), await signed(JULIET)])
+  romeo.partners.set(JULIET, RULES.saslOrDialback)
+  juliet.partners.set(ROMEO, RULES.saslOrDialback)
+  expect(await romeo.send(juliet.domain, 'm1')).toMatchObject({ kind: 'sent' })
+  await juliet.until(() => juliet.arrived.length === 1)
+  const stream = romeo.endpoint.streams().find(({ direction, purpose }) => direction === 'out' && purpose === 'stanzas')
+  expect(stream).toMatchObject({ bidirectional: true, pairs: [{ provenBy: 'dialback-over-tls' }] })
+  romeo.rules.pins = [pin(await selfSigned(JULIET))]
+  await romeo.endpoint.recheckCertificates()
+  await romeo.until(() => romeo.endpoint.failures().length === 1)
+  expect(romeo.endpoint.failures()).toMatchObject([{ reason: 'certificate-not-pinned', direction: 'out' }])
+})
+
 describe('mapping F.4, B.5: what an authority has revoked', () => {
   const NAMES = { montague: [{ kind: 'dns', text: ROMEO }], capulet: [{ kind: 'dns', text: JULIET }] } as const
   const root = forgeCertificate({ subject: 'Root', authority: { isAuthority: true }, keyUsage: 0x06 })

@@ -9,9 +9,11 @@ import {
   RevocationStore,
   TrustAnchors,
   checkPath,
+  pinOf,
   readCertificate,
   readRevocationList,
 } from '@stox/transport'
+import type { RevocationList } from '@stox/transport'
 
 const NOW_MS = Date.now()
 const DAY_MS = 86_400_000
@@ -93,6 +95,54 @@ test.each(['RSA 2048', 'Ed25519'] as const)('%s signs lists too', (kind) => {
   const own = authority({ subject: kind, keys: newForgedKeys(kind) })
   const theirs = server({ issuer: own })
   expect(verdictOf([theirs], own, [{ issuer: own, revoked: [theirs] }])).toMatch(/^revoked/)
+})
+
+/** Made by OpenSSL 3.0: `openssl ca`, with a part of what was issued, as a critical extension, and a reason in the entry. */
+const OPENSSL = {
+  root: [
+    'MIIBiTCCAS+gAwIBAgIUWJmEk5Ef15Ep79mYWEXp8hTUskQwCgYIKoZIzj0EAwIwEjEQMA4GA1UEAwwHT3BlbiBDQTAeFw0yNjEx',
+    'MjMwOTM3NDhaFw0yNzExMjMwOTM3NDhaMBIxEDAOBgNVBAMMB09wZW4gQ0EwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAS8GK8c',
+    'OOyZnZsmQ4nZcTqJpTe0Q4feBjMaPGwzCsWCiTzObbT2v953Mgf8h7UWN9LRDwXGLbp8BdMuyv6wHdt9o2MwYTAdBgNVHQ4EFgQU',
+    'XTrw5bVYV4/c6+qTa0pwj+WxqZ0wHwYDVR0jBBgwFoAUXTrw5bVYV4/c6+qTa0pwj+WxqZ0wDwYDVR0TAQH/BAUwAwEB/zAOBgNV',
+    'HQ8BAf8EBAMCAQYwCgYIKoZIzj0EAwIDSAAwRQIhAO67wo8ZR0tueN4VnKMFbLbkC0AtYxQiEwSV1ykgAVKoAiBR8wJ3cf33ekGg',
+    'GuUM/kgdeqlRrY15a2zGugumppqreA==',
+  ].join(''),
+  leaf: [
+    'MIIBkjCCATmgAwIBAgIBKzAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdPcGVuIENBMB4XDTI2MTEyMzA5Mzc0OFoXDTI2MTIyMzA5',
+    'Mzc0OFowGzEZMBcGA1UEAwwQbW9udGFndWUuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIdDDBb1GjIRSRHaydng',
+    'X6d6pqtmcGsRYxqWxZ6Y++qwYbuyq4552CevSC/Xgcdd6JTwhcQXER5Bdxfgxv1USr6jdzB1MBsGA1UdEQQUMBKCEG1vbnRhZ3Vl',
+    'LmV4YW1wbGUwCQYDVR0TBAIwADALBgNVHQ8EBAMCB4AwHQYDVR0OBBYEFAfYb3ZH2+f+WgBsOTpiNGUgoec+MB8GA1UdIwQYMBaA',
+    'FF068OW1WFeP3Ovqk2tKcI/lsamdMAoGCCqGSM49BAMCA0cAMEQCIFgy6kB0X+wppe8KQ/tqJlL7jd5U3hRgChLW8NFvvJIFAiBC',
+    'QrG4Kcq5IQNPHwMJb99VA39sbP1gT+QSu5PAJpAcgg==',
+  ].join(''),
+  list: [
+    'MIIBHjCBxQIBATAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdPcGVuIENBFw0yNjExMjMwOTM3NDhaFw0yNjExMzAwOTM3NDhaMCIw',
+    'IAIBKxcNMjYxMTIzMDkzNzQ4WjAMMAoGA1UdFQQDCgEBoF4wXDAfBgNVHSMEGDAWgBRdOvDltVhXj9zr6pNrSnCP5bGpnTAtBgNV',
+    'HRwBAf8EIzAhoBygGoYYaHR0cDovL2NybC5leGFtcGxlLzEuY3JsgQH/MAoGA1UdFAQDAgEBMAoGCCqGSM49BAMCA0gAMEUCIQDK',
+    '4dDwDgKa6OUFBVWL/HJpf4ooE7DUj/NO+087RVaZTAIgHiS047ksjh3Cm0t4+bSpVxPQxuruCUnfqlEQvy00DFw=',
+  ].join(''),
+  pin: 'oWzg8U8LhbJEg3qU43/A/NjgWVlK6FedJCZDrfl0qrM=',
+}
+
+test('what OpenSSL has made: the list, and the pin of `openssl dgst -sha256`', () => {
+  const certificate = readCertificate(Buffer.from(OPENSSL.leaf, 'base64'))
+  const anchor = readCertificate(Buffer.from(OPENSSL.root, 'base64'))
+  const list = readRevocationList(Buffer.from(OPENSSL.list, 'base64'))
+  if (!certificate.ok || !anchor.ok || !list.ok) throw new Error('they are good')
+  expect(pinOf(certificate.value)).toBe(OPENSSL.pin)
+  const check = (lists: readonly RevocationList[]) =>
+    checkPath(
+      [certificate.value.der],
+      new TrustAnchors([anchor.value]),
+      Date.UTC(2026, 10, 24),
+      'xmpp',
+      new RevocationLists(lists),
+    )
+  expect(check([]).ok).toBe(true)
+  expect(check([list.value])).toMatchObject({
+    failure: { kind: 'revoked', detail: expect.stringMatching(/^serial 2B /) },
+  })
+  expect(list.value.nextUpdateMs).toBe(Date.UTC(2026, 10, 30, 9, 37, 48))
 })
 
 const INDIRECT = { ...PART, value: derOf(0x30, derOf(0x84, Buffer.from([0xff]))) }

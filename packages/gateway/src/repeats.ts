@@ -1,5 +1,6 @@
-import { RecentMap } from '@stox/kernel'
+import { RecentMap, utf8Bytes, utf8Text } from '@stox/kernel'
 import type { Clock, Outcome } from '@stox/kernel'
+import { formatJid, parseJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import type { ReportsAsked } from '@stox/translate'
 
@@ -16,8 +17,14 @@ export interface SentToXmpp {
   readonly outcome: Promise<Outcome>
 }
 
-interface Known extends SentToXmpp {
+/** There may be hundreds of thousands, so each holds little. */
+interface Known {
+  /** From, to and Call-ID, a line each: pieces of the request, as they come, would keep all of it alive. */
+  readonly who: string
+  readonly asks: ReportsAsked | undefined
   readonly atMs: number
+  /** The outcome itself, once it is there. */
+  outcome: Promise<Outcome> | Outcome
   /** What its sender has been told since: each once. */
   told: readonly string[]
 }
@@ -35,15 +42,23 @@ export class Repeats {
 
   outcomeOf(id: string): Promise<Outcome> | undefined {
     const known = this.#known.get(id)
-    return known !== undefined && this.#clock.monotonicMs() - known.atMs < REPEAT_MS ? known.outcome : undefined
+    return known !== undefined && this.#clock.monotonicMs() - known.atMs < REPEAT_MS
+      ? Promise.resolve(known.outcome)
+      : undefined
   }
 
   note(id: string, { from, to, callId, asks, outcome }: SentToXmpp): void {
-    this.#known.set(id, { from, to, callId, asks, outcome, atMs: this.#clock.monotonicMs(), told: NOTHING })
+    const who = ownCopy(`${formatJid(from)}\n${formatJid(to)}\n${callId}`)
+    const known: Known = { who, asks, outcome, atMs: this.#clock.monotonicMs(), told: NOTHING }
+    this.#known.set(id, known)
+    const settle = (ended: Outcome): void => void (known.outcome = ended)
+    // Whoever waits for it hears why there is none.
+    outcome.then(settle, () => undefined)
   }
 
   peek(id: string): SentToXmpp | undefined {
-    return this.#known.get(id)
+    const known = this.#known.get(id)
+    return known === undefined ? undefined : unpack(known)
   }
 
   /** The message to which this is said, the first time that it is said; undefined ever after, and for what we never sent. */
@@ -51,6 +66,15 @@ export class Repeats {
     const known = this.#known.get(id)
     if (known === undefined || known.told.includes(what)) return undefined
     known.told = [...known.told, what]
-    return known
+    return unpack(known)
   }
+}
+
+const ownCopy = (text: string): string => utf8Text(utf8Bytes(text)) ?? text
+
+function unpack({ who, asks, outcome }: Known): SentToXmpp | undefined {
+  const [from, to, callId = ''] = who.split('\n')
+  const [sender, recipient] = [parseJid(from ?? ''), parseJid(to ?? '')]
+  if (!sender.ok || !recipient.ok) return undefined
+  return { from: sender.value, to: recipient.value, callId, asks, outcome: Promise.resolve(outcome) }
 }

@@ -2,7 +2,7 @@ import { latin1Bytes, latin1Text, unreachable } from '@stox/kernel'
 import type { Timer, Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
-import { advanceNonInviteServer, mergeKey, startNonInviteServer } from '@stox/sip-engine'
+import { TRANSACTION_MS, advanceNonInviteServer, mergeKey, startNonInviteServer } from '@stox/sip-engine'
 import type {
   Carrier,
   NonInviteServerInput,
@@ -10,6 +10,7 @@ import type {
   NonInviteServerStep,
   NonInviteServerTimer,
 } from '@stox/sip-engine'
+import { AnsweredCopies } from './answered-copies.ts'
 
 type Transmit = (bytes: Uint8Array) => void
 
@@ -49,6 +50,7 @@ export class ServerTransactions {
   readonly #limits: ServerTransactionLimits
   readonly #byKey = new Map<string, NonInvite>()
   readonly #byMergeKey = new Map<string, NonInvite>()
+  readonly #answered: AnsweredCopies
   #unanswered = 0
   #absorbed = 0
   #retransmitted = 0
@@ -56,10 +58,12 @@ export class ServerTransactions {
   constructor(timers: Timers, limits: ServerTransactionLimits) {
     this.#timers = timers
     this.#limits = limits
+    this.#answered = new AnsweredCopies(timers, TRANSACTION_MS)
   }
 
+  /** Those that are answered, and wait for copies, are in it. */
   get size(): number {
-    return this.#byKey.size
+    return this.#byKey.size + this.#answered.size
   }
 
   get unanswered(): number {
@@ -76,19 +80,24 @@ export class ServerTransactions {
 
   get full(): boolean {
     const { maxServerTransactions, maxUnanswered } = this.#limits
-    return this.#byKey.size >= maxServerTransactions || this.#unanswered >= maxUnanswered
+    return this.size >= maxServerTransactions || this.#unanswered >= maxUnanswered
   }
 
   has(key: string): boolean {
-    return this.#byKey.has(key)
+    return this.#byKey.has(key) || this.#answered.byKey(key) !== undefined
   }
 
   /** True when the request is a copy of one we have: it has got what it deserves. */
   absorb(key: string): boolean {
     const transaction = this.#byKey.get(key)
-    if (transaction === undefined) return false
+    const answered = transaction === undefined ? this.#answered.byKey(key) : undefined
+    if (transaction === undefined && answered === undefined) return false
     this.#absorbed += 1
-    this.#input(transaction, { kind: 'retransmission' })
+    if (transaction !== undefined) this.#input(transaction, { kind: 'retransmission' })
+    if (answered !== undefined) {
+      this.#retransmitted += 1
+      answered.transmit(answered.answer)
+    }
     return true
   }
 
@@ -98,7 +107,8 @@ export class ServerTransactions {
    */
   isMerged(request: SipRequest): boolean {
     const key = mergeKey(request)
-    const other = key === undefined ? undefined : this.#byMergeKey.get(key)
+    if (key === undefined) return false
+    const other = this.#byMergeKey.get(key) ?? this.#answered.byMergeKey(key)
     return other !== undefined && other.status < 300
   }
 
@@ -138,6 +148,7 @@ export class ServerTransactions {
     }
     this.#byKey.clear()
     this.#byMergeKey.clear()
+    this.#answered.close()
     this.#unanswered = 0
   }
 
@@ -146,7 +157,6 @@ export class ServerTransactions {
   }
 
   #follow(transaction: NonInvite, step: NonInviteServerStep): void {
-    const wasCompleted = transaction.state.name === 'completed'
     transaction.state = step.state
     for (const effect of step.effects) {
       switch (effect.kind) {
@@ -156,12 +166,15 @@ export class ServerTransactions {
           }
           break
         case 'send-final':
-          if (wasCompleted) this.#retransmitted += 1
-          else this.#settle(transaction)
+          this.#settle(transaction)
           if (transaction.answer !== undefined) transaction.transmit(transaction.answer)
           break
         case 'arm-timer': {
           const { timer } = effect
+          if (timer === 'J') {
+            this.#leaveCopies(transaction)
+            break
+          }
           transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>
             this.#input(transaction, { kind: 'timer', timer }),
           )
@@ -190,6 +203,13 @@ export class ServerTransactions {
     transaction.request = undefined
     transaction.unanswered = undefined
     this.#unanswered -= 1
+  }
+
+  /** Nothing happens to it any more but copies of the request. */
+  #leaveCopies(transaction: NonInvite): void {
+    const { key, mergeKey: merging, status, answer, transmit } = transaction
+    this.#forget(transaction)
+    if (answer !== undefined) this.#answered.add(key, merging, { status, answer, transmit })
   }
 
   #forget(transaction: NonInvite): void {

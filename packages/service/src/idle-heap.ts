@@ -21,10 +21,10 @@ export interface Heap {
 
 /**
  * What a thousand handshakes leave is some 60 MB of garbage and of grown young generation; as many subscriptions, once they
- * are at rest, leave pages of which a third lives. V8's memory reducer would give it
- * back once little is allocated; but what it takes for little never comes in a process like this (Node 24 with
- * `--trace-memory-reducer`: "high alloc" for ever). So it is collected once it is quiet: that stops the process for 0.1 to
- * 0.3 s, which is nothing to mind when nobody waits, and is not done under load.
+ * are at rest, leave pages of which a third lives. V8's memory reducer would give it back once little is allocated; but
+ * what it takes for little never comes in a process like this (Node 24 with `--trace-memory-reducer`: "high alloc" for
+ * ever). So it is collected once it is quiet: that stops the process for 0.1 to 0.3 s, which is nothing to mind when nobody
+ * waits, and is not done under load.
  */
 export class IdleHeap {
   readonly #timers: Timers
@@ -72,12 +72,7 @@ function heapOfV8(): Heap {
   setFlagsFromString('--no-expose-gc')
   return {
     bytes: () => getHeapStatistics().total_heap_size,
-    // Another one keeps the pages that it has emptied. It looks so often that all code would seem old and be thrown away: what
-    // comes next would then take three times as long, until it is compiled anew.
-    collect() {
-      setFlagsFromString('--no-flush-bytecode')
-      gc({ type: 'major', flavor: 'last-resort' })
-      setFlagsFromString('--flush-bytecode')
-    },
+    // Another one keeps the pages that it has emptied.
+    collect: () => gc({ type: 'major', flavor: 'last-resort' }),
   }
 }

@@ -19,8 +19,8 @@ const GENERATIONS = 4
 
 /**
  * The requests that came by datagram and have their final response, to answer copies of them alike for `forMs` at least,
- * and a quarter longer at most. They go by generations: a timer for each of a hundred thousand, and taking each out of
- * large tables by itself, made half a minute after every burst as dear as the burst. @see RFC 3261 §17.2.2, Timer J
+ * and a quarter longer at most. They go by generations: none of a hundred thousand has a timer, or is taken out of a
+ * large table by itself. @see RFC 3261 §17.2.2, Timer J
  */
 export class AnsweredCopies {
   readonly #timers: Timers

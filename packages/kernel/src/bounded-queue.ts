@@ -2,7 +2,8 @@
 export class BoundedQueue<T> {
   readonly #maxEntries: number
   readonly #maxWeight: number
-  #entries: { readonly value: T; readonly weight: number }[] = []
+  /** Undefined is a place whose entry has gone: what was given away is not kept alive by who gave it. */
+  #entries: ({ readonly value: T; readonly weight: number } | undefined)[] = []
   #head = 0
   #weight = 0
 
@@ -31,6 +32,7 @@ export class BoundedQueue<T> {
   shift(): T | undefined {
     const entry = this.#entries[this.#head]
     if (entry === undefined) return undefined
+    this.#entries[this.#head] = undefined
     this.#head += 1
     this.#weight -= entry.weight
     if (this.#head > 64 && this.#head * 2 > this.#entries.length) {
@@ -46,7 +48,7 @@ export class BoundedQueue<T> {
 
   /** Empties the queue and gives what was in it, oldest first. */
   drain(): T[] {
-    const values = this.#entries.slice(this.#head).map((entry) => entry.value)
+    const values = this.#entries.flatMap((entry) => (entry === undefined ? [] : [entry.value]))
     this.#entries = []
     this.#head = 0
     this.#weight = 0

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { BoundedQueue } from '../src/index.ts'
 
 describe('BoundedQueue', () => {
@@ -23,5 +25,21 @@ describe('BoundedQueue', () => {
       if (n % 3 !== 0) seen.push(queue.shift()!)
     }
     expect(seen).toEqual(seen.toSorted((a, b) => a - b))
+  })
+
+  test('holds nothing that it has given away', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const queue = new BoundedQueue<object>(10)
+    const given = (): WeakRef<object> => {
+      queue.push({})
+      return new WeakRef(queue.shift()!)
+    }
+    const gone = given()
+    queue.push({})
+    // A reference that was just read lives to the end of the turn.
+    await new Promise(setImmediate)
+    collect()
+    expect(gone.deref()).toBeUndefined()
   })
 })

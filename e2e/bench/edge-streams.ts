@@ -51,8 +51,8 @@ const sizes = ({ isQuick }: Bench) => ({
   /** Opened before anything is measured, and held: code is compiled, the young generation and the allocator's pools have grown. */
   warmUp: isQuick ? 10 : 600,
   /** Memory counts when it has not fallen for so long, or after so long at most: longer than `IdleHeap` may wait. */
-  steadyMs: isQuick ? 500 : 20_000,
-  settleWithinMs: isQuick ? 1000 : 60_000,
+  steadyMs: isQuick ? 500 : 40_000,
+  settleWithinMs: isQuick ? 1000 : 120_000,
 })
 
 interface PartnerStream {

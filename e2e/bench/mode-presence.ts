@@ -33,7 +33,7 @@ const SUMS = { notify: ['lost'], fanOut: ['fanOutLost'], stanzas: ['stanzasLost'
 const sizes = ({ isQuick }: Bench) => ({
   /** What has not been asked for by then is left out: what there is, is measured. */
   setUpWithinMs: isQuick ? 20_000 : 300_000,
-  settleMs: isQuick ? 500 : 12_000,
+  settleMs: isQuick ? 500 : 40_000,
   /** As long as we watch how a restarted gateway takes up what it had: what it promises, and some more. */
   resumeWithinMs: isQuick ? 15_000 : 330_000,
   watchedSipUsers: isQuick ? 20 : 1000,

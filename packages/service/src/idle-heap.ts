@@ -6,7 +6,8 @@ import { loopBusyness } from '@stox/transport'
 const LOOK_EVERY_MS = 2000
 /** Of the time the event loop has work, at most; and in so many looks, one after the other. */
 const QUIET_BUSYNESS = 0.05
-const QUIET_LOOKS = 3
+/** Whoever comes back within half a minute finds everything compiled. */
+const QUIET_LOOKS = 15
 /** From one collection to the next. */
 const LOOKS_BETWEEN = 10
 /** Since then; a large heap takes longer to collect, and by a quarter it has to have grown. */
@@ -21,10 +22,13 @@ export interface Heap {
 
 /**
  * What a thousand handshakes leave is some 60 MB of garbage and of grown young generation; as many subscriptions, once they
- * are at rest, leave pages of which a third lives. V8's memory reducer would give it back once little is allocated; but
- * what it takes for little never comes in a process like this (Node 24 with `--trace-memory-reducer`: "high alloc" for
- * ever). So it is collected once it is quiet: that stops the process for 0.1 to 0.3 s, which is nothing to mind when nobody
- * waits, and is not done under load.
+ * are at rest, leave pages of which a third lives. It is collected once it is quiet: that stops the process for 0.1 to
+ * 0.3 s, which is nothing to mind when nobody waits, and is not done under load.
+ *
+ * It has a price: a collection that saves memory drops the shapes of objects of which none lives, and with them the code
+ * compiled for them. The first second of load after it costs three times as much, and it takes ten to be as before (Node 24,
+ * `--trace-opt`). V8's own memory reducer collects in this way 8 s after a burst and again; so it is switched off, and
+ * this is done seldom.
  */
 export class IdleHeap {
   readonly #timers: Timers
@@ -67,6 +71,7 @@ export class IdleHeap {
 
 /** Made once: a context has `gc` when the flag is set while it is made. */
 function heapOfV8(): Heap {
+  setFlagsFromString('--no-memory-reducer')
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as (how: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void
   setFlagsFromString('--no-expose-gc')

@@ -2,6 +2,7 @@ import { VirtualTime } from '@stox/kernel'
 import { IdleHeap } from '../src/idle-heap.ts'
 
 const LOOK_MS = 2000
+const QUIET_MS = 15 * LOOK_MS
 const MIB = 1024 * 1024
 
 function stage() {
@@ -29,7 +30,7 @@ test('a moment of silence is no silence', () => {
   const { time, now, collectedMs } = stage()
   for (let round = 0; round < 20; round += 1) {
     now.busyness = 0.01
-    time.advance(2 * LOOK_MS)
+    time.advance(QUIET_MS - LOOK_MS)
     now.busyness = 0.2
     time.advance(LOOK_MS)
   }
@@ -40,7 +41,7 @@ test('behind a burst once, and not again while the heap stays small', () => {
   const { time, now, collectedMs } = stage()
   now.busyness = 0.01
   time.advance(100 * LOOK_MS)
-  expect(collectedMs).toEqual([3 * LOOK_MS])
+  expect(collectedMs).toEqual([QUIET_MS])
   now.bytes += 15 * MIB
   time.advance(100 * LOOK_MS)
   expect(collectedMs).toHaveLength(1)
@@ -67,7 +68,7 @@ test('a heap that grows at once again waits some time', () => {
   const { time, now, collectedMs } = stage()
   now.busyness = 0.01
   now.live = 40 * MIB
-  time.advance(3 * LOOK_MS)
+  time.advance(QUIET_MS)
   now.bytes = 100 * MIB
   time.advance(9 * LOOK_MS)
   expect(collectedMs).toHaveLength(1)

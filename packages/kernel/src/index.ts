@@ -13,6 +13,8 @@ export { silentLog } from './log.ts'
 export type { Log, LogFields } from './log.ts'
 export { BoundedQueue } from './bounded-queue.ts'
 export { RecentMap } from './recent-map.ts'
+export { RecentBytes } from './recent-bytes.ts'
+export type { RecentBytesOptions } from './recent-bytes.ts'
 export { parseHostPort } from './host-port.ts'
 export type { HostPort } from './host-port.ts'
 export {

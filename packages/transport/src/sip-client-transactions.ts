@@ -1,5 +1,5 @@
-import { unreachable } from '@stox/kernel'
-import type { Timer, Timers } from '@stox/kernel'
+import { RecentBytes, unreachable } from '@stox/kernel'
+import type { Ids, Timer, Timers } from '@stox/kernel'
 import type { SipResponse } from '@stox/sip'
 import {
   advanceNonInviteClient,
@@ -15,8 +15,9 @@ import type {
   NonInviteClientStep,
   NonInviteClientTimer,
 } from '@stox/sip-engine'
-import { AnsweredRequests } from './answered-requests.ts'
 import type { SipReply } from './sip-endpoint-types.ts'
+
+const MOST_KEY_BYTES = 16 * 1024 * 1024
 
 /** A request on the wire: how to send it (again), and whom to tell how it ended. */
 export interface ClientWire {
@@ -42,14 +43,15 @@ export class ClientTransactions {
   readonly #timers: Timers
   readonly #max: number
   readonly #byKey = new Map<string, Transaction>()
-  readonly #answered: AnsweredRequests
+  readonly #answered: RecentBytes
   #retransmitted = 0
   #absorbed = 0
 
-  constructor(timers: Timers, max: number) {
+  constructor(timers: Timers, ids: Ids, max: number) {
     this.#timers = timers
     this.#max = max
-    this.#answered = new AnsweredRequests(timers, T4_MS, max)
+    const life = { timers, forMs: T4_MS }
+    this.#answered = new RecentBytes({ ids, life, most: max, mostBytes: MOST_KEY_BYTES })
   }
 
   /** Those that wait for late copies are in it. */
@@ -126,7 +128,7 @@ export class ClientTransactions {
           // Nothing but its key is needed to know late copies.
           if (timer === 'K') {
             this.#byKey.delete(transaction.key)
-            this.#answered.add(transaction.key)
+            this.#answered.set(transaction.key)
             break
           }
           transaction.timers[timer] = this.#timers.arm(effect.afterMs, () =>

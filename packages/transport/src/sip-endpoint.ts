@@ -100,7 +100,7 @@ export class SipEndpoint {
       isOurs: (via) => this.#listeners.isOurs(via),
     }
     this.#sessionSanity = { ...this.#sanity, served: new Set([...this.#sanity.served, ...SESSION_METHODS]) }
-    this.#servers = new ServerTransactions(this.#timers, this.#limits)
+    this.#servers = new ServerTransactions(this.#timers, this.#ids, this.#limits)
     this.#callees = new InviteServers(this.#timers)
     this.#strangers = new StrangerBudget(options.clock, this.#limits.strangerAnswersPerS)
     this.#delay = new LoopDelay(options.clock, this.#timers)
@@ -264,7 +264,9 @@ export class SipEndpoint {
       if (!this.#callees.acknowledge(key)) this.#on.acknowledged?.(request)
       return
     }
-    if (this.#servers.absorb(key) || this.#callees.absorb(key)) return
+    // To where it was sent first, by the way that the copy came. @see RFC 3261 §18.2.2
+    const again = (answer: Uint8Array, to: SipAddress): void => this.#send({ ...path, to }, answer)
+    if (this.#servers.absorb(key, again) || this.#callees.absorb(key)) return
     if (request.method === 'CANCEL') return this.#cancel(request, path)
     // Said before anything is lost, and without keeping anything. @see RFC 3261 §21.5.4
     const afterS = this.#hasRoom() ? this.#options.busyForS?.(request) : this.#retryAfterS()
@@ -320,6 +322,7 @@ export class SipEndpoint {
   #wireOf(path: AnswerPath, method: string): ServerWire {
     return {
       transmit: (bytes) => this.#send(path, bytes),
+      to: path.to,
       unanswered: () => this.#refused(path.flow, { kind: 'sip-unanswered', detail: method, response: undefined }),
     }
   }

@@ -48,9 +48,9 @@ export class OutgoingRequests {
   #closed = false
 
   constructor(deps: OutgoingDeps) {
-    const { limits, timers } = deps
+    const { ids, limits, timers } = deps
     this.#deps = deps
-    this.#clients = new ClientTransactions(timers, limits.maxClientTransactions)
+    this.#clients = new ClientTransactions(timers, ids, limits.maxClientTransactions)
     this.#callers = new InviteClients(timers, limits.maxInvites, this.#clients)
   }
 

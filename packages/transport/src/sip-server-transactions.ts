@@ -1,5 +1,5 @@
-import { latin1Bytes, latin1Text, unreachable } from '@stox/kernel'
-import type { Timer, Timers } from '@stox/kernel'
+import { unreachable } from '@stox/kernel'
+import type { Ids, Timer, Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { TRANSACTION_MS, advanceNonInviteServer, mergeKey, startNonInviteServer } from '@stox/sip-engine'
@@ -11,12 +11,15 @@ import type {
   NonInviteServerTimer,
 } from '@stox/sip-engine'
 import { AnsweredCopies } from './answered-copies.ts'
+import type { SipAddress } from './sip-endpoint-types.ts'
 
 type Transmit = (bytes: Uint8Array) => void
 
 /** How to answer a request, and whom to tell when nobody did. */
 export interface ServerWire {
   readonly transmit: Transmit
+  /** Where that sends to. */
+  readonly to: SipAddress
   unanswered(): void
 }
 
@@ -25,11 +28,10 @@ interface NonInvite {
   /** The final response as it was sent first: a retransmission gets these very bytes. */
   answer: Uint8Array | undefined
   status: number
-  readonly transmit: Transmit
+  readonly wire: ServerWire
   state: NonInviteServerState
-  /** Both are let go of when answered. */
+  /** Let go of when answered. */
   request: SipRequest | undefined
-  unanswered: (() => void) | undefined
   readonly mergeKey: string | undefined
   readonly timers: { [Name in NonInviteServerTimer]?: Timer | undefined }
 }
@@ -55,10 +57,12 @@ export class ServerTransactions {
   #absorbed = 0
   #retransmitted = 0
 
-  constructor(timers: Timers, limits: ServerTransactionLimits) {
+  constructor(timers: Timers, ids: Ids, limits: ServerTransactionLimits) {
     this.#timers = timers
     this.#limits = limits
-    this.#answered = new AnsweredCopies(timers, TRANSACTION_MS)
+    // Those under way when it became full are answered, too.
+    const most = limits.maxServerTransactions + limits.maxUnanswered
+    this.#answered = new AnsweredCopies(timers, ids, { forMs: TRANSACTION_MS, most })
   }
 
   /** Those that are answered, and wait for copies, are in it. */
@@ -84,20 +88,22 @@ export class ServerTransactions {
   }
 
   has(key: string): boolean {
-    return this.#byKey.has(key) || this.#answered.byKey(key) !== undefined
+    return this.#byKey.has(key) || this.#answered.has(key)
   }
 
-  /** True when the request is a copy of one we have: it has got what it deserves. */
-  absorb(key: string): boolean {
+  /** True when the request is a copy of one we have: it has got what it deserves, by `again` if we have answered. */
+  absorb(key: string, again: (answer: Uint8Array, to: SipAddress) => void): boolean {
     const transaction = this.#byKey.get(key)
-    const answered = transaction === undefined ? this.#answered.byKey(key) : undefined
-    if (transaction === undefined && answered === undefined) return false
-    this.#absorbed += 1
-    if (transaction !== undefined) this.#input(transaction, { kind: 'retransmission' })
-    if (answered !== undefined) {
-      this.#retransmitted += 1
-      answered.transmit(answered.answer)
+    if (transaction !== undefined) {
+      this.#absorbed += 1
+      this.#input(transaction, { kind: 'retransmission' })
+      return true
     }
+    const answered = this.#answered.get(key)
+    if (answered === undefined) return false
+    this.#absorbed += 1
+    this.#retransmitted += 1
+    again(answered.answer, answered.to)
     return true
   }
 
@@ -108,27 +114,19 @@ export class ServerTransactions {
   isMerged(request: SipRequest): boolean {
     const key = mergeKey(request)
     if (key === undefined) return false
-    const other = this.#byMergeKey.get(key) ?? this.#answered.byMergeKey(key)
-    return other !== undefined && other.status < 300
+    const other = this.#byMergeKey.get(key)
+    return other === undefined ? this.#answered.isAccepted(key) : other.status < 300
   }
 
   open(key: string, request: SipRequest, carrier: Carrier, wire: ServerWire): OpenedTransaction {
     const step = startNonInviteServer(carrier)
     const merging = mergeKey(request)
-    const [ownKey, ownMergeKey] = ownCopies(key, merging)
     const transaction: NonInvite = {
-      key: ownKey,
-      state: step.state,
-      request,
-      unanswered: () => wire.unanswered(),
-      answer: undefined,
-      status: 0,
-      mergeKey: ownMergeKey,
-      transmit: wire.transmit,
-      timers: {},
+      ...{ key, request, wire, state: step.state, mergeKey: merging },
+      ...{ answer: undefined, status: 0, timers: {} },
     }
-    this.#byKey.set(ownKey, transaction)
-    if (ownMergeKey !== undefined) this.#byMergeKey.set(ownMergeKey, transaction)
+    this.#byKey.set(key, transaction)
+    if (merging !== undefined) this.#byMergeKey.set(merging, transaction)
     this.#unanswered += 1
     this.#follow(transaction, step)
     return {
@@ -162,12 +160,12 @@ export class ServerTransactions {
       switch (effect.kind) {
         case 'send-trying':
           if (transaction.request !== undefined) {
-            transaction.transmit(formatSipMessage(newSipResponse(transaction.request, 100)))
+            transaction.wire.transmit(formatSipMessage(newSipResponse(transaction.request, 100)))
           }
           break
         case 'send-final':
           this.#settle(transaction)
-          if (transaction.answer !== undefined) transaction.transmit(transaction.answer)
+          if (transaction.answer !== undefined) transaction.wire.transmit(transaction.answer)
           break
         case 'arm-timer': {
           const { timer } = effect
@@ -184,12 +182,10 @@ export class ServerTransactions {
           transaction.timers[effect.timer]?.cancel()
           transaction.timers[effect.timer] = undefined
           break
-        case 'report-unanswered': {
-          const { unanswered } = transaction
+        case 'report-unanswered':
           this.#settle(transaction)
-          unanswered?.()
+          transaction.wire.unanswered()
           break
-        }
         default:
           unreachable(effect)
       }
@@ -197,19 +193,20 @@ export class ServerTransactions {
     if (step.state.name === 'terminated') this.#forget(transaction)
   }
 
-  /** No longer unanswered: what is left is a key and the bytes of the answer. */
+  /** No longer unanswered. */
   #settle(transaction: NonInvite): void {
     if (transaction.request === undefined) return
     transaction.request = undefined
-    transaction.unanswered = undefined
     this.#unanswered -= 1
   }
 
   /** Nothing happens to it any more but copies of the request. */
   #leaveCopies(transaction: NonInvite): void {
-    const { key, mergeKey: merging, status, answer, transmit } = transaction
+    const { key, mergeKey: merging, status, answer, wire } = transaction
     this.#forget(transaction)
-    if (answer !== undefined) this.#answered.add(key, merging, { status, answer, transmit })
+    if (answer === undefined) return
+    this.#answered.add(key, { answer, to: wire.to })
+    if (merging !== undefined && status < 300) this.#answered.addAccepted(merging)
   }
 
   #forget(transaction: NonInvite): void {
@@ -217,15 +214,4 @@ export class ServerTransactions {
     if (transaction.mergeKey === undefined) return
     if (this.#byMergeKey.get(transaction.mergeKey) === transaction) this.#byMergeKey.delete(transaction.mergeKey)
   }
-}
-
-/**
- * Keys are made of pieces of a message, and a piece keeps the whole alive: some 800 bytes for each of the hundred
- * thousand requests of the last 32 s.
- */
-function ownCopies(key: string, merging: string | undefined): readonly [string, string | undefined] {
-  const pieces = merging === undefined ? key : key + merging
-  const both = latin1Text(latin1Bytes(pieces))
-  if (both !== pieces) return [key, merging] // a tag beyond Latin-1
-  return [both.slice(0, key.length), merging === undefined ? undefined : both.slice(key.length)]
 }

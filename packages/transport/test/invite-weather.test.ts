@@ -25,6 +25,7 @@ import type { SipReply } from '../src/sip-endpoint-types.ts'
 import { InviteClients } from '../src/sip-invite-clients.ts'
 import { InviteServers } from '../src/sip-invite-servers.ts'
 import { ServerTransactions } from '../src/sip-server-transactions.ts'
+import { cryptoIds } from '../src/system.ts'
 import { network } from './weather.ts'
 import type { Weather } from './weather.ts'
 
@@ -64,8 +65,8 @@ class End {
     this.#name = name
     this.#transmit = transmit
     this.#onInvite = onInvite
-    this.clients = new ClientTransactions(time, 100_000)
-    this.servers = new ServerTransactions(time, { maxServerTransactions: 100_000, maxUnanswered: 100_000 })
+    this.clients = new ClientTransactions(time, cryptoIds, 100_000)
+    this.servers = new ServerTransactions(time, cryptoIds, { maxServerTransactions: 100_000, maxUnanswered: 100_000 })
     this.callers = new InviteClients(time, 100_000, this.clients)
     this.callees = new InviteServers(time)
   }
@@ -204,13 +205,14 @@ class End {
     }
     const key = serverTransactionKey(message) ?? ''
     const transmit = this.#transmit
+    const to = { host: '192.0.2.1', port: 5060 }
     if (message.method === 'ACK') {
       if (this.callees.acknowledge(key)) return
       const live = this.sessions.get(dialogKeyOf(message) ?? '')
       if (live !== undefined) this.input(live, { kind: 'ack', request: message })
       return
     }
-    if (this.servers.absorb(key) || this.callees.absorb(key)) return
+    if (this.servers.absorb(key, transmit) || this.callees.absorb(key)) return
     if (message.method === 'CANCEL') {
       const invite = serverTransactionKey(message, 'INVITE') ?? ''
       const known = this.callees.has(invite)
@@ -219,10 +221,10 @@ class End {
       return
     }
     if (message.method === 'INVITE') {
-      const opened = this.callees.open(key, message, 'datagram', { transmit, unanswered: () => undefined })
+      const opened = this.callees.open(key, message, 'datagram', { transmit, to, unanswered: () => undefined })
       return this.#onInvite(this, message, (response) => opened.answer(response))
     }
-    const transaction = this.servers.open(key, message, 'datagram', { transmit, unanswered: () => undefined })
+    const transaction = this.servers.open(key, message, 'datagram', { transmit, to, unanswered: () => undefined })
     const live = this.sessions.get(dialogKeyOf(message) ?? '')
     if (live === undefined) return transaction.answer(newSipResponse(message, 481))
     const before = live.respond

@@ -12,8 +12,11 @@ import { serverTransactionKey } from '@stox/sip-engine'
 import { ClientTransactions } from '../src/sip-client-transactions.ts'
 import { ServerTransactions } from '../src/sip-server-transactions.ts'
 import type { SipReply } from '../src/sip-endpoint-types.ts'
+import { cryptoIds } from '../src/system.ts'
 import { network } from './weather.ts'
 import type { Weather } from './weather.ts'
+
+const CLIENT = { host: '192.0.2.1', port: 5060 }
 
 interface Outcome {
   readonly replies: Map<string, SipReply[]>
@@ -34,8 +37,8 @@ function converse(
   const send = network(time, seed, weather)
   const replies = new Map<string, SipReply[]>()
   const handedUp = new Map<string, number>()
-  const client = new ClientTransactions(time, 10_000)
-  const server = new ServerTransactions(time, { maxServerTransactions: 10_000, maxUnanswered: 10_000 })
+  const client = new ClientTransactions(time, cryptoIds, 10_000)
+  const server = new ServerTransactions(time, cryptoIds, { maxServerTransactions: 10_000, maxUnanswered: 10_000 })
 
   const toClient = (bytes: Uint8Array): void =>
     send(() => {
@@ -48,9 +51,13 @@ function converse(
       if (!parsed.ok || parsed.value.kind !== 'request') throw new Error('our own request')
       const request = parsed.value
       const key = serverTransactionKey(request) ?? ''
-      if (server.absorb(key)) return
+      if (server.absorb(key, toClient)) return
       handedUp.set(request.core.callId, (handedUp.get(request.core.callId) ?? 0) + 1)
-      const transaction = server.open(key, request, 'datagram', { transmit: toClient, unanswered: () => {} })
+      const transaction = server.open(key, request, 'datagram', {
+        transmit: toClient,
+        to: CLIENT,
+        unanswered: () => {},
+      })
       const afterMs = answerAfterMs(n)
       if (afterMs !== undefined)
         time.arm(afterMs, () => transaction.answer(newSipResponse(request, 200 + (n % 3) * 100)))
@@ -151,7 +158,7 @@ test('RFC 4320 §4.1: who never answers says 100 after 3.5 s, and then nothing',
 
 test('closing ends every timer', () => {
   const time = new VirtualTime()
-  const client = new ClientTransactions(time, 10)
+  const client = new ClientTransactions(time, cryptoIds, 10)
   const ends: SipReply[] = []
   client.start({
     branch: 'z9hG4bKx',
@@ -166,7 +173,7 @@ test('closing ends every timer', () => {
 
 test('a send that fails at once ends the transaction at once', () => {
   const time = new VirtualTime()
-  const client = new ClientTransactions(time, 10)
+  const client = new ClientTransactions(time, cryptoIds, 10)
   const ends: SipReply[] = []
   const wire = {
     branch: 'z9hG4bKx',

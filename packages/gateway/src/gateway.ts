@@ -276,7 +276,7 @@ export async function startGateway(
       conversations,
       typing,
       abilities,
-      repeats: new Repeats(clock),
+      repeats: new Repeats(clock, ids),
       asked: new AskedOfSip(),
       older: new OlderMessages({
         clock,

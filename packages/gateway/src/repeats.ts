@@ -1,12 +1,15 @@
-import { RecentMap, utf8Bytes, utf8Text } from '@stox/kernel'
-import type { Clock, Outcome } from '@stox/kernel'
+import { RecentBytes, lossyUtf8Text, utf8Bytes } from '@stox/kernel'
+import type { Clock, Ids, Outcome } from '@stox/kernel'
 import { formatJid, parseJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
 import type { ReportsAsked } from '@stox/translate'
+import { bounced, brokeDown } from './bounce.ts'
 
 /** A copy that came another way gets the same answer, not a second stanza: 64·T1 + 5 s. @see mapping C.3 */
 const REPEAT_MS = 37_000
-const MOST_REPEATS = 120_000
+/** Three quarters of them are what comes in that time at 7,000/s. */
+const MOST_REPEATS = 350_000
+const MOST_REPEAT_BYTES = 128 * 1024 * 1024
 
 /** A message of a SIP user that became a stanza. */
 export interface SentToXmpp {
@@ -17,64 +20,90 @@ export interface SentToXmpp {
   readonly outcome: Promise<Outcome>
 }
 
-/** There may be hundreds of thousands, so each holds little. */
 interface Known {
-  /** From, to and Call-ID, a line each: pieces of the request, as they come, would keep all of it alive. */
-  readonly who: string
-  readonly asks: ReportsAsked | undefined
+  readonly sent: SentToXmpp
   readonly atMs: number
-  /** The outcome itself, once it is there. */
-  outcome: Promise<Outcome> | Outcome
   /** What its sender has been told since: each once. */
   told: readonly string[]
+  /** Undefined while it is under way. */
+  readonly ended: Outcome | undefined
 }
+
+/** A message that has ended, as it is kept: in JSON. */
+type Ended = readonly [
+  from: string,
+  to: string,
+  callId: string,
+  atMs: number,
+  outcome: Outcome,
+  told: readonly string[],
+  asks: ReportsAsked | null,
+]
 
 const NOTHING: readonly string[] = []
 
 /** What became of requests lately, by the id of the stanza they are. */
 export class Repeats {
   readonly #clock: Clock
-  readonly #known = new RecentMap<string, Known>(MOST_REPEATS)
+  readonly #underWay = new Map<string, Known>()
+  readonly #ended: RecentBytes
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, ids: Ids) {
     this.#clock = clock
+    this.#ended = new RecentBytes({ ids, most: MOST_REPEATS, mostBytes: MOST_REPEAT_BYTES })
   }
 
   outcomeOf(id: string): Promise<Outcome> | undefined {
-    const known = this.#known.get(id)
-    return known !== undefined && this.#clock.monotonicMs() - known.atMs < REPEAT_MS
-      ? Promise.resolve(known.outcome)
-      : undefined
+    const known = this.#find(id)
+    return known !== undefined && this.#clock.monotonicMs() - known.atMs < REPEAT_MS ? known.sent.outcome : undefined
   }
 
-  note(id: string, { from, to, callId, asks, outcome }: SentToXmpp): void {
-    const who = ownCopy(`${formatJid(from)}\n${formatJid(to)}\n${callId}`)
-    const known: Known = { who, asks, outcome, atMs: this.#clock.monotonicMs(), told: NOTHING }
-    this.#known.set(id, known)
-    const settle = (ended: Outcome): void => void (known.outcome = ended)
-    // Whoever waits for it hears why there is none.
-    outcome.then(settle, () => undefined)
+  note(id: string, sent: SentToXmpp): void {
+    const known: Known = { sent, atMs: this.#clock.monotonicMs(), told: NOTHING, ended: undefined }
+    this.#underWay.set(id, known)
+    const settle = (outcome: Outcome): void => {
+      // The id may have come again.
+      if (this.#underWay.get(id) !== known) return
+      this.#underWay.delete(id)
+      this.#keep(id, known, outcome)
+    }
+    sent.outcome.then(settle, (error: unknown) => settle(bounced(brokeDown(error))))
   }
 
   peek(id: string): SentToXmpp | undefined {
-    const known = this.#known.get(id)
-    return known === undefined ? undefined : unpack(known)
+    return this.#find(id)?.sent
   }
 
   /** The message to which this is said, the first time that it is said; undefined ever after, and for what we never sent. */
   tellOnce(id: string, what: string): SentToXmpp | undefined {
-    const known = this.#known.get(id)
+    const known = this.#find(id)
     if (known === undefined || known.told.includes(what)) return undefined
     known.told = [...known.told, what]
-    return unpack(known)
+    if (known.ended !== undefined) this.#keep(id, known, known.ended)
+    return known.sent
+  }
+
+  #find(id: string): Known | undefined {
+    const underWay = this.#underWay.get(id)
+    if (underWay !== undefined) return underWay
+    const bytes = this.#ended.get(id)
+    return bytes === undefined ? undefined : unpack(JSON.parse(lossyUtf8Text(bytes)) as Ended)
+  }
+
+  #keep(id: string, { sent: { from, to, callId, asks }, atMs, told }: Known, outcome: Outcome): void {
+    const ended: Ended = [formatJid(from), formatJid(to), callId, atMs, outcome, told, asks ?? null]
+    this.#ended.set(id, utf8Bytes(JSON.stringify(ended)))
   }
 }
 
-const ownCopy = (text: string): string => utf8Text(utf8Bytes(text)) ?? text
-
-function unpack({ who, asks, outcome }: Known): SentToXmpp | undefined {
-  const [from, to, callId = ''] = who.split('\n')
-  const [sender, recipient] = [parseJid(from ?? ''), parseJid(to ?? '')]
+function unpack([from, to, callId, atMs, ended, told, asks]: Ended): Known | undefined {
+  const [sender, recipient] = [parseJid(from), parseJid(to)]
   if (!sender.ok || !recipient.ok) return undefined
-  return { from: sender.value, to: recipient.value, callId, asks, outcome: Promise.resolve(outcome) }
+  const outcome = Promise.resolve(ended)
+  return {
+    sent: { from: sender.value, to: recipient.value, callId, asks: asks ?? undefined, outcome },
+    atMs,
+    told,
+    ended,
+  }
 }

@@ -213,7 +213,7 @@ export const besidesOf = (stage: Stage, conversations: Conversations) => ({
   }),
   abilities: new SipAbilities(stage.time),
   names: new DisplayNames(),
-  repeats: new Repeats(stage.time),
+  repeats: new Repeats(stage.time, countingIds()),
   asked: new AskedOfSip(),
   older: new OlderMessages({ clock: stage.time, hashes, journal: stage.store.journal, secret: () => 'secret' }),
   held: new HoldDowns(stage.time),

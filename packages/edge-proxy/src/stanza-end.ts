@@ -19,13 +19,17 @@ export interface EndDeps {
   readonly metrics: Pick<Metrics, 'messageEnded' | 'presencePassed'>
 }
 
-/** One log line and one count for each stanza, at its end. */
+/**
+ * One log line and one count for each stanza, at its end. The line of a message that was delivered is the gateway's, which
+ * has the same correlation id: here it is for who looks closer.
+ */
 export function noteEnd({ clock, log, metrics }: EndDeps, ended: EndedStanza, outcome: Outcome): void {
   const { correlationId, direction, kind, type, from, to, id, startedMs } = ended
   const durationMs = clock.monotonicMs() - startedMs
   if (kind === 'message') metrics.messageEnded(direction, outcome.kind, durationMs)
   if (kind === 'presence') metrics.presencePassed(direction, type)
-  log.info('stanza-ended', {
+  const level = kind === 'message' && outcome.kind === 'delivered' ? 'debug' : 'info'
+  log[level]('stanza-ended', {
     correlationId,
     direction,
     kind,

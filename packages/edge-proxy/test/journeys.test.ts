@@ -98,7 +98,7 @@ describe('from a partner', () => {
     expect(world.counted).toEqual(['message xmpp-to-sip delivered'])
     expect(world.lines).toEqual([
       {
-        level: 'info',
+        level: 'debug',
         event: 'stanza-ended',
         correlationId: 'token-1',
         direction: 'xmpp-to-sip',
@@ -126,7 +126,9 @@ describe('from a partner', () => {
     expect(reply).toMatchObject({
       value: { id: 'm1', type: 'error', error: { condition: 'item-not-found', type: 'cancel', text: 'no such user' } },
     })
-    expect(world.lines).toMatchObject([{ outcome: 'bounced item-not-found', detail: 'the SIP server said 404' }])
+    expect(world.lines).toMatchObject([
+      { level: 'info', outcome: 'bounced item-not-found', detail: 'the SIP server said 404' },
+    ])
     expect(world.counted).toEqual(['message xmpp-to-sip bounced'])
   })
 

@@ -111,7 +111,32 @@ function takeUriParams(cursor: Cursor): SipParams | string {
   return params
 }
 
-export function formatSipUri(uri: SipUri): string {
+/** A URI of ours is written in several places. */
+class OwnUri implements SipUri {
+  readonly scheme = 'sip'
+  readonly user: string | undefined
+  readonly password = undefined
+  readonly host: string
+  readonly port: number | undefined
+  readonly params: SipParams
+  readonly headers = undefined
+  #text: string | undefined
+
+  constructor(user: string | undefined, host: string, port: number | undefined, params: SipParams) {
+    this.user = user
+    this.host = host
+    this.port = port
+    this.params = params
+  }
+
+  static text(uri: OwnUri): string {
+    return (uri.#text ??= textOfUri(uri))
+  }
+}
+
+export const formatSipUri = (uri: SipUri): string => (uri instanceof OwnUri ? OwnUri.text(uri) : textOfUri(uri))
+
+function textOfUri(uri: SipUri): string {
   if (uri.opaque !== undefined) return `${uri.scheme}:${uri.opaque}`
   let text = `${uri.scheme}:`
   if (uri.user !== undefined) {
@@ -131,15 +156,13 @@ export function newSipUri(parts: {
   readonly params?: Readonly<Record<string, string | undefined>>
 }): SipUri {
   if (hostEnd(parts.host, 0) !== parts.host.length) throw new RangeError(`not a host: ${JSON.stringify(parts.host)}`)
-  return {
-    scheme: 'sip',
-    user: parts.user === undefined ? undefined : textToUser(parts.user),
-    password: undefined,
-    host: parts.host.toLowerCase(),
-    port: parts.port,
-    params: parts.params === undefined && parts.gr === undefined ? NO_PARAMS : uriParams(parts.params, parts.gr),
-    headers: undefined,
-  }
+  const { user, port, params, gr } = parts
+  return new OwnUri(
+    user === undefined ? undefined : textToUser(user),
+    parts.host.toLowerCase(),
+    port,
+    params === undefined && gr === undefined ? NO_PARAMS : uriParams(params, gr),
+  )
 }
 
 function uriParams(given: Readonly<Record<string, string | undefined>> = {}, gr: string | undefined): SipParams {

@@ -77,8 +77,19 @@ export function sipUriToJid(uri: SipUri, gruuOutside?: string): Result<Jid, SipF
 export const sipAddressToJid = (address: NameAddr): Result<Jid, SipFailure> =>
   sipUriToJid(address.uri, address.params.get('gr'))
 
+/** As it was asked for last: an address that was read is the same object each time, and so are our policies. */
+const known = new WeakMap<Jid, { readonly gruu: GruuPolicy; readonly uri: SipUri }>()
+
 /** An XMPP address as the SIP side knows it: one spelling per address. @see RFC 7247 §6.5 */
 export function jidToSipUri(jid: Jid, gruu: GruuPolicy = 'raw'): SipUri {
+  const found = known.get(jid)
+  if (found?.gruu === gruu) return found.uri
+  const uri = toSipUri(jid, gruu)
+  known.set(jid, { gruu, uri })
+  return uri
+}
+
+function toSipUri(jid: Jid, gruu: GruuPolicy): SipUri {
   return newSipUri({
     // Unescaped strictly after case mapping, which parseJid has done.
     ...(jid.local === undefined ? {} : { user: unescapeLocal(jid.local) }),

@@ -11,6 +11,39 @@ export interface Jid {
   readonly resource: string | undefined
 }
 
+/** An address that was read has its texts at hand: what it is looked up by, logged and journalled. */
+class ReadJid implements Jid {
+  readonly local: string | undefined
+  readonly domain: DomainName
+  readonly resource: string | undefined
+  readonly #bare: Jid
+  readonly #bareText: string
+  readonly #text: string
+
+  constructor(local: string | undefined, domain: DomainName, resource: string | undefined) {
+    this.local = local
+    this.domain = domain
+    this.resource = resource
+    this.#bare = resource === undefined ? this : new ReadJid(local, domain, undefined)
+    this.#bareText = bareText(this)
+    this.#text = resource === undefined ? this.#bareText : `${this.#bareText}/${resource}`
+  }
+
+  static bare(jid: ReadJid): Jid {
+    return jid.#bare
+  }
+
+  static bareText(jid: ReadJid): string {
+    return jid.#bareText
+  }
+
+  static text(jid: ReadJid): string {
+    return jid.#text
+  }
+}
+
+const bareText = ({ local, domain }: Jid): string => (local === undefined ? domain : `${local}@${domain}`)
+
 const malformed = (detail: string): Result<never, JidFailure> => fail({ kind: 'jid-malformed', detail })
 
 const MAX_PART_BYTES = 1023
@@ -48,18 +81,20 @@ function parseParts(text: string): Result<Jid, JidFailure> {
   if (!local.ok) return local
   const resource = slash < 0 ? ok(undefined) : prepResource(text.slice(slash + 1))
   if (!resource.ok) return resource
-  return ok({ local: local.value, domain: domain.value, resource: resource.value })
+  return ok(new ReadJid(local.value, domain.value, resource.value))
 }
 
 export function formatJid(jid: Jid): string {
-  const bare = formatBareJid(jid)
-  return jid.resource === undefined ? bare : `${bare}/${jid.resource}`
+  if (jid instanceof ReadJid) return ReadJid.text(jid)
+  return jid.resource === undefined ? bareText(jid) : `${bareText(jid)}/${jid.resource}`
 }
 
-export const bareJid = (jid: Jid): Jid =>
-  jid.resource === undefined ? jid : { local: jid.local, domain: jid.domain, resource: undefined }
+export function bareJid(jid: Jid): Jid {
+  if (jid instanceof ReadJid) return ReadJid.bare(jid)
+  return jid.resource === undefined ? jid : { local: jid.local, domain: jid.domain, resource: undefined }
+}
 
-export const formatBareJid = (jid: Jid): string => (jid.local === undefined ? jid.domain : `${jid.local}@${jid.domain}`)
+export const formatBareJid = (jid: Jid): string => (jid instanceof ReadJid ? ReadJid.bareText(jid) : bareText(jid))
 
 export const sameBareJid = (a: Jid, b: Jid): boolean => a.local === b.local && a.domain === b.domain
 

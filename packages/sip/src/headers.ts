@@ -36,6 +36,16 @@ for (let at = 0; at < COMPACT.length; at += 2) {
 /** What is known of this name, in whatever case or form; undefined for a name we have no word for. */
 export const knownHeader = (name: string): HeaderName | undefined => KNOWN.get(name) ?? KNOWN.get(name.toLowerCase())
 
+/** Names as they are usually written, by their length. */
+const USUAL: HeaderName[][] = []
+for (const [form, known] of KNOWN) if (form === known.name) (USUAL[form.length] ??= []).push(known)
+
+/** @internal The same for a name within a text: in its usual spelling it is neither cut out nor looked up. */
+export function knownHeaderAt(text: string, start: number, end: number): HeaderName | undefined {
+  for (const known of USUAL[end - start] ?? []) if (text.startsWith(known.name, start)) return known
+  return knownHeader(text.slice(start, end))
+}
+
 /** The usual spelling of a known header name, whatever its case or form; others as written. @see RFC 3261 §7.3.3 */
 export const canonicalHeaderName = (name: string): string => knownHeader(name)?.name ?? name
 

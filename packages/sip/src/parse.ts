@@ -1,6 +1,6 @@
 import { fail, latin1Text, ok, type Result } from '@stox/kernel'
 import { DIGIT, TOKEN, isSpace, isToken, parseDigits, runEnd, skipSpace } from './grammar.ts'
-import { SipHeaders, knownHeader, rawToText, type Field } from './headers.ts'
+import { SipHeaders, knownHeaderAt, rawToText, type Field } from './headers.ts'
 import { MAX_CSEQ, reasonOf, type SipCore, type SipMessage, type SipRequest, type SipSyntaxFailure } from './message.ts'
 import { nameAddr, takeNameAddr, type NameAddr } from './name-addr.ts'
 import { Cursor, NO_PARAMS } from './params.ts'
@@ -225,15 +225,16 @@ class HeadReader {
       if (this.#fields.length >= this.#limits.maxHeaders) return this.#blame(400, 'too many headers')
       if (this.#broken) this.#blame(400, 'a stray line break')
       else if (nameEnd === at || head.charCodeAt(colon) !== 58) this.#blame(400, 'a line that is no header')
-      else this.#take(head.slice(at, nameEnd), raw, raw.length === valueEnd - valueStart ? valueStart : undefined)
+      else this.#take(at, nameEnd, raw, raw.length === valueEnd - valueStart ? valueStart : undefined)
       at = end + 2
     }
   }
 
   /** `at` is where the value lies in the head when it is in one piece: read there, it is read faster. */
-  #take(name: string, raw: string, at: number | undefined): void {
-    const known = knownHeader(name)
+  #take(nameStart: number, nameEnd: number, raw: string, at: number | undefined): void {
+    const known = knownHeaderAt(this.#head, nameStart, nameEnd)
     if (known === undefined) {
+      const name = this.#head.slice(nameStart, nameEnd)
       this.#fields.push({ key: name.toLowerCase(), name, raw })
       return
     }

@@ -24,7 +24,8 @@ export interface LocateServersDeps {
 /** The servers of a route, remembered for a while. */
 export class ServerLocator {
   readonly #deps: LocateServersDeps
-  readonly #located = new RecentMap<string, Located>(MOST_ROUTES)
+  /** By the domain of ours on whose behalf: two look-ups cost less than a key made of two texts. */
+  readonly #located = new Map<string, RecentMap<string, Located>>()
 
   constructor(deps: LocateServersDeps) {
     this.#deps = deps
@@ -32,7 +33,7 @@ export class ServerLocator {
 
   /** What is known already, without waiting. */
   known(towards: string, domain = ''): readonly SipTarget[] | undefined {
-    const located = this.#located.get(keyOf(towards, domain))
+    const located = this.#located.get(domain)?.get(towards)
     return located !== undefined && located.untilMs > this.#deps.clock.monotonicMs() ? located.targets : undefined
   }
 
@@ -44,7 +45,7 @@ export class ServerLocator {
     const found = await locateSip(towards, resolver, { ids, transports, names })
     if (found.ok) {
       const untilMs = clock.monotonicMs() + LOCATED_FOR_MS
-      this.#located.set(keyOf(towards, domain), { targets: found.value, untilMs })
+      this.#remember(domain).set(towards, { targets: found.value, untilMs })
     }
     return found
   }
@@ -58,6 +59,13 @@ export class ServerLocator {
     const failure = found.find((one) => !one.ok)
     return targets.size === 0 && failure?.ok === false ? fail(failure.failure) : ok([...targets.values()])
   }
-}
 
-const keyOf = (towards: string, domain: string): string => `${towards} ${domain}`
+  #remember(domain: string): RecentMap<string, Located> {
+    let routes = this.#located.get(domain)
+    if (routes === undefined) {
+      routes = new RecentMap(MOST_ROUTES)
+      this.#located.set(domain, routes)
+    }
+    return routes
+  }
+}

@@ -34,6 +34,8 @@ const { values: options } = parseArgs({
     transport: { type: 'string', default: 'udp' },
     window: { type: 'string', default: '128' },
     way: { type: 'string' },
+    /** Messages a second while latency is measured; else half of what each contender can. */
+    rate: { type: 'string' },
     /** Presence: so many. */
     subscriptions: { type: 'string' },
   },
@@ -63,6 +65,7 @@ const messages: MessageOptions = {
   transport: options.transport === 'tcp' ? 'tcp' : 'udp',
   window: Number(options.window),
   way: options.way,
+  rate: options.rate === undefined ? undefined : Number(options.rate),
 }
 
 const subscriptions = Number(options.subscriptions ?? (options.quick ? 100 : 100_000))

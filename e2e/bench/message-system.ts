@@ -7,6 +7,8 @@ export interface MessageOptions {
   readonly window: number
   /** One direction: xmppToSip or sipToXmpp. */
   readonly way: string | undefined
+  /** Messages a second of the open loop; undefined: half of what the closed loop reached. */
+  readonly rate: number | undefined
 }
 
 /** What is between the generators, and the ways through it. */

@@ -1,4 +1,4 @@
-import { RecentMap, fail, ok, unreachable } from '@stox/kernel'
+import { RecentMap, fail, ok, unreachable, waitWhile } from '@stox/kernel'
 import type { Clock, Ids, Log, Timers } from '@stox/kernel'
 import type { FederationIndex } from '@stox/federation'
 import { KEYBOARD_ACTIVITY_TYPE, formatKeyboardActivity } from '@stox/sip'
@@ -177,14 +177,14 @@ export class ChatSessions {
 
   /** Says good-bye in every session, as far as the time lasts. */
   async drain(withinMs: number): Promise<void> {
-    const { clock, timers } = this.#deps
+    const { clock } = this.#deps
     const untilMs = clock.monotonicMs() + withinMs
     for (const session of [...this.#table.all()]) {
-      while (this.#leaving >= LAST_WORDS_AT_ONCE && clock.monotonicMs() < untilMs) await pause(timers)
+      await waitWhile(this.#deps, () => this.#leaving >= LAST_WORDS_AT_ONCE, untilMs, LAST_WORDS_POLL_MS)
       if (clock.monotonicMs() >= untilMs) break
       void this.#advance(session, { kind: 'end', reason: 'shutdown' })
     }
-    while (this.#leaving > 0 && clock.monotonicMs() < untilMs) await pause(timers)
+    await waitWhile(this.#deps, () => this.#leaving > 0, untilMs, LAST_WORDS_POLL_MS)
     this.close()
   }
 
@@ -387,5 +387,3 @@ const storyOf = ({ direction, callId, parties }: ChatSession): Readonly<Record<s
 function stopTimers({ timers }: ChatSession): void {
   for (const timer of Object.values(timers)) timer?.cancel()
 }
-
-const pause = (timers: Timers): Promise<void> => new Promise((resolve) => void timers.arm(LAST_WORDS_POLL_MS, resolve))

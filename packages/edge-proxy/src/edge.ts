@@ -1,5 +1,5 @@
 import type { Clock, Hashes, Ids, Log, Timers } from '@stox/kernel'
-import { StartFailure, starting } from '@stox/service'
+import { openRevocations, openTrust, ownExpiries, starting } from '@stox/service'
 import {
   createLog,
   createMetrics,
@@ -13,8 +13,6 @@ import {
   CertificateFiles,
   LinkServer,
   NodeDnsResolver,
-  RevocationStore,
-  TrustStore,
   XmppEndpoint,
   certificateJudge,
   cryptoIds,
@@ -25,7 +23,6 @@ import {
   type StreamInfo,
   type StreamUp,
   type TlsIdentity,
-  type TrustSource,
 } from '@stox/transport'
 import { CertificateGaps } from './certificate-gaps.ts'
 import type { EdgeConfig } from './config.ts'
@@ -83,17 +80,10 @@ export async function startEdge(config: EdgeConfig, deps: Partial<EdgeDeps> = {}
   if (remembered !== undefined) policy.replace(remembered)
 
   const trustHint = 'system, or a PEM file with the certificates of the CAs that partners use'
-  const trust = await starting('xmpp.trustedCas', trustHint, () => openTrust(config.xmpp.trust))
+  const trust = await openTrust('xmpp.trustedCas', trustHint, config.xmpp.trust)
   log.info('authorities-trusted', { source: config.xmpp.trust.kind, count: trust.anchors.size })
 
-  const hint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
-  const lists = await RevocationStore.open(config.xmpp.revocations)
-  if (!lists.ok) {
-    throw new StartFailure(
-      lists.failure.map(({ file, problem }) => ({ path: 'xmpp.revocations', problem: `${file}: ${problem}`, hint })),
-    )
-  }
-  const revocations = lists.value
+  const revocations = await openRevocations('xmpp.revocations', config.xmpp.revocations)
 
   const strangers = sparingLog(log, clock)
   const refused = (kind: string, detail: string): void => {
@@ -279,19 +269,12 @@ function expiriesOf(tls: TlsIdentity, streams: readonly StreamInfo[], nowMs: num
     if (untilMs === undefined) continue
     for (const { remote } of pairs) partners.set(remote, Math.min(untilMs, partners.get(remote) ?? untilMs))
   }
-  const seconds = (untilMs: number): number => (untilMs - nowMs) / 1000
   return [
-    ...tls
-      .expiries()
-      .map(({ domain, notAfterMs }) => ({ side: 'ours', domain, seconds: seconds(notAfterMs) }) as const),
-    ...[...partners].map(([domain, untilMs]) => ({ side: 'partner', domain, seconds: seconds(untilMs) }) as const),
+    ...ownExpiries(tls, nowMs),
+    ...[...partners].map(
+      ([domain, untilMs]) => ({ side: 'partner', domain, seconds: (untilMs - nowMs) / 1000 }) as const,
+    ),
   ]
-}
-
-async function openTrust(source: TrustSource): Promise<TrustStore> {
-  const opened = await TrustStore.open(source)
-  if (!opened.ok) throw new Error(opened.failure.detail)
-  return opened.value
 }
 
 const keyOf = ({ streamId, local, remote }: StreamUp): string => `${streamId}\n${local}\n${remote}`

@@ -1,3 +1,4 @@
+export { openRevocations, openTrust, ownExpiries } from './certificates.ts'
 export { address, dnsSection, logSection, nodeName, opsSection, pemFile, readConfigFile } from './config-file.ts'
 export type { ConfigProblem, Environment } from './config-file.ts'
 export { isCertificate, readText, readYaml, textOf } from './files.ts'

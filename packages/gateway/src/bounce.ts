@@ -65,3 +65,14 @@ export const noSuchService: Failure = {
   status: 403,
   detail: 'not offered on behalf of SIP users',
 }
+
+/** It comes before everything stands, or when the process has been told to stop. */
+export const notReady: Failure = {
+  fault: 'us',
+  retry: 'later',
+  condition: 'resource-constraint',
+  errorType: 'wait',
+  status: 500,
+  text: 'The gateway is not ready',
+  detail: 'starting or stopping',
+}

@@ -1,78 +1,68 @@
-import type { Clock, Hashes, Ids, Log, Outcome, Timers } from '@stox/kernel'
 import { ensureFirstToken, startAdminApi } from '@stox/admin-api'
-import type { SessionRow as ApiSessionRow } from '@stox/admin-api'
 import { FederationIndex } from '@stox/federation'
-import type { FederationModel } from '@stox/federation'
-import type { InboundEnvelope, Replica, SessionRow } from '@stox/link'
-import { StartFailure, starting } from '@stox/service'
-import type { SipResponse } from '@stox/sip'
-import { openStore } from '@stox/store'
+import { waitWhile } from '@stox/kernel'
+import type { Clock, Hashes, Ids, Log, Outcome, Timers } from '@stox/kernel'
+import type { InboundEnvelope } from '@stox/link'
+import { starting } from '@stox/service'
 import type { Store } from '@stox/store'
 import { createMetrics, opsServer, sparingLog } from '@stox/telemetry'
-import type { Metrics, ReadyReport } from '@stox/telemetry'
+import type { ReadyReport } from '@stox/telemetry'
 import {
-  CertificateFiles,
   LinkClient,
   NodeDnsResolver,
   SipEndpoint,
-  SipTls,
-  RevocationStore,
-  TrustStore,
   cryptoIds,
   nodeDigestHashes,
   nodeHashes,
   systemClock,
   systemTimers,
 } from '@stox/transport'
-import type {
-  IncomingSipRequest,
-  LinkClientOptions,
-  LinkClientPort,
-  SipEndpointOptions,
-  SipTransport,
-  TlsIdentity,
-} from '@stox/transport'
+import type { IncomingSipRequest, LinkClientOptions, LinkClientPort, SipTransport } from '@stox/transport'
 import { answerIq } from './answer-iq.ts'
 import type { AnswerIqDeps } from './answer-iq.ts'
-import { bounced } from './bounce.ts'
-import type { GatewayConfig } from './config.ts'
-import type { OwnAddress } from './choose-route.ts'
-import { Conversations } from './conversations.ts'
-import type { ChatSessions } from './chat-sessions.ts'
+import { AuthenticatingSender } from './authenticating-sender.ts'
+import { bounced, notReady } from './bounce.ts'
 import { chooseRoute } from './choose-route.ts'
+import type { OwnAddress } from './choose-route.ts'
+import type { GatewayConfig } from './config.ts'
+import { Conversations } from './conversations.ts'
+import { countingAnswer } from './counting-answer.ts'
 import { deliverToSip } from './deliver-to-sip.ts'
 import type { DeliverToSipDeps } from './deliver-to-sip.ts'
 import { deliverToXmpp } from './deliver-to-xmpp.ts'
 import type { DeliverToXmppDeps } from './deliver-to-xmpp.ts'
+import { DisplayNames } from './display-names.ts'
+import { endpointOptions } from './endpoint-options.ts'
+import { FailoverSender } from './failover-sender.ts'
+import { watchGauges } from './gauges.ts'
+import { HoldDowns } from './hold-downs.ts'
 import { PresenceKeeper } from './keep-presence.ts'
 import { keepHeapLean } from './lean-heap.ts'
-import { HoldDowns } from './hold-downs.ts'
+import { ServerLocator } from './locate-servers.ts'
 import { LoopGuard } from './loop-guard.ts'
 import { OlderMessages } from './older-messages.ts'
 import { OpaqueGruus } from './opaque-gruus.ts'
+import { openSipTls } from './open-sip-tls.ts'
 import { PairQueues } from './pair-queues.ts'
 import { AskedOfSip } from './pass-reports.ts'
 import { Typing } from './pass-typing.ts'
-import { Repeats } from './repeats.ts'
-import { seedModel } from './seed-model.ts'
-import { ServerLocator } from './locate-servers.ts'
-import { AuthenticatingSender } from './authenticating-sender.ts'
-import { DigestGuard } from './digest-guard.ts'
-import { DisplayNames } from './display-names.ts'
-import { FailoverSender } from './failover-sender.ts'
 import { ServerProbes } from './probe-servers.ts'
-import type { ServerReport } from './probe-servers.ts'
 import { PresencePublisher } from './publish-presence.ts'
+import { readiness } from './readiness.ts'
+import { Repeats } from './repeats.ts'
+import { replicaOf } from './replica-of.ts'
+import { seedModel } from './seed-model.ts'
 import { CountingSender } from './send-sip.ts'
-import { sessionRows, sessionsOf } from './session-wiring.ts'
 import { ServerHealth } from './server-health.ts'
-import type { SipTlsConfig } from './sip-config.ts'
+import { sessionRows, sessionsOf } from './session-wiring.ts'
 import { SipAbilities } from './sip-abilities.ts'
 import { SipCaps } from './sip-caps.ts'
+import { storeOf } from './store-of.ts'
 import { takeRequest } from './take-request.ts'
 import { busyForSessionS, takeInvite } from './take-session.ts'
 import { takeStanza } from './take-stanza.ts'
-import { trustedPeers } from './trusted-peers.ts'
+import { UnderWay } from './under-way.ts'
+import { xmppSessionRow } from './xmpp-session-row.ts'
 
 /** Only a test gives others. */
 export interface GatewayDeps {
@@ -101,6 +91,8 @@ export interface Gateway {
   reload(): Promise<void>
 }
 
+const FREE_ADDRESS = 'another program has the port, or the address is not ours'
+
 /** The answer to a change waits so long for the edges that are attached; one that is slower hears of it all the same. */
 const IN_FORCE_WITHIN_MS = 2000
 const IN_FORCE_POLL_MS = 10
@@ -121,8 +113,8 @@ export async function startGateway(
   const ids = given.ids ?? cryptoIds
   const hashes = given.hashes ?? nodeHashes
   const { log } = given
+  const underWay = new UnderWay()
   const undo: (() => Promise<void> | void)[] = []
-  const reloads: (() => Promise<void>)[] = []
   const unwind = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step()
   }
@@ -139,28 +131,12 @@ export async function startGateway(
     const resolver = new NodeDnsResolver({ servers: config.dns.servers })
     let take: (incoming: IncomingSipRequest) => void = () => undefined
     const strangers = sparingLog(log, clock)
-    const tls =
-      config.sip.tls === undefined
-        ? undefined
-        : await openSipTls(config.sip.tls, { clock, timers, log, metrics, undo, reloads })
+    const sipTls =
+      config.sip.tls === undefined ? undefined : await openSipTls(config.sip.tls, { clock, timers, log, metrics })
+    undo.push(() => sipTls?.files.close())
     const endpoint = new SipEndpoint({
-      listen: config.sip.listen,
-      ...(tls === undefined ? {} : { tls }),
-      limits: {
-        maxUnanswered: config.sip.overload.unanswered,
-        maxConnections: config.sip.maxConnections,
-        maxConnectionsPerPeer: config.sip.maxConnectionsPerPeer,
-        idleMs: config.sip.idleS * 1000,
-        keepAliveMs: config.sip.keepAliveS * 1000,
-        maxDelayMs: config.sip.overload.delayMs,
-      },
-      ...(config.sip.advertisedHost === undefined ? {} : { advertisedHost: config.sip.advertisedHost }),
-      clock,
-      timers,
-      ids,
-      log: strangers,
-      trusted: trustedPeers(config.sip.trustedPeers),
-      ...authenticating(config.sip.digest, { clock, ids }),
+      ...endpointOptions(config.sip, sipTls?.tls, { clock, ids }),
+      ...{ clock, timers, ids, log: strangers },
       busyForS: (request) =>
         presence?.busyForS(request) ?? (taking === undefined ? undefined : busyForSessionS(taking, request)),
       sessions: (request) => taking?.sessions.takes(request) ?? false,
@@ -179,7 +155,7 @@ export async function startGateway(
       },
     })
     const health = new ServerHealth(clock)
-    const transports: readonly SipTransport[] = tls === undefined ? ['tcp', 'udp'] : ['tls', 'tcp', 'udp']
+    const transports: readonly SipTransport[] = sipTls === undefined ? ['tcp', 'udp'] : ['tls', 'tcp', 'udp']
     const locator = new ServerLocator({ resolver, clock, ids, transports })
     const failover = new FailoverSender({
       ...{ endpoint, locator, health, clock, timers },
@@ -197,20 +173,16 @@ export async function startGateway(
     })
 
     // --- the link
-    let under = 0
     let closing = false
     let takeEnvelope: (envelope: InboundEnvelope) => Promise<Outcome> = () => Promise.resolve(bounced(notReady))
     let presence: PresenceKeeper | undefined
     let taking: ReturnType<typeof sessionsOf> | undefined
     const link = (given.link ?? ((options: LinkClientOptions) => new LinkClient(options)))({
+      ...{ clock, timers, ids, log },
       node: config.node,
       edges: config.link.edges,
       tls: config.link.tls,
       replica: replicaOf(model),
-      clock,
-      timers,
-      ids,
-      log,
       on: {
         inbound: (envelope) => (closing ? Promise.resolve(bounced(notReady)) : takeEnvelope(envelope)),
         attached: (edge) => {
@@ -242,18 +214,9 @@ export async function startGateway(
       isApproved: (watcher, contact) => keeper.isApproved(watcher, contact),
     })
     const keeper: PresenceKeeper = new PresenceKeeper({
-      clock,
-      timers,
-      ids,
-      hashes,
-      log,
-      metrics,
+      ...{ clock, timers, ids, hashes, log, metrics, gruu, sip, sipAddress, link },
       store: store.subscriptions,
       index: () => index,
-      gruu,
-      sip,
-      sipAddress,
-      link,
       withCaps: (stanza) => caps.withCaps(stanza),
       noteWatch: (entry, held) => publisher.noteWatch(entry, held),
       expiresS: config.presence.expiresS,
@@ -267,15 +230,9 @@ export async function startGateway(
     const typing = new Typing({ clock, timers, ids, link, giveUpMs, conversations })
     undo.push(() => typing.close())
     const common = {
-      clock,
-      ids,
-      log,
-      metrics,
+      ...{ clock, ids, log, metrics, conversations, typing, abilities },
       journal: store.journal,
       index: () => index,
-      conversations,
-      typing,
-      abilities,
       repeats: new Repeats(clock, ids),
       asked: new AskedOfSip(),
       older: new OlderMessages({
@@ -308,7 +265,7 @@ export async function startGateway(
     }
     const { most, mostPerDomain, idleS, patienceS } = config.sip.sessions
     taking = sessionsOf({
-      ...{ clock, timers, ids, log, sipAddress, toXmpp, counted: (work) => counted(work) },
+      ...{ clock, timers, ids, log, sipAddress, toXmpp, counted: (work) => underWay.counted(work) },
       sip: { send: (...args) => sip.send(...args), acknowledge: (...args) => signing.acknowledge(...args) },
       limits: { most, mostPerDomain },
       mostNew: config.sip.overload.newSessions,
@@ -332,16 +289,8 @@ export async function startGateway(
       hasServer: (route) => failover.hasGood(route.uri, route.options),
       isAuthorizedBy: (local, remote) => keeper.isAuthorizedBy(local, remote),
     }
-    const counted = async <T>(work: Promise<T>): Promise<T> => {
-      under += 1
-      try {
-        return await work
-      } finally {
-        under -= 1
-      }
-    }
     takeEnvelope = (envelope) =>
-      counted(
+      underWay.counted(
         takeStanza(
           {
             message: (one, message) => deliverToSip(toSip, one, message),
@@ -356,62 +305,44 @@ export async function startGateway(
         {
           ids,
           index: () => index,
-          message: (one) => void counted(deliverToXmpp(toXmpp, one)),
+          message: (one) => void underWay.counted(deliverToXmpp(toXmpp, one)),
           subscribe: (one) => keeper.takeSubscribe(one),
           notify: (one) => {
             if (!publisher.takeNotify(one)) keeper.takeNotify(one)
           },
           takesSessions: (request) => sessions.takes(request),
-          invite: (one) => void counted(takeInvite(room, one)),
+          invite: (one) => void underWay.counted(takeInvite(room, one)),
           inSession: (one) => sessions.takeInDialog(one),
         },
         countingAnswer(incoming, metrics),
       )
     /** Every attached edge goes by this revision. */
     const inForce = async (revision: number): Promise<void> => {
+      const isBehind = () => link.edges().some((edge) => edge.attached && (edge.replicaRevision ?? 0) < revision)
       const untilMs = clock.monotonicMs() + IN_FORCE_WITHIN_MS
-      const behind = () => link.edges().some((edge) => edge.attached && (edge.replicaRevision ?? 0) < revision)
-      while (!closing && behind() && clock.monotonicMs() < untilMs)
-        await new Promise<void>((resolve) => timers.arm(IN_FORCE_POLL_MS, resolve))
+      await waitWhile({ clock, timers }, () => !closing && isBehind(), untilMs, IN_FORCE_POLL_MS)
     }
-    watchGauges(metrics, { queues, keeper, publisher, sessions, link, endpoint, store })
-    metrics.watchSipServers(() => probes.reports())
-    if (config.sip.tls !== undefined) watchExpiry(metrics, config.sip.tls.identity, clock)
+    watchGauges(metrics, { queues, keeper, publisher, sessions, link, endpoint, store, probes })
 
     // --- to work
     await keeper.load()
-    const addresses = await starting('sip.listen', 'another program has the port, or the address is not ours', () =>
-      endpoint.listen(),
-    )
+    const addresses = await starting('sip.listen', FREE_ADDRESS, () => endpoint.listen())
     undo.push(() => endpoint.close())
     probes.start()
     undo.push(() => probes.close())
-    const ready = (): ReadyReport => {
-      const edges = link.edges()
-      const attached = edges.filter((edge) => edge.attached)
-      const problem = edges.map((edge) => edge.lastProblem).find((text) => text !== undefined)
-      return {
-        store: store.health(),
-        sip: { ok: true, detail: sipDetail(config.sip.listen, probes.reports()) },
-        edge: {
-          ok: attached.length > 0,
-          detail:
-            attached.length > 0 ? `${attached.length} of ${edges.length} attached` : (problem ?? 'no edge is attached'),
-        },
-      }
-    }
-    const ops = await starting('ops.listen', 'another program has the port, or the address is not ours', () =>
+    const ready = (): ReadyReport => readiness({ store, link, probes, listen: config.sip.listen })
+    const ops = await starting('ops.listen', FREE_ADDRESS, () =>
       opsServer({ listen: config.ops.listen, ready, metrics }),
     )
     undo.push(() => ops.close())
-    const api = await starting('admin.listen', 'another program has the port, or the address is not ours', () =>
+    const api = await starting('admin.listen', FREE_ADDRESS, () =>
       startAdminApi({
         listen: config.admin.listen,
         store,
         clock,
         log,
         ports: {
-          sessions: async () => (await link.sessions()).map(apiRow),
+          sessions: async () => (await link.sessions()).map(xmppSessionRow),
           closeSession: (id) => link.closeSession(id),
           refreshSubscription: (id) => keeper.refresh(id),
           deleteSubscription: (id) => keeper.remove(id),
@@ -451,187 +382,17 @@ export async function startGateway(
       close: async () => {
         if (closing) return
         closing = true
-        log.info('gateway-stopping', { underWay: under })
-        void counted(typing.end())
+        log.info('gateway-stopping', { underWay: underWay.count })
+        void underWay.counted(typing.end())
         const untilMs = clock.monotonicMs() + LAST_WORDS_MS
-        while (under > 0 && clock.monotonicMs() < untilMs)
-          await new Promise<void>((resolve) => timers.arm(LAST_WORDS_POLL_MS, resolve))
+        await waitWhile({ clock, timers }, () => underWay.count > 0, untilMs, LAST_WORDS_POLL_MS)
         await sessions.drain(GOOD_BYE_MS)
         await unwind()
       },
-      reload: async () => void (await Promise.all(reloads.map((reload) => reload()))),
+      reload: async () => sipTls?.files.reload(),
     }
   } catch (error) {
     await unwind()
     throw error
   }
-}
-
-/** Certificates and authorities are read again when their files change. */
-async function openSipTls(
-  { identity, trust: source, clientCertificates, files, revocations: listFiles }: SipTlsConfig,
-  deps: Pick<GatewayDeps, 'clock' | 'timers' | 'log'> & {
-    readonly metrics: Metrics
-    readonly undo: (() => void)[]
-    readonly reloads: (() => Promise<void>)[]
-  },
-): Promise<SipTls> {
-  const { clock, timers, log, metrics, undo, reloads } = deps
-  const opened = await TrustStore.open(source)
-  if (!opened.ok)
-    throw new StartFailure([{ path: 'sip.tls.ca', problem: opened.failure.detail, hint: 'system, or a PEM file' }])
-  const trust = opened.value
-  const lists = await RevocationStore.open(listFiles)
-  if (!lists.ok) {
-    const hint = 'files with the revocation lists (CRLs) of authorities, PEM or DER'
-    throw new StartFailure(
-      lists.failure.map(({ file, problem }) => ({ path: 'sip.tls.revocations', problem: `${file}: ${problem}`, hint })),
-    )
-  }
-  const revocations = lists.value
-  metrics.watchRevocationLists(() => revocations.due(clock.wallMs()))
-  const watched = await CertificateFiles.watch({
-    files,
-    tls: identity,
-    trust: { source, store: trust },
-    revocations,
-    timers,
-    clock,
-    log,
-  })
-  undo.push(() => watched.close())
-  reloads.push(() => watched.reload())
-  return new SipTls({ identity, trust, revocations, clock, clientCertificates })
-}
-
-/** Who is not trusted is asked for a password where one is set up. */
-function authenticating(
-  digest: GatewayConfig['sip']['digest'],
-  deps: Pick<GatewayDeps, 'clock' | 'ids'>,
-): Pick<SipEndpointOptions, 'authenticate'> {
-  if (digest === undefined) return {}
-  const guard = new DigestGuard({ ...digest, ...deps, nonceLifeMs: digest.nonceLifeS * 1000, hashes: nodeDigestHashes })
-  return { authenticate: (request) => guard.judge(request) }
-}
-
-function watchExpiry(metrics: Metrics, identity: TlsIdentity, clock: Clock): void {
-  metrics.watchCertificates(() =>
-    identity
-      .expiries()
-      .map(
-        ({ domain, notAfterMs }) => ({ side: 'ours', domain, seconds: (notAfterMs - clock.wallMs()) / 1000 }) as const,
-      ),
-  )
-}
-
-/** Where we listen, and which of the SIP servers are there. That one is down is no reason to restart us. */
-function sipDetail(listen: readonly string[], servers: readonly ServerReport[]): string {
-  const down = servers.filter(({ up }) => !up).map(({ server }) => server)
-  const counted = servers.length === 0 ? [] : [`${servers.length - down.length} of ${servers.length} SIP servers up`]
-  return [listen.join(', '), ...counted, ...(down.length === 0 ? [] : [`down: ${down.join(', ')}`])].join('; ')
-}
-
-const notReady = {
-  fault: 'us',
-  retry: 'later',
-  condition: 'resource-constraint',
-  errorType: 'wait',
-  status: 500,
-  text: 'The gateway is not ready',
-  detail: 'starting or stopping',
-} as const
-
-/** What the edge is told; its secret travels by itself. */
-function replicaOf(model: FederationModel): Replica {
-  const { dialbackPassphrase } = model.settings
-  // Keys made from an empty secret could be made by anybody; seeding and the API always leave one.
-  if (dialbackPassphrase === null) throw new Error('the federation model has no dialback passphrase')
-  return {
-    model: { ...model, settings: { ...model.settings, dialbackPassphrase: null } },
-    dialbackSecret: dialbackPassphrase,
-  }
-}
-
-/** The store of the configuration, or a problem that says what to do. */
-function storeOf(url: string, deps: { readonly clock: Clock; readonly timers: Timers; readonly log: Log }): Store {
-  const store = openStore(url, deps)
-  if (!store.ok)
-    throw new StartFailure([{ path: 'store.url', problem: store.failure.detail, hint: store.failure.hint }])
-  return store.value
-}
-
-const apiRow = (row: SessionRow): ApiSessionRow => ({
-  id: row.id,
-  edge: row.edge,
-  direction: row.direction,
-  localDomain: row.localDomain,
-  remoteDomain: row.remoteDomain,
-  state: row.state === 'established' || row.state === 'failed' ? row.state : 'negotiating',
-  method: row.provenBy ?? null,
-  tls: row.tls ?? null,
-  cipher: row.cipher ?? null,
-  streamManagement: row.streamManagement,
-  bidirectional: row.bidirectional,
-  matrixRow: row.matrixRow ?? null,
-  certificateProblem: row.unprovenBecause ?? null,
-  partner: row.partner ?? null,
-  remoteAddress: row.remoteAddress === '' ? null : row.remoteAddress,
-  remotePort: row.remotePort ?? null,
-  sinceMs: row.establishedAtMs,
-  stanzasIn: row.stanzasIn,
-  stanzasOut: row.stanzasOut,
-  waitingStanzas: row.waitingStanzas,
-  waitingBytes: row.waitingBytes,
-  quietMs: row.quietMs,
-  reason: row.reason ?? null,
-  failure: row.failure ?? null,
-  ownCertificate: row.ownCertificate ?? null,
-  peerCertificate: row.peerCertificate ?? null,
-})
-
-function countingAnswer(
-  incoming: IncomingSipRequest,
-  metrics: Pick<Metrics, 'sipTransactionEnded'>,
-): IncomingSipRequest {
-  const { request, flow, isCancelled } = incoming
-  const respond = (response: SipResponse): void => {
-    metrics.sipTransactionEnded('server', request.method, response.status)
-    incoming.respond(response)
-  }
-  if (isCancelled === undefined) return { request, flow, respond }
-  // A 2xx to INVITE is said more than once.
-  let isSaid = false
-  const once = (response: SipResponse): void => {
-    if (isSaid) return incoming.respond(response)
-    isSaid = true
-    respond(response)
-  }
-  return { request, flow, respond: once, isCancelled }
-}
-
-function watchGauges(
-  metrics: Metrics,
-  parts: {
-    readonly queues: PairQueues<Outcome>
-    readonly keeper: PresenceKeeper
-    readonly publisher: PresencePublisher
-    readonly sessions: ChatSessions
-    readonly link: LinkClientPort
-    readonly endpoint: SipEndpoint
-    readonly store: Store
-  },
-): void {
-  const { queues, keeper, publisher, sessions, link, endpoint, store } = parts
-  metrics.watchQueue('messages-to-sip', () => queues.waiting)
-  metrics.watchQueue('link-waiting', () => link.gauges().waiting)
-  metrics.watchQueue('link-open-sent', () => link.gauges().openSent)
-  metrics.watchQueue('link-open-taken', () => link.gauges().openTaken)
-  metrics.watchQueue('sip-unanswered', () => endpoint.counts().unanswered)
-  metrics.watchQueue('sip-client-transactions', () => endpoint.counts().clientTransactions)
-  metrics.watchQueue('journal', () => store.journal.waiting)
-  metrics.watchJournalDropped(() => store.journal.dropped)
-  metrics.watchLinkCredit('edges', () => link.gauges().creditStanzas)
-  metrics.watchSubscriptions(() => keeper.counts())
-  metrics.watchPublications(() => publisher.counts())
-  metrics.watchSipSessions(() => sessions.size)
 }

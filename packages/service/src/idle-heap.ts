@@ -27,8 +27,7 @@ export interface Heap {
  *
  * It has a price: a collection that saves memory drops the shapes of objects of which none lives, and with them the code
  * compiled for them. The first second of load after it costs three times as much, and it takes ten to be as before (Node 24,
- * `--trace-opt`). V8's own memory reducer collects in this way 8 s after a burst and again; so it is switched off, and
- * this is done seldom.
+ * `--trace-opt`). So it is done seldom.
  */
 export class IdleHeap {
   readonly #timers: Timers
@@ -71,7 +70,6 @@ export class IdleHeap {
 
 /** Made once: a context has `gc` when the flag is set while it is made. */
 function heapOfV8(): Heap {
-  setFlagsFromString('--no-memory-reducer')
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as (how: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void
   setFlagsFromString('--no-expose-gc')

@@ -4,6 +4,7 @@ import { systemTimers } from '@stox/transport'
 import type { ConfigProblem, Environment } from './config-file.ts'
 import { IdleHeap } from './idle-heap.ts'
 import { StartFailure, lineOf } from './start-failure.ts'
+import { tuneCollector } from './tune-collector.ts'
 
 /** One of the processes of stox: what `stox NAME --config NAME.yaml` runs. */
 export interface Service<Config> {
@@ -89,6 +90,7 @@ export async function runProcess<Config>(service: Service<Config>): Promise<void
   // Unheard, it would end the process: and whoever renews certificates is used to send it.
   let reload = (): void => undefined
   process.on('SIGHUP', () => reload())
+  tuneCollector()
   const idleHeap = new IdleHeap(systemTimers)
   process.exitCode = await runService(service, {
     args: process.argv.slice(2),

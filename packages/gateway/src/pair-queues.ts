@@ -1,4 +1,4 @@
-import { BoundedQueue } from '@stox/kernel'
+import { BoundedQueue, PassingMap } from '@stox/kernel'
 
 export interface PairQueueLimits {
   readonly maxEntries: number
@@ -26,7 +26,7 @@ interface Line<T> {
  */
 export class PairQueues<T> {
   readonly #limits: PairQueueLimits
-  readonly #lines = new Map<string, Line<T>>()
+  readonly #lines = new PassingMap<string, Line<T>>()
   #waiting = 0
 
   constructor(limits: PairQueueLimits = DEFAULT_PAIR_QUEUE_LIMITS) {

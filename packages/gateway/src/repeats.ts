@@ -1,4 +1,4 @@
-import { RecentBytes, lossyUtf8Text, utf8Bytes } from '@stox/kernel'
+import { PassingMap, RecentBytes, lossyUtf8Text, utf8Bytes } from '@stox/kernel'
 import type { Clock, Ids, Outcome } from '@stox/kernel'
 import { formatJid, parseJid } from '@stox/xmpp'
 import type { Jid } from '@stox/xmpp'
@@ -45,7 +45,7 @@ const NOTHING: readonly string[] = []
 /** What became of requests lately, by the id of the stanza they are. */
 export class Repeats {
   readonly #clock: Clock
-  readonly #underWay = new Map<string, Known>()
+  readonly #underWay = new PassingMap<string, Known>()
   readonly #ended: RecentBytes
 
   constructor(clock: Clock, ids: Ids) {

@@ -1,3 +1,4 @@
+import { PassingMap } from '@stox/kernel'
 import type { Outcome } from '@stox/kernel'
 import type * as wire from './gen/stox/link/v1/link_pb.ts'
 import { outcomeFromWire, outcomeToWire } from './outcome-codec.ts'
@@ -12,7 +13,7 @@ const nextSeq = (seq: number): number => (seq + 1) >>> 0
 
 /** Stanzas to the other side: each is given a number, spends credit and stays open until its outcome is here. */
 export class SendingFlow<Token> {
-  readonly #open = new Map<number, Token>()
+  readonly #open = new PassingMap<number, Token>()
   #lastSeq = 0
   #window: Window = { stanzas: 0, bytes: 0 }
   #stanzas = 0
@@ -70,7 +71,7 @@ export class SendingFlow<Token> {
 
   /** Forgets all open stanzas and gives them back, oldest first. */
   abandon(): readonly Token[] {
-    const tokens = [...this.#open.values()]
+    const tokens = this.#open.values()
     this.#open.clear()
     return tokens
   }
@@ -78,7 +79,7 @@ export class SendingFlow<Token> {
 
 /** Stanzas from the other side: each is in order, paid for, and gets exactly one outcome, which earns its credit back. */
 export class ReceivingFlow {
-  readonly #open = new Map<number, number>()
+  readonly #open = new PassingMap<number, number>()
   #lastSeq = 0
   #stanzasLeft: number
   #bytesLeft: number

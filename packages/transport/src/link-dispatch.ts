@@ -1,3 +1,4 @@
+import { PassingMap } from '@stox/kernel'
 import type { Failure, Outcome, Timer, Timers } from '@stox/kernel'
 import { FairQueue } from './fair-queue.ts'
 
@@ -54,7 +55,7 @@ export class LinkDispatch<E extends Addressed> {
   readonly #waiting = new Map<LinkPeer<E>, FairQueue<DispatchEntry<E>>>()
   /** What waits for any link at all. */
   #unattached: FairQueue<DispatchEntry<E>>
-  readonly #pairs = new Map<string, { peer: LinkPeer<E> | undefined; open: number }>()
+  readonly #pairs = new PassingMap<string, { peer: LinkPeer<E> | undefined; open: number }>()
   #closed = false
 
   constructor(options: DispatchOptions<E>) {

@@ -1,4 +1,4 @@
-import { RecentBytes, unreachable } from '@stox/kernel'
+import { PassingMap, RecentBytes, unreachable } from '@stox/kernel'
 import type { Ids, Timer, Timers } from '@stox/kernel'
 import type { SipResponse } from '@stox/sip'
 import {
@@ -42,7 +42,7 @@ interface Transaction {
 export class ClientTransactions {
   readonly #timers: Timers
   readonly #max: number
-  readonly #byKey = new Map<string, Transaction>()
+  readonly #byKey = new PassingMap<string, Transaction>()
   readonly #answered: RecentBytes
   #retransmitted = 0
   #absorbed = 0

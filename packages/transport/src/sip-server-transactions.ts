@@ -1,4 +1,4 @@
-import { unreachable } from '@stox/kernel'
+import { PassingMap, unreachable } from '@stox/kernel'
 import type { Ids, Timer, Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
@@ -50,8 +50,8 @@ export interface OpenedTransaction {
 export class ServerTransactions {
   readonly #timers: Timers
   readonly #limits: ServerTransactionLimits
-  readonly #byKey = new Map<string, NonInvite>()
-  readonly #byMergeKey = new Map<string, NonInvite>()
+  readonly #byKey = new PassingMap<string, NonInvite>()
+  readonly #byMergeKey = new PassingMap<string, NonInvite>()
   readonly #answered: AnsweredCopies
   #unanswered = 0
   #absorbed = 0

@@ -64,6 +64,11 @@ describe('/v1/xmpp-partners', () => {
     })
   })
 
+  test('what works but deserves a second look is said of the partner', async () => {
+    const { json } = await add('montague.example', {})
+    expect(json.negotiation.warning).toBe('dialback will not be used while TLS and SASL are both required')
+  })
+
   test('a domain is found in either spelling', async () => {
     await add('bücher.example')
     expect((await bench.ask('GET', `${PARTNERS}/xn--bcher-kva.example`)).json.domain).toBe('bücher.example')

@@ -32,6 +32,6 @@ export type {
   StanzaKind,
   StreamQuestion,
 } from './decide.ts'
-export { checkModel, warningsOf } from './verification.ts'
+export { checkModel } from './verification.ts'
 export { mergePatch } from './merge-patch.ts'
 export type { Json } from './merge-patch.ts'

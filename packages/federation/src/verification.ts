@@ -9,21 +9,6 @@ export function checkModel(model: FederationModel): Result<FederationModel, read
   return problems.length === 0 ? ok(model) : fail(problems)
 }
 
-/** What works but deserves a second look. */
-export function warningsOf(model: FederationModel): readonly Problem[] {
-  return model.partners.flatMap((partner, at) => {
-    const { warning, row } = matrixRowOf(partner)
-    if (warning === undefined) return []
-    return [
-      {
-        path: `partners[${at}]`,
-        problem: `${partner.domain}: ${warning}`,
-        hint: `row ${row} of the negotiation matrix`,
-      },
-    ]
-  })
-}
-
 function negotiationProblems(model: FederationModel): Problem[] {
   return model.partners.flatMap((partner, at) => {
     const { verdict, error, warning, row } = matrixRowOf(partner)

@@ -1,7 +1,7 @@
 import { until } from '../src/heard.ts'
 import { play } from '../src/play.ts'
 import { SipServer } from '../src/sip-server.ts'
-import { sipp, type SippRun } from '../src/sipp.ts'
+import { sipp, succeeds } from '../src/sipp.ts'
 import { statusOf } from '../src/sip-text.ts'
 import { PORTS, SIP, type Stage } from '../src/stage.ts'
 
@@ -29,51 +29,29 @@ function place(stage: Stage, ...servers: readonly { readonly address: string; re
   )
 }
 
-const run = (stage: Stage, role: string, more: Partial<SippRun> = {}) =>
-  sipp({
-    name: `sipp-${role}`,
-    scenario: `sipp-${role}.xml`,
-    target: { host: stage.at.gateway, port: PORTS.sip },
-    address: stage.at.users,
-    port: PORTS.sip,
-    transport: 'udp',
-    calls: 1,
-    atOnce: 1,
-    perSecond: 50,
-    keys: { from: ROMEO, to: 'juliet@xmpp.example', user: 'romeo', text: 'sipp' },
-    dir: stage.dir,
-    strict: true,
-    ...more,
-  })
-
-async function succeeds(ran: ReturnType<typeof sipp>): Promise<void> {
-  const { exitCode, log } = await ran
-  if (exitCode !== 0) throw new Error(log)
-}
-
 play('sipp-roles', { xmpp: ['juliet'], sip: {}, pair: located() }, (act) => {
   for (const transport of ['udp', 'tcp'] as const) {
     act(`UAC: OPTIONS, by ${transport}`, ({ stage }) =>
-      succeeds(run(stage, 'options', { name: `options-${transport}`, transport, calls: MANY })),
+      succeeds(sipp(stage, 'options', { name: `options-${transport}`, transport, calls: MANY })),
     )
     act(`UAC: MESSAGE, by ${transport}`, ({ stage }) =>
-      succeeds(run(stage, 'message', { name: `message-${transport}`, transport, calls: MANY })),
+      succeeds(sipp(stage, 'message', { name: `message-${transport}`, transport, calls: MANY })),
     )
     act(`UAC of SUBSCRIBE and UAS of NOTIFY, by ${transport}: Record-Route comes back byte for byte`, ({ stage }) =>
-      succeeds(run(stage, 'watcher', { name: `watcher-${transport}`, transport })),
+      succeeds(sipp(stage, 'watcher', { name: `watcher-${transport}`, transport })),
     )
   }
 
   act('UAS: MESSAGE', async ({ stage, xmpp: { juliet } }) => {
     place(stage, { address: stage.at.users, priority: 1 })
-    const ran = run(stage, 'taker', { calls: MANY })
+    const ran = sipp(stage, 'taker', { calls: MANY })
     for (let at = 0; at < MANY; at += 1) juliet.message(ROMEO, `number ${at}`)
     await succeeds(ran)
   })
 
   act('UAS of SUBSCRIBE and UAC of NOTIFY: she sees him', async ({ stage, xmpp: { juliet } }) => {
     place(stage, { address: stage.at.users, priority: 1 })
-    const ran = run(stage, 'notifier')
+    const ran = sipp(stage, 'notifier')
     juliet.subscribe(ROMEO)
     await juliet.hearsPresence(ROMEO, { type: 'subscribed' })
     await juliet.hearsPresence(ROMEO, { type: '' })

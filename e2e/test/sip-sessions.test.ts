@@ -1,7 +1,7 @@
 import { until } from '../src/heard.ts'
 import { ACCOUNTS } from '../src/kamailio.ts'
 import { play, type Act } from '../src/play.ts'
-import { sipp, type SippRun } from '../src/sipp.ts'
+import { sipp, succeeds } from '../src/sipp.ts'
 import { statusOf } from '../src/sip-text.ts'
 import { PORTS, SIP, SIP_TCP, type Stage } from '../src/stage.ts'
 import { type Seen, type XmppUser } from '../src/xmpp-user.ts'
@@ -28,28 +28,6 @@ const inSessions =
     },
   })
 
-const run = (stage: Stage, role: string, more: Partial<SippRun> = {}) =>
-  sipp({
-    name: `session-${role}`,
-    scenario: `sipp-session-${role}.xml`,
-    target: { host: stage.at.gateway, port: PORTS.sip },
-    address: stage.at.users,
-    port: PORTS.sip,
-    transport: 'udp',
-    calls: 1,
-    atOnce: 1,
-    perSecond: 10,
-    keys: { from: ROMEO, to: 'juliet@xmpp.example', user: 'romeo', text: 'none' },
-    dir: stage.dir,
-    strict: true,
-    ...more,
-  })
-
-async function succeeds(ran: ReturnType<typeof sipp>): Promise<void> {
-  const { exitCode, log } = await ran
-  if (exitCode !== 0) throw new Error(log)
-}
-
 const hasState = (state: string) => (seen: Seen) =>
   (seen.tree.children ?? []).some(
     (child) => typeof child !== 'string' && child.name === state && child.attrs?.['xmlns'] === STATES,
@@ -71,7 +49,7 @@ play('sip-sessions', { xmpp: ['juliet'], sip: {}, pair: inSessions() }, (act) =>
   act('UAS: INVITE, her words one after the other, his in the same thread, and his BYE is “gone”', async (scene) => {
     const { stage, pair } = scene
     const { juliet } = scene.xmpp
-    const ran = run(stage, 'taker')
+    const ran = sipp(stage, 'session-taker')
     say(juliet, 'one', 'thread-1')
     say(juliet, 'two', 'thread-1')
     const three = await juliet.hears('three', (seen) => seen.body === 'three')
@@ -83,7 +61,7 @@ play('sip-sessions', { xmpp: ['juliet'], sip: {}, pair: inSessions() }, (act) =>
 
   act('UAC: INVITE, INFO, MESSAGE, her answer in his session, INVITE again, BYE, and 481 after it', async (scene) => {
     const { juliet } = scene.xmpp
-    const ran = run(scene.stage, 'caller')
+    const ran = sipp(scene.stage, 'session-caller')
     const one = await juliet.hears('one', (seen) => seen.body === 'one')
     expect([one.type, one.from.split('/')[0]]).toEqual(['chat', ROMEO])
     juliet.message(ROMEO, 'two', { thread: one.thread ?? '' })
@@ -93,17 +71,18 @@ play('sip-sessions', { xmpp: ['juliet'], sip: {}, pair: inSessions() }, (act) =>
   act('UAC: the first words in the INVITE', async (scene) => {
     const { juliet } = scene.xmpp
     const text = Buffer.from('Grüße aus Verona').toString('base64')
-    const keys = { from: ROMEO, to: 'juliet@xmpp.example', user: 'romeo', text }
-    const ran = run(scene.stage, 'first-words', { keys })
+    const ran = sipp(scene.stage, 'session-first-words', { keys: { text } })
     await juliet.hears('them', (seen) => seen.body === 'Grüße aus Verona')
     await succeeds(ran)
   })
 
-  act('UAC: a telephone call is refused by 488, and nobody hears of it', ({ stage }) => succeeds(run(stage, 'phone')))
+  act('UAC: a telephone call is refused by 488, and nobody hears of it', ({ stage }) =>
+    succeeds(sipp(stage, 'session-phone')),
+  )
 
   act('UAS: the session is forgotten (481): another one, and the words again; her “gone” is BYE', async (scene) => {
     const { juliet } = scene.xmpp
-    const ran = run(scene.stage, 'forgetter')
+    const ran = sipp(scene.stage, 'session-forgetter')
     say(juliet, 'one', 'thread-2')
     juliet.send({
       name: 'message',
@@ -116,7 +95,7 @@ play('sip-sessions', { xmpp: ['juliet'], sip: {}, pair: inSessions() }, (act) =>
   // The last of them: whoever refuses is not asked again for an hour.
   act('UAS: sessions are refused by 488: each message is one of its own', async (scene) => {
     const { juliet } = scene.xmpp
-    const ran = run(scene.stage, 'refuser')
+    const ran = sipp(scene.stage, 'session-refuser')
     say(juliet, 'one', 'thread-3')
     say(juliet, 'two', 'thread-3')
     await succeeds(ran)
@@ -134,7 +113,7 @@ const behindKamailio = (act: Act<'juliet', 'paris'>): void => {
     const contact = `<sip:paris@${stage.at.users}:${PORTS.sip};transport=udp>`
     const headers = [['Contact', contact] as const, ['Expires', '600'] as const]
     expect(statusOf(await paris.request('REGISTER', `sip:${SIP_TCP}`, { to: paris.aor, headers }))).toBe(200)
-    const ran = run(stage, 'taker', { keys: { user: 'paris' } })
+    const ran = sipp(stage, 'session-taker', { keys: { user: 'paris' } })
     say(juliet, 'one', 'thread-1', PARIS)
     say(juliet, 'two', 'thread-1', PARIS)
     const three = await juliet.hears('three', (seen) => seen.body === 'three')
@@ -145,7 +124,7 @@ const behindKamailio = (act: Act<'juliet', 'paris'>): void => {
 
   act('he begins a session, types, writes and is written to', async ({ stage, xmpp: { juliet } }) => {
     const target = { host: stage.at.kamailio, port: PORTS.sip }
-    const ran = run(stage, 'caller', { target, keys: { from: PARIS, to: juliet.bare, user: 'paris' } })
+    const ran = sipp(stage, 'session-caller', { target, keys: { from: PARIS, to: juliet.bare, user: 'paris' } })
     const one = await juliet.hears('one', (seen) => seen.body === 'one')
     juliet.message(PARIS, 'two', { thread: one.thread ?? '' })
     await succeeds(ran)
@@ -184,7 +163,7 @@ play(
   { xmpp: ['juliet'], sip: {}, pair: inSessions({ sessions: { patienceS: 2 } }) },
   (act) => {
     act('nobody takes it: CANCEL, and she is told', async ({ stage, xmpp: { juliet } }) => {
-      const ran = run(stage, 'ringer')
+      const ran = sipp(stage, 'session-ringer')
       const error = await juliet.hearsError(juliet.message(ROMEO, 'are you there?'))
       expect([error.condition, error.errorType]).toEqual(['recipient-unavailable', 'wait'])
       await succeeds(ran)
@@ -193,7 +172,7 @@ play(
     act(
       'kill -9: what he says in the session is 481, and hers opens another',
       async ({ stage, pair, xmpp: { juliet } }) => {
-        const ran = run(stage, 'outliver')
+        const ran = sipp(stage, 'session-outliver')
         await juliet.hears('one', (seen) => seen.body === 'one')
         const passed = (): Promise<number> =>
           pair.metric('gateway', 'stox_messages_total', { direction: 'sip-to-xmpp' })
@@ -202,7 +181,7 @@ play(
         await pair.start('gateway')
         await pair.ready()
         await succeeds(ran)
-        const taken = run(stage, 'taker')
+        const taken = sipp(stage, 'session-taker')
         say(juliet, 'one', 'thread-4')
         say(juliet, 'two', 'thread-4')
         await juliet.hears('three', (seen) => seen.body === 'three')
@@ -211,7 +190,7 @@ play(
     )
 
     act('told to stop: BYE', async ({ stage, pair, xmpp: { juliet } }) => {
-      const ran = run(stage, 'stayer')
+      const ran = sipp(stage, 'session-stayer')
       await juliet.hears('one', (seen) => seen.body === 'one')
       await pair.child('gateway').stop(12_000)
       await succeeds(ran)

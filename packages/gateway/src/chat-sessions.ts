@@ -190,7 +190,7 @@ export class ChatSessions {
 
   close(): void {
     for (const session of [...this.#table.all()]) {
-      stopTimers(session)
+      session.timers.cancelAll()
       this.#table.remove(session)
     }
   }
@@ -286,7 +286,6 @@ export class ChatSessions {
   }
 
   #follow(session: ChatSession, step: SessionStep, incoming?: IncomingSipRequest): Promise<SipReply> | undefined {
-    const { timers } = this.#deps
     session.state = step.state
     let reply: Promise<SipReply> | undefined
     for (const effect of step.effects) {
@@ -316,16 +315,12 @@ export class ChatSessions {
           break
         case 'arm-timer': {
           const { timer } = effect
-          session.timers[timer]?.cancel()
-          session.timers[timer] = timers.arm(
-            effect.afterMs,
-            () => void this.#advance(session, { kind: 'timer', timer }),
-          )
+          const fire = (): void => void this.#advance(session, { kind: 'timer', timer })
+          session.timers.arm(this.#deps.timers, timer, effect.afterMs, fire)
           break
         }
         case 'cancel-timer':
-          session.timers[effect.timer]?.cancel()
-          session.timers[effect.timer] = undefined
+          session.timers.cancel(effect.timer)
           // Acknowledged: the INVITE need not be kept.
           if (effect.timer === 'resend') session.accept = NOBODY
           break
@@ -383,7 +378,3 @@ const storyOf = ({ direction, callId, parties }: ChatSession): Readonly<Record<s
   sipUser: formatBareJid(parties.from),
   xmppUser: formatBareJid(parties.to),
 })
-
-function stopTimers({ timers }: ChatSession): void {
-  for (const timer of Object.values(timers)) timer?.cancel()
-}

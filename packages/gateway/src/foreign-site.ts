@@ -1,3 +1,4 @@
+import { NamedTimers } from '@stox/kernel'
 import type { Timer } from '@stox/kernel'
 import type { PublicationRow } from '@stox/admin-api'
 import { nameOfPublication } from '@stox/sip-engine'
@@ -15,7 +16,7 @@ export interface ForeignSite {
   etag: string | null
   /** Everything between him and the users of the server. */
   readonly watches: Map<string, WatchEntry>
-  readonly timers: Map<string, Timer>
+  readonly timers: NamedTimers<string>
   settling: Timer | undefined
   /** What a process before this one has left, and nothing done for it since. */
   awaitsResumption: boolean
@@ -33,7 +34,7 @@ export const newForeignSite = (id: string, user: ForeignUser): ForeignSite => ({
   key: undefined,
   etag: user.publication.etag,
   watches: new Map(),
-  timers: new Map(),
+  timers: new NamedTimers(),
   settling: undefined,
   awaitsResumption: false,
   joined: false,

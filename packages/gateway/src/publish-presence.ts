@@ -96,7 +96,7 @@ export class PresencePublisher {
     this.#paced.close()
     for (const site of this.#sites.values()) {
       site.settling?.cancel()
-      for (const timer of site.timers.values()) timer.cancel()
+      site.timers.cancelAll()
     }
     if (this.#underWay > 0)
       await new Promise<void>((resolve) => {
@@ -256,8 +256,7 @@ export class PresencePublisher {
 
   #forget(site: ForeignSite): void {
     site.settling?.cancel()
-    for (const timer of site.timers.values()) timer.cancel()
-    site.timers.clear()
+    site.timers.cancelAll()
     if (site.key !== undefined) this.#byDialog.delete(site.key)
     this.#sites.delete(site.id)
     this.#deps.store.delete(site.id)
@@ -274,9 +273,7 @@ export class PresencePublisher {
       case 'arm-timer':
         return this.#arm(site, effect.timer, effect.afterMs)
       case 'cancel-timer':
-        site.timers.get(effect.timer)?.cancel()
-        site.timers.delete(effect.timer)
-        return
+        return site.timers.cancel(effect.timer)
       case 'watchers':
         this.#noteWatchers(site, effect.came, true)
         this.#noteWatchers(site, effect.went, false)
@@ -290,13 +287,8 @@ export class PresencePublisher {
   }
 
   #arm(site: ForeignSite, name: string, afterMs: number): void {
-    site.timers.get(name)?.cancel()
     if (this.#closing || !this.#holds(site)) return
-    const timer = this.#deps.timers.arm(afterMs, () => {
-      site.timers.delete(name)
-      this.#advance(site, { kind: 'timer', timer: name })
-    })
-    site.timers.set(name, timer)
+    site.timers.arm(this.#deps.timers, name, afterMs, () => this.#advance(site, { kind: 'timer', timer: name }))
   }
 
   async #send(site: ForeignSite, request: SipRequest, nextHop: string | undefined): Promise<void> {

@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '@stox/kernel'
+import { NamedTimers } from '@stox/kernel'
+import type { Clock } from '@stox/kernel'
 import { sessionKey } from '@stox/sip-engine'
 import type { SessionState, SessionTimer } from '@stox/sip-engine'
 import type { SipResponse } from '@stox/sip'
@@ -21,7 +22,7 @@ export interface ChatSession {
   fromSip: number
   fromXmpp: number
   state: SessionState
-  readonly timers: { [Name in SessionTimer]?: Timer | undefined }
+  readonly timers: NamedTimers<SessionTimer>
   /** Answers the INVITE of the peer, or once more. */
   accept: (response: SipResponse) => void
   /** The last ACK of ours is on its way: nothing may overtake it. */
@@ -37,7 +38,7 @@ export const newSession = (
   known: Pick<ChatSession, 'parties' | 'direction' | 'callId' | 'route' | 'media' | 'startedAtMs'>,
 ): ChatSession => ({
   ...known,
-  ...{ usedAtMs: known.startedAtMs, fromSip: 0, fromXmpp: 0, timers: {}, accept: NOBODY },
+  ...{ usedAtMs: known.startedAtMs, fromSip: 0, fromXmpp: 0, timers: new NamedTimers<SessionTimer>(), accept: NOBODY },
   ...{ acknowledged: undefined, settled: undefined },
   state: { name: 'ended', callId: known.callId, localTag: '' },
 })

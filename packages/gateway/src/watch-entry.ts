@@ -1,4 +1,4 @@
-import type { Timer } from '@stox/kernel'
+import { NamedTimers } from '@stox/kernel'
 import { notifierKey, subscriberKey } from '@stox/sip-engine'
 import { subscriptionId } from '@stox/store'
 import type { SubscriptionDirection, SubscriptionRecord } from '@stox/store'
@@ -30,7 +30,7 @@ class Entry {
   readonly id: string
   readonly watcher: Jid
   readonly contact: Jid
-  readonly timers = new Map<string, Timer>()
+  readonly timers = new NamedTimers<string>()
   /** The keys under which the table has it. */
   filedUnder: readonly string[] = []
   /** Read from the store, and nothing done for it since. */

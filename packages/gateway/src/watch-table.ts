@@ -77,8 +77,7 @@ export class WatchTable {
 
   /** Its timers end with it. False: it was not there. */
   forget(entry: WatchEntry): boolean {
-    for (const timer of entry.timers.values()) timer.cancel()
-    entry.timers.clear()
+    entry.timers.cancelAll()
     for (const key of entry.filedUnder) this.#byDialog.delete(key)
     entry.filedUnder = []
     this.#awake.delete(entry)

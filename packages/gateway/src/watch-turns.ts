@@ -72,7 +72,7 @@ export class WatchTurns {
   /** Timers only: what is kept is in the store, and is taken up by the next process. */
   close(): void {
     this.#closed = true
-    for (const entry of this.#table) for (const timer of entry.timers.values()) timer.cancel()
+    for (const entry of this.#table) entry.timers.cancelAll()
     this.healing.close()
   }
 
@@ -203,20 +203,14 @@ export class WatchTurns {
         this.#arm(entry, effect.timer, effect.afterMs)
         return undefined
       case 'cancel-timer':
-        entry.timers.get(effect.timer)?.cancel()
-        entry.timers.delete(effect.timer)
+        entry.timers.cancel(effect.timer)
         return undefined
     }
   }
 
   #arm(entry: WatchEntry, name: string, afterMs: number): void {
-    entry.timers.get(name)?.cancel()
     if (this.#closed || !this.#table.holds(entry)) return
-    const timer = this.#deps.timers.arm(afterMs, () => {
-      entry.timers.delete(name)
-      this.#advance(entry, { kind: 'timer', timer: name })
-    })
-    entry.timers.set(name, timer)
+    entry.timers.arm(this.#deps.timers, name, afterMs, () => this.#advance(entry, { kind: 'timer', timer: name }))
   }
 
   async #sendStanza(entry: WatchEntry, presence: PresenceStanza): Promise<void> {

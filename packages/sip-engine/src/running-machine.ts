@@ -1,4 +1,5 @@
-import type { Timer, Timers } from '@stox/kernel'
+import { NamedTimers } from '@stox/kernel'
+import type { Timers } from '@stox/kernel'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import type { Effect, Step } from './effects.ts'
 import type { SubscriptionReply } from './subscription-reply.ts'
@@ -18,7 +19,7 @@ export interface Surroundings<State, Input, TimerName extends string, Report> {
 /** A subscriber, a notifier or a publication that nobody keeps: what it wants is done at once. */
 export class RunningMachine<State, Input, TimerName extends string, Report> {
   readonly #surroundings: Surroundings<State, Input, TimerName, Report>
-  readonly #armed = new Map<TimerName, Timer>()
+  readonly #timers = new NamedTimers<TimerName>()
   #state: State
   #stopped = false
 
@@ -52,7 +53,7 @@ export class RunningMachine<State, Input, TimerName extends string, Report> {
           this.#arm(effect.timer, effect.afterMs)
           break
         case 'cancel-timer':
-          this.#armed.get(effect.timer)?.cancel()
+          this.#timers.cancel(effect.timer)
           break
         case 'report':
           this.#surroundings.report(effect.report)
@@ -64,15 +65,11 @@ export class RunningMachine<State, Input, TimerName extends string, Report> {
   /** Without a word, and for good. */
   stop(): void {
     this.#stopped = true
-    for (const timer of this.#armed.values()) timer.cancel()
+    this.#timers.cancelAll()
   }
 
   #arm(timer: TimerName, afterMs: number): void {
-    this.#armed.get(timer)?.cancel()
     if (this.#stopped) return
-    this.#armed.set(
-      timer,
-      this.#surroundings.timers.arm(afterMs, () => this.advance({ kind: 'timer', timer })),
-    )
+    this.#timers.arm(this.#surroundings.timers, timer, afterMs, () => this.advance({ kind: 'timer', timer }))
   }
 }

@@ -1,5 +1,5 @@
-import { VirtualTime, chanceFrom } from '@stox/kernel'
-import type { Ids, Timer } from '@stox/kernel'
+import { NamedTimers, VirtualTime, chanceFrom } from '@stox/kernel'
+import type { Ids } from '@stox/kernel'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { dialogKeyOf } from '../src/dialog.ts'
 import { notifierKey } from '../src/notifier-state.ts'
@@ -44,33 +44,10 @@ function network(time: VirtualTime, random: () => number, weather: { loss: numbe
   }
 }
 
-class NamedTimers {
-  readonly #time: VirtualTime
-  readonly #armed = new Map<string, Timer>()
-
-  constructor(time: VirtualTime) {
-    this.#time = time
-  }
-
-  arm(name: string, afterMs: number, fire: () => void): void {
-    this.#armed.get(name)?.cancel()
-    this.#armed.set(name, this.#time.arm(afterMs, fire))
-  }
-
-  cancel(name: string): void {
-    this.#armed.get(name)?.cancel()
-    this.#armed.delete(name)
-  }
-
-  cancelAll(): void {
-    for (const name of this.#armed.keys()) this.cancel(name)
-  }
-}
-
 /** Keeps one presentity and tells whoever subscribes. */
 class NotifierSide {
   document = 'v0'
-  readonly dialogs = new Map<string, { state: NotifierState; timers: NamedTimers }>()
+  readonly dialogs = new Map<string, { state: NotifierState; timers: NamedTimers<string> }>()
   readonly #time: VirtualTime
   readonly #ids: Ids
   readonly #carry: Carry
@@ -115,13 +92,15 @@ class NotifierSide {
   }
 
   #follow(key: string, step: NotifierStep, respond?: Respond): void {
-    const timers = this.dialogs.get(key)?.timers ?? new NamedTimers(this.#time)
+    const timers = this.dialogs.get(key)?.timers ?? new NamedTimers<string>()
     if (step.state.name === 'ended') this.dialogs.delete(key)
     else this.dialogs.set(key, { state: step.state, timers })
     for (const effect of step.effects) {
       if (effect.kind === 'respond') respond?.(effect.response)
       if (effect.kind === 'arm-timer')
-        timers.arm(effect.timer, effect.afterMs, () => this.#input(key, { kind: 'timer', timer: effect.timer }))
+        timers.arm(this.#time, effect.timer, effect.afterMs, () =>
+          this.#input(key, { kind: 'timer', timer: effect.timer }),
+        )
       if (effect.kind === 'cancel-timer') timers.cancel(effect.timer)
       if (effect.kind === 'send-request') {
         const { request } = effect
@@ -149,14 +128,13 @@ class SubscriberSide {
   readonly #time: VirtualTime
   readonly #ids: Ids
   readonly #carry: Carry
-  readonly #timers: NamedTimers
+  readonly #timers = new NamedTimers<string>()
   #toNotifier!: (request: SipRequest, respond: Respond) => void
 
   constructor(time: VirtualTime, ids: Ids, carry: Carry) {
     this.#time = time
     this.#ids = ids
     this.#carry = carry
-    this.#timers = new NamedTimers(time)
   }
 
   connect(toNotifier: (request: SipRequest, respond: Respond) => void): void {
@@ -205,7 +183,9 @@ class SubscriberSide {
     for (const effect of step.effects) {
       if (effect.kind === 'respond') respond?.(effect.response)
       if (effect.kind === 'arm-timer')
-        this.#timers.arm(effect.timer, effect.afterMs, () => this.input({ kind: 'timer', timer: effect.timer }))
+        this.#timers.arm(this.#time, effect.timer, effect.afterMs, () =>
+          this.input({ kind: 'timer', timer: effect.timer }),
+        )
       if (effect.kind === 'cancel-timer') this.#timers.cancel(effect.timer)
       if (effect.kind === 'send-request') {
         const { request } = effect

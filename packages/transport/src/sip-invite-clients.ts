@@ -1,5 +1,5 @@
-import { unreachable } from '@stox/kernel'
-import type { Timer, Timers } from '@stox/kernel'
+import { NamedTimers, unreachable } from '@stox/kernel'
+import type { Timers } from '@stox/kernel'
 import { formatSipMessage } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import {
@@ -42,7 +42,7 @@ interface Transaction {
   response: SipResponse | undefined
   provisional: boolean
   isDone: boolean
-  readonly timers: { [Name in InviteClientTimer]?: Timer | undefined }
+  readonly timers: NamedTimers<InviteClientTimer>
 }
 
 /** The INVITEs that wait for an answer, or for copies of it. @see RFC 3261 §17.1.1 */
@@ -69,7 +69,15 @@ export class InviteClients {
     const key = clientTransactionKey(wire.branch, 'INVITE')
     const step = startInviteClient(wire.carrier, wire.patienceMs)
     const bytes = formatSipMessage(wire.invite)
-    const own = { key, wire, bytes, response: undefined, provisional: false, isDone: false, timers: {} }
+    const own = {
+      key,
+      wire,
+      bytes,
+      response: undefined,
+      provisional: false,
+      isDone: false,
+      timers: new NamedTimers<InviteClientTimer>(),
+    }
     const transaction: Transaction = { ...own, state: step.state }
     this.#byKey.set(key, transaction)
     this.#follow(transaction, step)
@@ -94,7 +102,7 @@ export class InviteClients {
   close(): void {
     for (const transaction of this.#byKey.values()) {
       transaction.state = { name: 'terminated' }
-      for (const timer of Object.values(transaction.timers)) timer?.cancel()
+      transaction.timers.cancelAll()
       this.#end(transaction, { kind: 'failed', cause: 'transport', detail: 'shutting down' })
     }
     this.#byKey.clear()
@@ -121,13 +129,11 @@ export class InviteClients {
           break
         case 'arm-timer': {
           const { timer } = effect
-          timers[timer]?.cancel()
-          timers[timer] = this.#timers.arm(effect.afterMs, () => this.#input(transaction, { kind: 'timer', timer }))
+          timers.arm(this.#timers, timer, effect.afterMs, () => this.#input(transaction, { kind: 'timer', timer }))
           break
         }
         case 'cancel-timer':
-          timers[effect.timer]?.cancel()
-          timers[effect.timer] = undefined
+          timers.cancel(effect.timer)
           break
         case 'report-provisional':
           transaction.provisional = true

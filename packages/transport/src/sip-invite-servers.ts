@@ -1,5 +1,5 @@
-import { unreachable } from '@stox/kernel'
-import type { Timer, Timers } from '@stox/kernel'
+import { NamedTimers, unreachable } from '@stox/kernel'
+import type { Timers } from '@stox/kernel'
 import { formatSipMessage, newSipResponse } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
 import { advanceInviteServer, mergeKey, startInviteServer } from '@stox/sip-engine'
@@ -22,7 +22,7 @@ interface Transaction {
   answer: Uint8Array | undefined
   status: number
   cancelled: boolean
-  readonly timers: { [Name in InviteServerTimer]?: Timer | undefined }
+  readonly timers: NamedTimers<InviteServerTimer>
 }
 
 export interface OpenedInvite {
@@ -91,7 +91,7 @@ export class InviteServers {
     const merging = mergeKey(request)
     const transaction: Transaction = {
       ...{ key, request, wire, state: step.state, mergeKey: merging },
-      ...{ answer: undefined, status: 0, cancelled: false, timers: {} },
+      ...{ answer: undefined, status: 0, cancelled: false, timers: new NamedTimers<InviteServerTimer>() },
     }
     this.#byKey.set(key, transaction)
     if (merging !== undefined) this.#byMergeKey.set(merging, transaction)
@@ -105,7 +105,7 @@ export class InviteServers {
   close(): void {
     for (const transaction of this.#byKey.values()) {
       transaction.state = { name: 'terminated' }
-      for (const timer of Object.values(transaction.timers)) timer?.cancel()
+      transaction.timers.cancelAll()
     }
     this.#byKey.clear()
     this.#byMergeKey.clear()
@@ -136,13 +136,11 @@ export class InviteServers {
           break
         case 'arm-timer': {
           const { timer } = effect
-          timers[timer]?.cancel()
-          timers[timer] = this.#timers.arm(effect.afterMs, () => this.#input(transaction, { kind: 'timer', timer }))
+          timers.arm(this.#timers, timer, effect.afterMs, () => this.#input(transaction, { kind: 'timer', timer }))
           break
         }
         case 'cancel-timer':
-          timers[effect.timer]?.cancel()
-          timers[effect.timer] = undefined
+          timers.cancel(effect.timer)
           break
         case 'report-unanswered':
           wire.unanswered()

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket as TlsSocket } from 'node:tls'
 import { TLSSocket } from 'node:tls'
+import { NamedTimers } from '@stox/kernel'
 import type { Clock, Timer, Timers } from '@stox/kernel'
 import type { XmlLimits } from '@stox/xml'
 import { DEFAULT_XML_LIMITS, XmlStreamReader } from '@stox/xml'
@@ -82,7 +83,7 @@ export class XmppConnection {
   #tlsVersion: string | undefined
   #presented: readonly Uint8Array[] | undefined
   #certificates: StreamCertificates | undefined
-  readonly #timers = new Map<TimerName, Timer>()
+  readonly #timers = new NamedTimers<TimerName>()
   #closeTimer: Timer | undefined
   #stallTimer: Timer | undefined
   #rateTimer: Timer | undefined
@@ -318,8 +319,7 @@ export class XmppConnection {
     if (this.#mode === 'closed') return
     this.#onGone('closed')
     this.#mode = 'closed'
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
+    this.#timers.cancelAll()
     this.#closeTimer?.cancel()
     this.#stallTimer?.cancel()
     this.#rateTimer?.cancel()
@@ -360,8 +360,7 @@ export class XmppConnection {
           this.#arm(effect.timer, effect.afterMs)
           break
         case 'cancel-timer':
-          this.#timers.get(effect.timer)?.cancel()
-          this.#timers.delete(effect.timer)
+          this.#timers.cancel(effect.timer)
           break
         case 'hang-up':
           this.#hangUp()
@@ -379,12 +378,9 @@ export class XmppConnection {
   }
 
   #arm(name: TimerName, afterMs: number): void {
-    this.#timers.get(name)?.cancel()
-    const timer = this.#options.timers.arm(afterMs, () => {
-      this.#timers.delete(name)
-      this.input({ kind: 'timer', timer: name, quietMs: this.#quietFor(name) })
-    })
-    this.#timers.set(name, timer)
+    this.#timers.arm(this.#options.timers, name, afterMs, () =>
+      this.input({ kind: 'timer', timer: name, quietMs: this.#quietFor(name) }),
+    )
   }
 
   #quietFor(name: TimerName): number {

@@ -37,6 +37,7 @@ const BURST_S = 6
 const KNOWN_PRICE = 0.2
 /** Partners of one address, a provider's say. */
 const MOST_NAMED = 100
+const NOBODY: ReadonlySet<Place> = new Set()
 
 /**
  * Who may connect. Partners count by their record, both directions together; strangers as a whole and by where they
@@ -69,27 +70,32 @@ export class Admission {
     return this.#total
   }
 
+  /** Why one that comes from there has no place; undefined: it has one. Asked of a crowd, it does and makes nothing. */
+  whyNot(remoteAddress: string): string | undefined {
+    const { address, isKnown, price, pool, fromThere } = this.#comingFrom(remoteAddress)
+    const { unauthenticated, unauthenticatedPerAddress } = this.#limits
+    if (!this.#fruitlessPerAddress.has(address, price)) return 'too many connections from there that come to nothing'
+    if (!isKnown && !this.#fruitless.has('')) return 'too many connections of strangers that come to nothing'
+    if (fromThere.size >= unauthenticatedPerAddress && this.#firstToGo(fromThere, isKnown) === undefined) {
+      return 'too many connections from there that have not authenticated'
+    }
+    if (pool.size >= unauthenticated && this.#firstToGo(pool, isKnown) === undefined) {
+      return 'too many connections that have not authenticated'
+    }
+    if (this.#total >= this.#connectionLimit() && !(isKnown && this.#strangers.size > 0)) {
+      return 'the limit of all connections is reached'
+    }
+    return undefined
+  }
+
   /** For a connection that has come, or why there is none. */
   admit(remoteAddress: string): Result<Place, string> {
-    const address = networkOf(remoteAddress)
-    const isKnown = this.isKnown(remoteAddress)
-    const pool = isKnown ? this.#newcomers : this.#strangers
-    const fromThere = this.#byAddress.get(address)
-    const { unauthenticated, unauthenticatedPerAddress } = this.#limits
-    const price = isKnown ? KNOWN_PRICE : 1
-    if (!this.#fruitlessPerAddress.has(address, price)) {
-      return fail('too many connections from there that come to nothing')
-    }
-    if (!isKnown && !this.#fruitless.has('')) return fail('too many connections of strangers that come to nothing')
-    if ((fromThere?.size ?? 0) >= unauthenticatedPerAddress && !this.#displace(fromThere, isKnown)) {
-      return fail('too many connections from there that have not authenticated')
-    }
-    if (pool.size >= unauthenticated && !this.#displace(pool, isKnown)) {
-      return fail('too many connections that have not authenticated')
-    }
-    if (this.#total >= this.#connectionLimit() && !(isKnown && this.#displace(this.#strangers, true))) {
-      return fail('the limit of all connections is reached')
-    }
+    const whyNot = this.whyNot(remoteAddress)
+    if (whyNot !== undefined) return fail(whyNot)
+    const { address, isKnown, price, pool, fromThere } = this.#comingFrom(remoteAddress)
+    if (fromThere.size >= this.#limits.unauthenticatedPerAddress) this.#displace(fromThere, isKnown)
+    if (pool.size >= this.#limits.unauthenticated) this.#displace(pool, isKnown)
+    if (this.#total >= this.#connectionLimit()) this.#displace(this.#strangers, true)
     this.#fruitlessPerAddress.take(address, price)
     if (!isKnown) this.#fruitless.take('')
     const place = this.#place('stanzas', remoteAddress, isKnown)
@@ -139,8 +145,25 @@ export class Admission {
   }
 
   isKnown(remoteAddress: string): boolean {
-    const known = this.#known.get(networkOf(remoteAddress))
+    return this.#isKnownNetwork(networkOf(remoteAddress))
+  }
+
+  #isKnownNetwork(address: string): boolean {
+    const known = this.#known.get(address)
     return known !== undefined && this.#clock.monotonicMs() - known.seenMs < KNOWN_FOR_MS
+  }
+
+  #comingFrom(remoteAddress: string) {
+    const address = networkOf(remoteAddress)
+    const isKnown = this.#isKnownNetwork(address)
+    const fromThere: ReadonlySet<Place> = this.#byAddress.get(address) ?? NOBODY
+    return {
+      address,
+      isKnown,
+      fromThere,
+      pool: isKnown ? this.#newcomers : this.#strangers,
+      price: isKnown ? KNOWN_PRICE : 1,
+    }
   }
 
   #place(purpose: Place['purpose'], address: string | undefined, isKnown: boolean): Place {
@@ -150,10 +173,10 @@ export class Admission {
   }
 
   /** The oldest makes way: one that names no partner of its address before one that does. */
-  #displace(among: ReadonlySet<Place> | undefined, atOnce: boolean): boolean {
+  #firstToGo(among: ReadonlySet<Place>, atOnce: boolean): Place | undefined {
     let oldest: Place | undefined
     let looked = 0
-    for (const place of among ?? []) {
+    for (const place of among) {
       oldest ??= place
       looked += 1
       if (!this.#namesItsOwn(place)) {
@@ -162,10 +185,15 @@ export class Admission {
       }
       if (looked === this.#limits.unauthenticatedPerAddress) break
     }
-    if (oldest === undefined) return false
-    if (!atOnce && this.#clock.monotonicMs() - oldest.sinceMs < GRACE_MS) return false
-    this.#forgetStranger(oldest)
-    oldest.evict()
+    if (oldest === undefined) return undefined
+    return atOnce || this.#clock.monotonicMs() - oldest.sinceMs >= GRACE_MS ? oldest : undefined
+  }
+
+  #displace(among: ReadonlySet<Place>, atOnce: boolean): boolean {
+    const place = this.#firstToGo(among, atOnce)
+    if (place === undefined) return false
+    this.#forgetStranger(place)
+    place.evict()
     return true
   }
 
@@ -204,6 +232,7 @@ export class Admission {
 
 /** One customer of a provider has a whole /64 of IPv6 addresses: it counts as one. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped
   if (!isIPv6(address)) return address

@@ -23,6 +23,7 @@ import { StreamIntake } from './stream-intake.ts'
 import { StreamLedger } from './stream-ledger.ts'
 import { StreamPings } from './stream-pings.ts'
 import { StreamRulebook } from './stream-rules.ts'
+import { TokenBuckets } from './token-buckets.ts'
 import { XmppConnection } from './xmpp-connection.ts'
 import type { DialFailure } from './xmpp-dialer.ts'
 import type {
@@ -38,6 +39,7 @@ import { XmppListener } from './xmpp-listener.ts'
 import type { Stream } from './xmpp-stream.ts'
 import { infoOf } from './xmpp-stream.ts'
 
+const REFUSALS_TOLD_PER_SECOND = 20
 /** For an error stanza that answers a broken one. */
 const ANSWER_MAX_WAIT_MS = 30_000
 
@@ -51,6 +53,7 @@ export class XmppEndpoint {
   readonly #dialing = new AbortController()
   readonly #rules: StreamRulebook
   readonly #admission: Admission
+  readonly #refusalsTold: TokenBuckets
   readonly #penalties: Penalties
   readonly #handshakes: HandshakeGate
   readonly #intake: StreamIntake
@@ -68,6 +71,7 @@ export class XmppEndpoint {
     const { clock, timers, log, policy, on, judgeCertificate = NONE_PROVES } = options
     this.#rules = new StreamRulebook(policy, this.#limits.closeTimeoutMs)
     this.#admission = new Admission(clock, this.#limits, () => policy.connectionLimit())
+    this.#refusalsTold = new TokenBuckets(clock, REFUSALS_TOLD_PER_SECOND, 1)
     this.#penalties = new Penalties(clock, this.#limits)
     this.#handshakes = new HandshakeGate(clock, timers, this.#limits)
     this.#intake = new StreamIntake(
@@ -118,8 +122,14 @@ export class XmppEndpoint {
   /** Those with direct TLS come last. Rejects with one clear sentence when an address is not free or not ours. */
   async listen(): Promise<readonly { readonly address: string; readonly port: number }[]> {
     const { listen, listenDirectTls = [] } = this.#options
-    const plain = await this.#listener.listen(listen, (socket) => this.#accept(socket, 'starttls'))
-    const direct = await this.#listener.listen(listenDirectTls, (socket) => this.#accept(socket, 'direct'))
+    const at = (addresses: readonly string[], begin: 'starttls' | 'direct') =>
+      this.#listener.listen(
+        addresses,
+        (socket) => this.#accept(socket, begin),
+        (from) => this.#turnsAway(from, begin),
+      )
+    const plain = await at(listen, 'starttls')
+    const direct = await at(listenDirectTls, 'direct')
     return [...plain, ...direct].map(({ address, port }) => ({ address, port }))
   }
 
@@ -232,6 +242,14 @@ export class XmppEndpoint {
     while (isBusy() && clock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => timers.arm(LOOK_AGAIN_MS, resolve))
     }
+  }
+
+  /** Nothing is made of who has no place, but a few a second are told so: of those a stream begins, and ends at once. */
+  #turnsAway(from: string, begin: 'starttls' | 'direct'): boolean {
+    const whyNot = this.#admission.whyNot(from)
+    if (whyNot === undefined || (begin === 'starttls' && this.#refusalsTold.take(''))) return false
+    this.#events.refused('connection-limit', whyNot, from)
+    return true
   }
 
   #accept(socket: Socket, begin: 'starttls' | 'direct'): void {

@@ -1,5 +1,5 @@
-import type { AddressInfo, Server, Socket } from 'node:net'
-import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket, SocketAddress } from 'node:net'
+import { BlockList, createServer } from 'node:net'
 
 export interface ListenAddress {
   readonly host: string
@@ -14,18 +14,40 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return host === undefined || port > 65_535 ? undefined : { host, port }
 }
 
+/**
+ * Asked about each connection before a socket is made of it, and who is turned away is closed without a word: of a crowd
+ * that costs half of what a socket does, and leaves next to no garbage.
+ */
+class Door extends BlockList {
+  readonly #turnsAway: (remoteAddress: string) => boolean
+
+  constructor(turnsAway: (remoteAddress: string) => boolean) {
+    super()
+    this.#turnsAway = turnsAway
+  }
+
+  override check(address: SocketAddress | string): boolean {
+    return this.#turnsAway(typeof address === 'string' ? address : address.address)
+  }
+}
+
 /** The sockets that take connections, and no more than that. */
 export class XmppListener {
   readonly #servers: Server[] = []
 
   /** Rejects with one sentence, and with nothing left open, when an address cannot be had. */
-  async listen(addresses: readonly string[], onSocket: (socket: Socket) => void): Promise<readonly AddressInfo[]> {
+  async listen(
+    addresses: readonly string[],
+    onSocket: (socket: Socket) => void,
+    turnsAway: (remoteAddress: string) => boolean = () => false,
+  ): Promise<readonly AddressInfo[]> {
     const taken: AddressInfo[] = []
+    const blockList = new Door(turnsAway)
     try {
       for (const text of addresses) {
         const address = parseListenAddress(text)
         if (address === undefined) throw new Error(`"${text}" is not host:port`)
-        const server = createServer({ noDelay: true, keepAlive: true }, onSocket)
+        const server = createServer({ noDelay: true, keepAlive: true, blockList }, onSocket)
         this.#servers.push(server)
         taken.push(await bind(server, address, text))
       }

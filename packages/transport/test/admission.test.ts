@@ -92,6 +92,33 @@ describe('strangers', () => {
   })
 })
 
+describe('asked, and nothing done', () => {
+  test.each<[string, string | undefined, Partial<AdmissionLimits>, number, readonly string[]]>([
+    ['room', undefined, {}, 100, ['192.0.2.2']],
+    ['its address is full', 'from there that have not authenticated', {}, 100, [AT, AT, AT]],
+    ['all strangers', 'that have not authenticated', { unauthenticated: 2 }, 100, ['192.0.2.2', '192.0.2.3']],
+    ['all connections', 'the limit of all connections', {}, 1, ['192.0.2.2']],
+    ['fruitless from there', 'from there that come to', { fruitlessPerSecondPerAddress: 1 / 6 }, 100, [AT]],
+    ['fruitless from anywhere', 'of strangers that come to', { fruitlessPerSecond: 1 / 6 }, 100, ['192.0.2.2']],
+  ])('%s: as who comes would be told', (_what, why, limits, connectionLimit, before) => {
+    const { admission, come } = stage(limits, connectionLimit)
+    for (const address of before) come(address)
+    const said = admission.whyNot(AT)
+    if (why === undefined) expect(said).toBeUndefined()
+    else expect(said).toContain(why)
+    expect(admission.admit(AT)).toMatchObject(said === undefined ? { ok: true } : { ok: false, failure: said })
+  })
+
+  test('who would make way stays', () => {
+    const { admission, come, makeKnown, evicted } = stage({ unauthenticated: 3 }, 4)
+    makeKnown(AT)
+    for (const address of ['192.0.2.2', AT, AT, AT]) come(address)
+    for (let count = 0; count < 100; count += 1) expect(admission.whyNot(AT)).toBeUndefined()
+    expect(evicted).toEqual([])
+    expect(admission.total).toBe(4)
+  })
+})
+
 describe('a partner among strangers', () => {
   test('behind the same address: always let in, and a stranger makes way at once', () => {
     const { come, makeKnown, evicted } = stage()

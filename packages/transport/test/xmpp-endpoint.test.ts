@@ -541,6 +541,27 @@ describe('a hostile peer', () => {
     for (const { socket } of peers) socket.destroy()
   })
 
+  test('a crowd of one address: all are counted, a few a second are told why, and another address comes in', async () => {
+    const juliet = await server(JULIET, new TableResolver(), { limits: { unauthenticatedPerAddress: 3 } })
+    juliet.partners.set(ROMEO, RULES.tlsRequired)
+    const first = await Promise.all([1, 2, 3].map(() => RawPeer.connect(juliet.port)))
+    await juliet.until(() => juliet.endpoint.streams().length === 3)
+    const sinceMs = performance.now()
+    const crowd = await Promise.all(Array.from({ length: 200 }, () => RawPeer.connect(juliet.port)))
+    const other = await RawPeer.connect(juliet.port, '127.0.0.2')
+    other.say(header(ROMEO, JULIET))
+    await other.hears(/<starttls/)
+    for (const peer of crowd) await peer.closes()
+    const tookS = (performance.now() - sinceMs) / 1000
+    expect(juliet.refused).toEqual(crowd.map(() => 'connection-limit'))
+    const told = crowd.filter(({ heard }) => heard !== '')
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.length).toBeLessThanOrEqual(20 * (1 + tookS))
+    for (const { heard } of told) expect(heard).toMatch(/<resource-constraint/)
+    expect(juliet.endpoint.streams()).toHaveLength(4)
+    for (const { socket } of [...first, other]) socket.destroy()
+  })
+
   test('the limit of all connections', async () => {
     const juliet = await server(JULIET, new TableResolver())
     juliet.connectionLimit = 1

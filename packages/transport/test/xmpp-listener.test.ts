@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { XmppListener, parseListenAddress } from '../src/xmpp-listener.ts'
 
 test.each([
@@ -26,4 +28,31 @@ test('one bad address, and none is kept', async () => {
   const again = new XmppListener()
   expect(await again.listen([text], () => {})).toHaveLength(1)
   await again.close()
+})
+
+test('who is turned away is closed without a word, and no socket is made of it', async () => {
+  const listener = new XmppListener()
+  const asked: string[] = []
+  let isOpen = false
+  let taken = 0
+  const [address] = await listener.listen(
+    ['127.0.0.1:0'],
+    (socket) => {
+      taken += 1
+      socket.end('welcome')
+    },
+    (from) => asked.push(from) > 0 && !isOpen,
+  )
+  const heard = async (): Promise<string> => {
+    const socket = connect({ host: '127.0.0.1', port: address?.port ?? 0 })
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    await once(socket, 'close')
+    return text
+  }
+  expect([await heard(), await heard(), taken]).toEqual(['', '', 0])
+  isOpen = true
+  expect([await heard(), taken]).toEqual(['welcome', 1])
+  expect(asked).toEqual(['127.0.0.1', '127.0.0.1', '127.0.0.1'])
+  await listener.close()
 })

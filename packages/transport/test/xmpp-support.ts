@@ -192,8 +192,8 @@ export class RawPeer {
     socket.on('close', () => (this.isClosed = true))
   }
 
-  static async connect(port: number): Promise<RawPeer> {
-    const socket = connect({ host: '127.0.0.1', port })
+  static async connect(port: number, localAddress = '127.0.0.1'): Promise<RawPeer> {
+    const socket = connect({ host: '127.0.0.1', port, localAddress })
     await once(socket, 'connect')
     return new RawPeer(socket)
   }

@@ -16,7 +16,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 
 /**
  * Asked about each connection before a socket is made of it, and who is turned away is closed without a word: of a crowd
- * that costs half of what a socket does, and leaves next to no garbage.
+ * that costs half the time outside of the kernel, and leaves next to no garbage.
  */
 class Door extends BlockList {
   readonly #turnsAway: (remoteAddress: string) => boolean

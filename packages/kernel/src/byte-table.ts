@@ -10,14 +10,17 @@ const FEWEST_SLOTS = 64
 /** What one character of a key takes at most. */
 const CHARACTER_BYTES = 3
 
-/** Room outside of the heap: the same bytes one by one and in words. */
+/**
+ * Room outside of the heap: the same bytes one by one and in words. Shared with nobody; but V8 counts what is not shared as
+ * growth of the heap, and collected all of it every second or two while a table was growing.
+ */
 interface Chunk {
   readonly bytes: Uint8Array
   readonly words: Int32Array
 }
 
 function newChunk(words: number): Chunk {
-  const buffer = new ArrayBuffer(words * 4)
+  const buffer = new SharedArrayBuffer(words * 4)
   return { bytes: new Uint8Array(buffer), words: new Int32Array(buffer) }
 }
 

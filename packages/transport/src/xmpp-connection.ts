@@ -13,6 +13,8 @@ import { secureAsClient, secureAsServer } from './secure-socket.ts'
 import type { TlsIdentity } from './tls-identity.ts'
 import { tlsTroubleOf } from './tls-trouble.ts'
 import type { StreamCertificates } from './xmpp-endpoint-types.ts'
+import { XmppWrites } from './xmpp-writes.ts'
+import type { Written } from './xmpp-writes.ts'
 
 /** A stream machine with its state inside: inputs in, effects out. */
 export interface StreamMachine {
@@ -63,8 +65,6 @@ const MOST_TO_THE_FLOOR = 65_536
 
 const startsAnew = ({ kind }: StreamEffect): boolean => kind === 'start-tls' || kind === 'restart'
 
-type Written = (error: Error | null | undefined) => void
-
 /** One TCP connection with the machine that drives it: bytes, TLS and timers are done here and nowhere else. */
 export class XmppConnection {
   readonly openedAtMs: number
@@ -73,9 +73,9 @@ export class XmppConnection {
   stanzasIn = 0
   stanzasOut = 0
   bytesIn = 0
-  bytesOut = 0
 
   readonly #options: XmppConnectionOptions
+  readonly #writes: XmppWrites
   #socket: Socket | TlsSocket
   #reader = new XmlStreamReader(BEFORE_AUTHENTICATION)
   #mode: 'hesitating' | 'reading' | 'securing' | 'hung-up' | 'closed' = 'reading'
@@ -85,17 +85,8 @@ export class XmppConnection {
   #certificates: StreamCertificates | undefined
   readonly #timers = new NamedTimers<TimerName>()
   #closeTimer: Timer | undefined
-  #stallTimer: Timer | undefined
   #rateTimer: Timer | undefined
   #callOffHandshake: (() => void) | undefined
-
-  #pieces: string[] = []
-  #pieceLength = 0
-  #written: Written[] = []
-  #flushing: NodeJS.Immediate | undefined
-  #oldestWriteMs = 0
-  #writesUnderWay = 0
-  #wasFull = false
 
   /** Has come, and has to wait for what holds the stream back. */
   #unread: Buffer | undefined
@@ -107,19 +98,22 @@ export class XmppConnection {
   #heldForWrites = false
   #toTheFloor = 0
   #lastReadMs: number
-  #lastWriteMs: number
   #lastStanzaMs: number
 
   constructor(options: XmppConnectionOptions) {
     this.#options = options
     this.#socket = options.socket
+    this.#writes = new XmppWrites(options.socket, options, {
+      beforeFlush: () => (this.#mode === 'reading' ? options.beforeFlush() : ''),
+      onRoom: () => this.#onRoom(),
+      onStalled: () => this.#onStalled(),
+    })
     if (options.socket instanceof TLSSocket) this.#tlsVersion = options.socket.getProtocol() ?? 'unknown'
     this.openedAtMs = options.clock.wallMs()
     this.remoteAddress = options.socket.remoteAddress ?? 'unknown'
     this.remotePort = options.socket.remotePort
     const nowMs = options.clock.monotonicMs()
     this.#lastReadMs = nowMs
-    this.#lastWriteMs = nowMs
     this.#lastStanzaMs = nowMs
   }
 
@@ -176,12 +170,16 @@ export class XmppConnection {
     return this.#options.clock.monotonicMs() - this.#lastStanzaMs
   }
 
+  get bytesOut(): number {
+    return this.#writes.bytesOut
+  }
+
   get waitingBytes(): number {
-    return this.#pieceLength + this.#socket.writableLength
+    return this.#writes.waitingBytes
   }
 
   get isFull(): boolean {
-    return this.waitingBytes >= this.#options.writeBufferBytes
+    return this.#writes.isFull
   }
 
   /** Gives the machine an input that does not come from the wire. */
@@ -321,16 +319,10 @@ export class XmppConnection {
     this.#mode = 'closed'
     this.#timers.cancelAll()
     this.#closeTimer?.cancel()
-    this.#stallTimer?.cancel()
     this.#rateTimer?.cancel()
     this.#callOffHandshake?.()
-    clearImmediate(this.#flushing)
     this.#unread = undefined
-    const unwritten = this.#written
-    this.#pieces = []
-    this.#pieceLength = 0
-    this.#written = []
-    for (const written of unwritten) written(new Error('the connection is closed'))
+    this.#writes.close()
     this.#options.onClosed()
   }
 
@@ -386,66 +378,23 @@ export class XmppConnection {
   #quietFor(name: TimerName): number {
     const nowMs = this.#options.clock.monotonicMs()
     // What waits to be taken is no idleness: whether it moves is another timer's business.
-    if (name === 'idle' && this.#writesUnderWay > 0) return 0
+    if (name === 'idle' && this.#writes.isUnderWay) return 0
     if (name !== 'keep-alive') return nowMs - this.#lastStanzaMs
-    return nowMs - (this.#options.direction === 'in' ? this.#lastReadMs : this.#lastWriteMs)
+    return nowMs - (this.#options.direction === 'in' ? this.#lastReadMs : this.#writes.lastMs)
   }
 
-  /** What is written in one turn of the event loop leaves as one piece. */
   #write(text: string, written?: Written): void {
     if (text === '') return
-    if (this.#mode === 'closed' || this.#mode === 'hung-up') {
-      written?.(new Error('the connection is closed'))
-      return
-    }
-    this.#pieces.push(text)
-    this.#pieceLength += text.length
-    if (written !== undefined) this.#written.push(written)
-    if (this.isFull) this.#wasFull = true
-    this.#flushing ??= setImmediate(() => this.#flush())
+    if (this.#mode === 'closed' || this.#mode === 'hung-up') written?.(new Error('the connection is closed'))
+    else this.#writes.write(text, written)
   }
 
   /** `beforeFlush` has something to say. */
   flushSoon(): void {
-    if (this.#mode === 'reading') this.#flushing ??= setImmediate(() => this.#flush())
+    if (this.#mode === 'reading') this.#writes.flushSoon()
   }
 
-  #flush(): void {
-    clearImmediate(this.#flushing)
-    this.#flushing = undefined
-    const last = this.#mode === 'reading' ? this.#options.beforeFlush() : ''
-    if (last !== '') this.#pieces.push(last)
-    if (this.#pieces.length === 0) return
-    const bytes = Buffer.from(this.#pieces.length === 1 ? (this.#pieces[0] ?? '') : this.#pieces.join(''), 'utf8')
-    const waiting = this.#written
-    this.#pieces = []
-    this.#pieceLength = 0
-    this.#written = []
-    const nowMs = this.#options.clock.monotonicMs()
-    this.#lastWriteMs = nowMs
-    this.bytesOut += bytes.length
-    if (this.#writesUnderWay === 0) this.#oldestWriteMs = nowMs
-    this.#writesUnderWay += 1
-    this.#socket.write(bytes, (error) => {
-      this.#writesUnderWay -= 1
-      // Progress: the next one's time starts now.
-      this.#oldestWriteMs = this.#options.clock.monotonicMs()
-      for (const written of waiting) written(error)
-      if (error === null || error === undefined) this.#tellRoom()
-    })
-    this.#stallTimer ??= this.#options.timers.arm(this.#options.stallTimeoutMs, () => this.#onStallTimer())
-  }
-
-  /** A peer that takes nothing for so long is gone, whatever TCP thinks. */
-  #onStallTimer(): void {
-    this.#stallTimer = undefined
-    if (this.#writesUnderWay === 0) return
-    const stalledMs = this.#options.clock.monotonicMs() - this.#oldestWriteMs
-    const leftMs = this.#options.stallTimeoutMs - stalledMs
-    if (leftMs > 0) {
-      this.#stallTimer = this.#options.timers.arm(leftMs, () => this.#onStallTimer())
-      return
-    }
+  #onStalled(): void {
     const detail = 'the peer does not read what we send'
     this.input({ kind: 'gone', failure: { kind: 'closed', reason: 'not-reading', detail } })
     this.destroy()
@@ -458,9 +407,7 @@ export class XmppConnection {
     this.#holdOrRead()
   }
 
-  #tellRoom(): void {
-    if (!this.#wasFull || this.isFull) return
-    this.#wasFull = false
+  #onRoom(): void {
     this.#heldForWrites = false
     this.#holdOrRead()
     this.#options.onDrain()
@@ -498,8 +445,7 @@ export class XmppConnection {
       return
     }
     // Until then our <proceed/> is not said, and what comes nevertheless is kept for TLS.
-    clearImmediate(this.#flushing)
-    this.#flushing = undefined
+    this.#writes.hold()
     this.#socket.off('data', this.#onChunk)
     this.#socket.pause()
     this.#callOffHandshake = beforeHandshake(() => {
@@ -510,11 +456,12 @@ export class XmppConnection {
   }
 
   #secureAs(role: 'server' | 'client', secure: (plain: Socket) => TLSSocket, isDirect = false): void {
-    this.#flush()
+    this.#writes.flush()
     const plain = this.#socket
     this.#detach(plain)
     const secured = secure(plain)
     this.#socket = secured
+    this.#writes.moveTo(secured)
     this.#attach(secured)
     secured.once(role === 'server' ? 'secure' : 'secureConnect', () => {
       if (this.#mode !== 'securing') return
@@ -528,7 +475,7 @@ export class XmppConnection {
   /** The write side closes behind the last bytes; what still comes is read to the floor, lest a reset overtakes them. */
   #hangUp(): void {
     if (this.#mode === 'hung-up' || this.#mode === 'closed') return
-    this.#flush()
+    this.#writes.flush()
     const wasSecuring = this.#mode === 'securing'
     this.#mode = 'hung-up'
     this.#unread = undefined

@@ -5,7 +5,8 @@ interface Entry<T> {
 
 interface Flow<T> {
   readonly name: string
-  readonly entries: Entry<T>[]
+  /** Undefined is the place of one that was taken: it is kept alive by nobody. */
+  readonly entries: (Entry<T> | undefined)[]
   /** Of `entries`, so that none is moved when the first is taken. */
   head: number
   /** Of all its entries. */
@@ -80,6 +81,7 @@ export class FairQueue<T> {
     const current = this.#current()
     if (current === undefined) return undefined
     const { flow, entry } = current
+    flow.entries[flow.head] = undefined
     flow.head += 1
     // Alone it owes nothing to anybody.
     flow.credit = Math.max(0, flow.credit - entry.weight - COST_OF_ONE)
@@ -90,7 +92,9 @@ export class FairQueue<T> {
 
   /** Empties it; each flow in its order. */
   drain(): T[] {
-    const values = this.#turns.flatMap(({ entries, head }) => entries.slice(head).map(({ value }) => value))
+    const values = this.#turns.flatMap(({ entries, head }) =>
+      entries.slice(head).flatMap((entry) => (entry === undefined ? [] : [entry.value])),
+    )
     this.#byName.clear()
     this.#turns = []
     this.#length = 0

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { Result } from '@stox/kernel'
-import { fail } from '@stox/kernel'
+import { fail, waitWhile } from '@stox/kernel'
 import type { DomainName, StreamErrorInfo } from '@stox/xmpp'
 import type { StreamEffect, StreamFailure, StreamPurpose } from '@stox/xmpp-engine'
 import { failureOf } from '@stox/xmpp-engine'
@@ -236,12 +236,9 @@ export class XmppEndpoint {
 
   /** All that we have taken has its end, and what we have written is acknowledged; or no more time is left. */
   async #drained(): Promise<void> {
-    const { clock, timers } = this.#options
-    const untilMs = clock.monotonicMs() + this.#limits.drainTimeoutMs
+    const untilMs = this.#options.clock.monotonicMs() + this.#limits.drainTimeoutMs
     const isBusy = (): boolean => this.#events.inHand > 0 || [...this.#pairs.all].some((pair) => !pair.isIdle)
-    while (isBusy() && clock.monotonicMs() < untilMs) {
-      await new Promise<void>((resolve) => timers.arm(LOOK_AGAIN_MS, resolve))
-    }
+    await waitWhile(this.#options, isBusy, untilMs, LOOK_AGAIN_MS)
   }
 
   /** Nothing is made of who has no place, but a few a second are told so: of those a stream begins, and ends at once. */

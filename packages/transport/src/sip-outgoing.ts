@@ -1,3 +1,4 @@
+import { PassingMap } from '@stox/kernel'
 import type { Ids, Log, Timers } from '@stox/kernel'
 import { BRANCH_COOKIE, formatSipMessage, withVia } from '@stox/sip'
 import type { SipRequest, SipResponse } from '@stox/sip'
@@ -43,7 +44,7 @@ export class OutgoingRequests {
   readonly #clients: ClientTransactions
   readonly #callers: InviteClients
   /** What waits for an answer on a connection, to be told when it breaks. */
-  readonly #waiting = new Map<number, Set<StreamWire>>()
+  readonly #waiting = new Map<number, PassingMap<StreamWire, StreamWire>>()
   #sent = 0
   #closed = false
 
@@ -101,7 +102,7 @@ export class OutgoingRequests {
   connectionClosed({ id }: SipConnection, detail: string): void {
     const waiting = this.#waiting.get(id)
     this.#waiting.delete(id)
-    for (const wire of waiting ?? []) wire.broken(detail)
+    for (const wire of waiting?.values() ?? []) wire.broken(detail)
   }
 
   /** What waits ends with `transport`. */
@@ -187,9 +188,9 @@ export class OutgoingRequests {
   }
 
   #await({ id }: SipConnection, wire: StreamWire): void {
-    const waiting = this.#waiting.get(id)
-    if (waiting === undefined) this.#waiting.set(id, new Set([wire]))
-    else waiting.add(wire)
+    const waiting = this.#waiting.get(id) ?? new PassingMap()
+    this.#waiting.set(id, waiting)
+    waiting.set(wire, wire)
   }
 
   #start(wire: SendingWire, request: SipRequest, own: OwnVia, options: SipRequestOptions): void {

@@ -44,7 +44,8 @@ async function openPartner(stage: Stage): Promise<S2sPartner> {
 function costsLittle(cost: Cost, cpuMsPerSecond: number): void {
   expect(cost.slowestMs).toBeLessThan(SLOWEST_MS)
   expect(cost.edgeGrewMiB).toBeLessThan(GROWTH_MIB)
-  expect((cost.edgeCpuMs * 1000) / cost.tookMs).toBeLessThan(cpuMsPerSecond)
+  // What is over in less than a second is judged as one: an edge that has just begun compiles as it goes.
+  expect((cost.edgeCpuMs * 1000) / Math.max(1000, cost.tookMs)).toBeLessThan(cpuMsPerSecond)
 }
 
 const beside = ({ pair, xmpp, sip }: Players, act: () => Promise<void>): Promise<Cost> =>

@@ -91,7 +91,8 @@ export class Prosody implements XmppServer {
       LOG: process.env['STOX_E2E_DEBUG'] === undefined ? 'info' : 'debug',
     })
     this.#child = new Child({ name, command: 'prosody', args: ['--config', config, '-F'], logDir: options.dir })
-    await this.#child.listening(options.address, options.c2sPort)
+    // It opens its ports one after the other.
+    for (const port of [options.c2sPort, options.s2sPort]) await this.#child.listening(options.address, port)
   }
 
   pid(): number {

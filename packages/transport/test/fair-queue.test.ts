@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { FairQueue } from '../src/fair-queue.ts'
 
@@ -90,4 +92,20 @@ test('whatever is done: each flow in its order, nothing lost, nothing twice, the
       }
     }),
   )
+})
+
+test('nothing that was taken is kept alive', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const queue = new FairQueue<object>(10, 100)
+  const taken = (): WeakRef<object> => {
+    queue.push('a', {}, 1)
+    queue.push('a', {}, 1)
+    return new WeakRef(queue.shift()!)
+  }
+  const gone = taken()
+  // A reference that was just read lives to the end of the turn.
+  await new Promise(setImmediate)
+  collect()
+  expect(gone.deref()).toBeUndefined()
 })
